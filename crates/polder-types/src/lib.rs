@@ -1,0 +1,20 @@
+//! Names, ids, hashes, pointers and limits: the words every crate of Polder shares.
+//!
+//! Pure: no I/O, no clock but the injected [`Clock`], no async. A value of these types is valid by
+//! construction; text becomes one of them at the edge and stays one all the way down.
+
+mod clock;
+pub mod failpoint;
+mod hash;
+mod ids;
+mod lfs_pointer;
+pub mod limits;
+mod names;
+mod roles;
+
+pub use clock::{Clock, UnixMillis};
+pub use hash::{HashParseError, ObjectId, Sha256};
+pub use ids::{AccountId, BlobId, EventId, IdSource, JobId, PackId, RepoId, TokenId};
+pub use lfs_pointer::LfsPointer;
+pub use names::{AccountName, NameError, RepoKind, RepoName};
+pub use roles::{Role, Visibility};
