@@ -1,0 +1,8 @@
+//! Reading, writing, importing and exporting, with real git as the oracle.
+
+mod commit;
+mod export;
+mod import;
+mod kit;
+mod revision;
+mod tree;

@@ -1,0 +1,63 @@
+//! The git protocol and pack storage: what is served, received, walked and written.
+//!
+//! Everything works on an immutable [`Snapshot`]: refs and packs as one moment saw them. Serving
+//! ([`upload_pack`], [`advertise`]) reads one; receiving makes a new pack and checks it against one;
+//! content functions read and write trees and commits of one. All of it is synchronous.
+//!
+//! This crate never sees a database, a user or a URL, runs no program, and makes nothing durable: the
+//! hub decides who may ask, when bytes are safe and which snapshot is current.
+
+mod audit;
+mod capabilities;
+mod commit;
+#[cfg(test)]
+mod content_test;
+mod error;
+mod export;
+mod file;
+mod filter;
+mod id_set;
+mod import;
+mod links;
+mod negotiate;
+mod object;
+mod pack;
+mod pack_writer;
+pub mod pkt_line;
+mod reader;
+mod receive;
+mod ref_name;
+mod revision;
+mod shallow;
+mod sink;
+mod snapshot;
+mod tree;
+mod upload_pack;
+mod walk;
+mod walk_commits;
+mod walk_reachable;
+
+pub use audit::{Audit, audit, verify_pack};
+pub use capabilities::{Protocol, Service, advertise};
+pub use commit::{COMMIT_CHANGES_MAX, Change, Signature, WrittenCommit, write_commit};
+pub use error::{Error, Result};
+pub use export::{ExportPack, PackBytes, check_export_target, export, write_view};
+pub use file::read_file;
+pub use filter::Filter;
+pub use id_set::{IdHasher, IdMap, IdSet, IdState};
+pub use import::{Source, open_source, write_import_pack};
+pub use object::{Object, ObjectKind};
+pub use pack::Pack;
+pub use pack_writer::{PackOptions, PackSummary, write_pack};
+pub use reader::ObjectReader;
+pub use receive::{
+    Checked, Command, IndexLimits, NewPointer, Place, PushCapabilities, PushRequest, Received, RefReport,
+    Severity, check_push, check_ref_targets, index_pack, is_fast_forward, peel, progress, read_push, report,
+};
+pub use ref_name::{check_pushable, check_ref_name};
+pub use revision::resolve_revision;
+pub use sink::Sink;
+pub use snapshot::{HIDDEN_PREFIX, Ref, Snapshot};
+pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};
+pub use upload_pack::{refuse, upload_pack};
+pub use walk::{WalkRequest, Walked, reachable_objects, walk};

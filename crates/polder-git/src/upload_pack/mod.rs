@@ -1,0 +1,77 @@
+//! Clone and fetch: `POST git-upload-pack`.
+//!
+//! One call answers one request of the stateless protocol that smart HTTP uses. Nothing is remembered
+//! between requests.
+
+mod fetch;
+mod ls_refs;
+mod request;
+mod response;
+mod v0;
+mod v2;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod real_git_test;
+#[cfg(test)]
+mod wire_test;
+
+use crate::capabilities::Protocol;
+use crate::pkt_line::write_error;
+use crate::{Error, Result, Sink, Snapshot};
+
+/// Answers one request.
+///
+/// `request` is the whole body, already decoded and bounded by the caller. A body of `0000` or nothing,
+/// with which clients probe, gets an empty answer.
+///
+/// ```
+/// use polder_git::{Protocol, Snapshot, upload_pack};
+/// let snapshot = Snapshot::new(1, "refs/heads/main".to_owned(), Vec::new(), Vec::new());
+/// let mut answer = Vec::new();
+/// upload_pack(&snapshot, Protocol::V2, b"0014command=ls-refs\n0000", &mut answer).unwrap();
+/// assert_eq!(answer, b"0000");
+/// ```
+///
+/// # Errors
+/// In every case but [`Error::Closed`] the client has been told, as far as its protocol still allows.
+/// [`Error::Refused`] comes before any pack: the response is complete and may end normally. After
+/// every other error the connection must be cut, so that a short pack is never taken for a whole one.
+///
+/// Source: git `Documentation/gitprotocol-http.adoc`, `gitprotocol-pack.adoc`, `gitprotocol-v2.adoc`.
+pub fn upload_pack(
+    snapshot: &Snapshot,
+    protocol: Protocol,
+    request: &[u8],
+    out: &mut dyn Sink,
+) -> Result<()> {
+    let mut response = response::Response::new(out);
+    let result = match protocol {
+        Protocol::V2 => v2::serve(snapshot, request, &mut response),
+        Protocol::V0 | Protocol::V1 => v0::serve(snapshot, request, &mut response),
+    };
+    if let Err(error) = &result {
+        response.fail(&client_words(error));
+    }
+    result
+}
+
+/// What the client is told. Details of our own damage are for the log.
+fn client_words(error: &Error) -> String {
+    match error {
+        Error::Refused { message } | Error::TooLarge { message } => message.clone(),
+        Error::NotFound { what } => format!("upload-pack: {what} not found"),
+        Error::Corrupt { .. } => "upload-pack: the repository is damaged on the server".to_owned(),
+        Error::Io { .. } | Error::Closed => {
+            "upload-pack: the server could not read the repository".to_owned()
+        }
+    }
+}
+
+/// The body of a response that only refuses, for errors found before [`upload_pack`] can be called.
+pub fn refuse(message: &str) -> bytes::Bytes {
+    let mut out = Vec::new();
+    write_error(&mut out, message);
+    out.into()
+}
