@@ -1,0 +1,188 @@
+//! The store as the hub sees it: one enum over the places where bytes can live.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use polder_types::{BlobId, PackId, Sha256};
+
+use crate::disk::Disk;
+use crate::error::{Result, failed};
+use crate::inspect::{FileKind, StoredFile};
+use crate::names;
+use crate::scratch::Scratch;
+use crate::stage::Stage;
+use crate::sweep::{SweepReport, SweepRules};
+
+/// Where packs and large objects live. Cheap to clone; every call blocks.
+///
+/// ```
+/// use polder_blob::Store;
+/// use polder_types::BlobId;
+/// # let directory = tempfile::tempdir()?;
+/// let store = Store::open(directory.path())?;
+/// let mut stage = store.stage(5)?;
+/// stage.write(b"hello")?;
+/// stage.finish()?.publish(BlobId(7))?;
+/// assert_eq!(store.open_blob(BlobId(7))?.size_bytes, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// A directory on a local disk.
+    Disk(Disk),
+}
+
+/// A large object open for reading. It stays readable even when it is removed meanwhile.
+#[derive(Debug, Clone)]
+pub struct BlobFile {
+    /// The file, to be read by position.
+    pub file: Arc<File>,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+}
+
+impl Store {
+    /// Opens the store in `root`, making it when there is none, and removes what dead instances left
+    /// in their quarantine. Several instances may have one store open.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::Full`], [`crate::Error::SyncFailed`].
+    pub fn open(root: &Path) -> Result<Self> {
+        Disk::open(root).map(Self::Disk)
+    }
+
+    /// The text last given to [`Store::set_epoch`], if any. The database keeps the same text; when the
+    /// two differ, one of them was restored from a backup.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn epoch(&self) -> Result<Option<String>> {
+        let Self::Disk(disk) = self;
+        disk.epoch()
+    }
+
+    /// Remembers `epoch` (1 to 256 bytes, random) durably in place of the one before.
+    ///
+    /// # Errors
+    /// As [`Store::publish_pack`].
+    pub fn set_epoch(&self, epoch: &str) -> Result<()> {
+        let Self::Disk(disk) = self;
+        disk.set_epoch(epoch)
+    }
+
+    /// A new empty directory for work in progress, on the file system of the store.
+    ///
+    /// # Errors
+    /// [`crate::Error::Full`], [`crate::Error::Io`]; [`crate::Error::SyncFailed`] when the store takes
+    /// no more writes.
+    pub fn quarantine(&self) -> Result<Scratch> {
+        let Self::Disk(disk) = self;
+        disk.inner.require_writable()?;
+        Scratch::create(Arc::clone(&disk.inner))
+    }
+
+    /// Begins to receive a large object of exactly `size_bytes` bytes.
+    ///
+    /// # Errors
+    /// As [`Store::quarantine`].
+    pub fn stage(&self, size_bytes: u64) -> Result<Stage> {
+        let Self::Disk(disk) = self;
+        Stage::create(Arc::clone(&disk.inner), size_bytes)
+    }
+
+    /// Makes a pack and its index, files in a [`Scratch`] of this store, durable under `id`: when this
+    /// returns, a power cut cannot undo it. Nothing under another id changes, and never a file that exists.
+    ///
+    /// # Errors
+    /// [`crate::Error::Exists`] when the id is taken; [`crate::Error::SyncFailed`], after which the
+    /// process should end; [`crate::Error::Full`]; [`crate::Error::Io`].
+    pub fn publish_pack(&self, id: PackId, pack: &Path, index: &Path) -> Result<()> {
+        let Self::Disk(disk) = self;
+        disk.inner.publish_pack(id, pack, index)
+    }
+
+    /// Where a published pack and its index are.
+    pub fn pack_paths(&self, id: PackId) -> (PathBuf, PathBuf) {
+        let Self::Disk(disk) = self;
+        names::pack_paths(&disk.inner.root, id)
+    }
+
+    /// Opens a large object.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Io`].
+    pub fn open_blob(&self, id: BlobId) -> Result<BlobFile> {
+        let Self::Disk(disk) = self;
+        disk.inner.open_blob(id)
+    }
+
+    /// Reads a large object from end to end: its SHA-256 and its length in bytes as they are now.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Io`].
+    pub fn hash_blob(&self, id: BlobId) -> Result<(Sha256, u64)> {
+        let Self::Disk(disk) = self;
+        disk.inner.hash_blob(id)
+    }
+
+    /// Removes a large object; false when there was none. Not durable by itself: after a power cut the
+    /// file may be back, unknown to every row.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`]; [`crate::Error::SyncFailed`] when the store takes no more writes.
+    pub fn remove_blob(&self, id: BlobId) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_blob(id)
+    }
+
+    /// Removes a pack and its index, as [`Store::remove_blob`] does.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn remove_pack(&self, id: PackId) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_pack(id)
+    }
+
+    /// Calls `visit` for every published file, shard after shard, in the order of names. Files
+    /// published meanwhile may be missed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], and what `visit` returns.
+    pub fn for_each_file(&self, visit: &mut dyn FnMut(StoredFile) -> Result<()>) -> Result<()> {
+        let Self::Disk(disk) = self;
+        disk.inner.for_each_file(visit)
+    }
+
+    /// Moves published files that `is_known` denies to `lost/`, unless they are younger than a day, and
+    /// deletes those that have been there for 14 days.
+    ///
+    /// # Errors
+    /// [`crate::Error::EpochMismatch`] before anything is touched; [`crate::Error::Io`].
+    pub fn sweep(
+        &self,
+        rules: &SweepRules,
+        is_known: &mut dyn FnMut(FileKind) -> bool,
+    ) -> Result<SweepReport> {
+        let Self::Disk(disk) = self;
+        disk.sweep(rules, is_known)
+    }
+
+    /// Bytes that can still be written.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn free_bytes(&self) -> Result<u64> {
+        let Self::Disk(disk) = self;
+        let root = &disk.inner.root;
+        let figures = rustix::fs::statvfs(root).map_err(failed("look at", root))?;
+        Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+    }
+
+    /// Whether a sync failed since the store was opened, so that it takes no more writes.
+    pub fn has_sync_failed(&self) -> bool {
+        let Self::Disk(disk) = self;
+        disk.inner.has_sync_failed()
+    }
+}
