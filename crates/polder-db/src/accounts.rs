@@ -1,0 +1,244 @@
+//! Users, organisations and who belongs to which.
+
+use std::fmt;
+use std::str::FromStr;
+
+use polder_types::{AccountId, AccountName, Role, UnixMillis};
+
+use crate::db::missing;
+use crate::row::{Row, each};
+use crate::sql::statements;
+use crate::tx::{Tx, Verdict};
+use crate::value::args;
+use crate::{Db, Error, Result};
+
+statements! {
+    INSERT_ACCOUNT = "INSERT INTO account (id, kind, name, fold, is_admin, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (fold) DO NOTHING";
+    ACCOUNT_BY_FOLD = "SELECT id, name, kind, is_admin FROM account WHERE fold = $1";
+    ACCOUNT_BY_ID = "SELECT id, name, kind, is_admin FROM account WHERE id = $1";
+    COUNT_ACCOUNTS = "SELECT COUNT(*) FROM account";
+    ACCOUNTS_AFTER = "SELECT id, name, kind, is_admin, created_at FROM account \
+        WHERE kind = $1 AND fold > $2 ORDER BY fold LIMIT $3";
+    ANY_ADMIN = "SELECT id FROM account WHERE is_admin LIMIT 1";
+    UPSERT_MEMBER = "INSERT INTO member (org, user_id, role) VALUES ($1, $2, $3) \
+        ON CONFLICT (org, user_id) DO UPDATE SET role = excluded.role";
+    MEMBER_ROLE = "SELECT role FROM member WHERE org = $1 AND user_id = $2";
+    MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
+        WHERE m.org = $1 AND a.fold > $2 ORDER BY a.fold LIMIT $3";
+}
+
+/// What an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccountKind {
+    /// A person or a robot.
+    User,
+    /// A group of users, with roles.
+    Org,
+}
+
+impl AccountKind {
+    /// The word used in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Org => "org",
+        }
+    }
+}
+
+impl fmt::Display for AccountKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl FromStr for AccountKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "user" => Ok(Self::User),
+            "org" => Ok(Self::Org),
+            _ => Err(format!("`{text}` is not a kind of account")),
+        }
+    }
+}
+
+/// A user or an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Local id.
+    pub id: AccountId,
+    /// Name as its owner writes it.
+    pub name: AccountName,
+    /// User or organisation.
+    pub kind: AccountKind,
+    /// Whether a user may do everything on this hub. Never true for organisations.
+    pub is_admin: bool,
+}
+
+/// An account in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAccount {
+    /// The account.
+    pub account: Account,
+    /// When it was added.
+    pub created: UnixMillis,
+}
+
+/// A member in the listing of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The user's name.
+    pub user: AccountName,
+    /// What the user may do with the organisation's repositories.
+    pub role: Role,
+}
+
+impl Account {
+    /// Reads four columns, from `first`: id, name, kind, admin.
+    pub(crate) fn from_row(row: &Row, first: usize) -> Result<Self> {
+        Ok(Self {
+            id: AccountId(row.read(first)?),
+            name: row.word(first + 1)?,
+            kind: row.word(first + 2)?,
+            is_admin: row.read(first + 3)?,
+        })
+    }
+}
+
+impl Db {
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if any account has the name, ignoring case.
+    pub async fn add_user(&self, name: &AccountName, admin: bool) -> Result<AccountId> {
+        let name = name.clone();
+        self.write(move |tx| {
+            Box::pin(async move { Ok(Verdict::Keep(insert(tx, AccountKind::User, &name, admin).await?)) })
+        })
+        .await
+    }
+
+    /// Adds an organisation whose first member, `owner`, is its admin.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if any account has the name, ignoring case; [`Error::NotFound`] if `owner`
+    /// is no user.
+    pub async fn add_org(&self, name: &AccountName, owner: AccountId) -> Result<AccountId> {
+        let name = name.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                require(tx, owner, AccountKind::User).await?;
+                let org = insert(tx, AccountKind::Org, &name, false).await?;
+                tx.execute(UPSERT_MEMBER, args![org, owner, Role::Admin.as_str()]).await?;
+                Ok(Verdict::Keep(org))
+            })
+        })
+        .await
+    }
+
+    /// Sets the role of `user` in `org`, whatever it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if either is not what it must be.
+    pub async fn set_member(&self, org: AccountId, user: AccountId, role: Role) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                require(tx, org, AccountKind::Org).await?;
+                require(tx, user, AccountKind::User).await?;
+                tx.execute(UPSERT_MEMBER, args![org, user, role.as_str()]).await?;
+                Ok(Verdict::Keep(()))
+            })
+        })
+        .await
+    }
+
+    /// Finds an account by its folded name.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn find_account(&self, fold: &str) -> Result<Option<Account>> {
+        self.row(ACCOUNT_BY_FOLD, args![fold]).await?.map(|row| Account::from_row(&row, 0)).transpose()
+    }
+
+    /// Reads an account.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.row(ACCOUNT_BY_ID, args![id]).await?.map(|row| Account::from_row(&row, 0)).transpose()
+    }
+
+    /// The role of `user` in `org`, if any.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn member_role(&self, org: AccountId, user: AccountId) -> Result<Option<Role>> {
+        self.row(MEMBER_ROLE, args![org, user]).await?.map(|row| row.word(0)).transpose()
+    }
+
+    /// Lists accounts of one kind by folded name, at most `limit` after the name `after` (folded).
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list_accounts(
+        &self,
+        kind: AccountKind,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ListedAccount>> {
+        each(&self.rows(ACCOUNTS_AFTER, args![kind.as_str(), after, limit]).await?, |row| {
+            Ok(ListedAccount { account: Account::from_row(row, 0)?, created: UnixMillis(row.read(4)?) })
+        })
+    }
+
+    /// Lists the members of `org` by folded name, at most `limit` after the name `after` (folded).
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list_members(&self, org: AccountId, after: &str, limit: i64) -> Result<Vec<Member>> {
+        each(&self.rows(MEMBERS_AFTER, args![org, after, limit]).await?, |row| {
+            Ok(Member { user: row.word(0)?, role: row.word(1)? })
+        })
+    }
+
+    /// Whether any user is an administrator of the hub.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn has_any_admin(&self) -> Result<bool> {
+        Ok(self.row(ANY_ADMIN, args![]).await?.is_some())
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn count_accounts(&self) -> Result<i64> {
+        self.row(COUNT_ACCOUNTS, args![]).await?.map_or(Ok(0), |row| row.read(0))
+    }
+}
+
+/// Finds an account inside a write.
+pub(crate) async fn by_fold(tx: &mut Tx, fold: String) -> Result<Option<Account>> {
+    tx.row(ACCOUNT_BY_FOLD, args![fold]).await?.map(|row| Account::from_row(&row, 0)).transpose()
+}
+
+async fn insert(tx: &mut Tx, kind: AccountKind, name: &AccountName, admin: bool) -> Result<AccountId> {
+    let (id, now) = (AccountId(tx.next_id()), tx.now());
+    let added =
+        tx.execute(INSERT_ACCOUNT, args![id, kind.as_str(), name.as_str(), name.fold(), admin, now]).await?;
+    if added == 0 {
+        return Err(Error::Conflict { what: format!("the name `{name}` is taken") });
+    }
+    Ok(id)
+}
+
+async fn require(tx: &mut Tx, id: AccountId, kind: AccountKind) -> Result<()> {
+    let found = tx.row(ACCOUNT_BY_ID, args![id]).await?.map(|row| Account::from_row(&row, 0)).transpose()?;
+    match found {
+        Some(account) if account.kind == kind => Ok(()),
+        _ => Err(missing(format!("{kind} {id}"))),
+    }
+}

@@ -1,0 +1,158 @@
+//! Large objects and which repository holds which.
+
+use polder_types::{BlobId, RepoId, Sha256};
+
+use crate::db::missing;
+use crate::row::{Row, each};
+use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
+use crate::tx::{Tx, Verdict};
+use crate::value::{Value, args};
+use crate::{Db, Result};
+
+statements! {
+    LIVE_BLOB = "SELECT id, sha256, size FROM blob WHERE sha256 = $1 AND state = 'live'";
+    INSERT_BLOB = "INSERT INTO blob (id, sha256, size, state, created_at) VALUES ($1, $2, $3, 'live', $4) \
+        ON CONFLICT (sha256) WHERE state = 'live' DO NOTHING";
+    REPO_IS_LIVE = "SELECT 1 FROM repo WHERE id = $1 AND state = 'live'";
+    INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (repo, sha256) DO NOTHING";
+    REPOS_OF_BLOB = "SELECT repo FROM repo_blob WHERE sha256 = $1 ORDER BY repo LIMIT $2";
+    BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
+        WHERE l.repo = $1 AND l.sha256 > $2 ORDER BY l.sha256 LIMIT $3";
+    FIRST_BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
+        WHERE l.repo = $1 ORDER BY l.sha256 LIMIT $2";
+}
+
+templates! {
+    LINKED_BLOBS(1) = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND l.sha256 IN (", "?", ")";
+}
+
+/// One live incarnation of a large object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// Local id, which also names its file.
+    pub id: BlobId,
+    /// Hash of its bytes.
+    pub sha256: Sha256,
+    /// Its length in bytes.
+    pub size_bytes: i64,
+}
+
+impl Blob {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { id: BlobId(row.read(0)?), sha256: row.sha256(1)?, size_bytes: row.read(2)? })
+    }
+}
+
+impl Db {
+    /// Finds the live incarnation of an object, whoever holds it.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn find_blob(&self, sha256: &Sha256) -> Result<Option<Blob>> {
+        self.row(LIVE_BLOB, args![*sha256]).await?.map(|row| Blob::from_row(&row)).transpose()
+    }
+
+    /// Records an object whose bytes are durable under `id`, and links it to `repo`.
+    ///
+    /// A live incarnation wins over the new one; then the answer has another id, and the caller
+    /// removes its file. A condemned incarnation never does.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if the repository does not exist (any more).
+    pub async fn publish_blob(
+        &self,
+        id: BlobId,
+        sha256: Sha256,
+        size_bytes: i64,
+        repo: RepoId,
+    ) -> Result<Blob> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                require_repo(tx, repo).await?;
+                let now = tx.now();
+                let winner = if tx.execute(INSERT_BLOB, args![id, sha256, size_bytes, now]).await? > 0 {
+                    Blob { id, sha256, size_bytes }
+                } else {
+                    live(tx, sha256).await?.ok_or_else(|| missing(format!("object {sha256}")))?
+                };
+                tx.execute(INSERT_LINK, args![repo, sha256, now]).await?;
+                Ok(Verdict::Keep(winner))
+            })
+        })
+        .await
+    }
+
+    /// Links a live object to a repository; false if there is no such object.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if the repository does not exist (any more).
+    pub async fn link_blob(&self, repo: RepoId, sha256: &Sha256) -> Result<bool> {
+        let sha256 = *sha256;
+        self.write(move |tx| {
+            Box::pin(async move {
+                require_repo(tx, repo).await?;
+                if live(tx, sha256).await?.is_none() {
+                    return Ok(Verdict::Discard(false));
+                }
+                let now = tx.now();
+                tx.execute(INSERT_LINK, args![repo, sha256, now]).await?;
+                Ok(Verdict::Keep(true))
+            })
+        })
+        .await
+    }
+
+    /// Those of `oids` that the repository holds, in any order.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn linked_blobs(&self, repo: RepoId, oids: &[Sha256]) -> Result<Vec<Blob>> {
+        let mut found = Vec::new();
+        for some in oids.chunks(ROWS_PER_STATEMENT_MAX) {
+            let mut args = args![repo];
+            args.extend(some.iter().copied().map(Value::from));
+            found.extend(each(&self.rows(LINKED_BLOBS.statement(some.len()), args).await?, Blob::from_row)?);
+        }
+        Ok(found)
+    }
+
+    /// Repositories that hold an object, at most `limit`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn blob_repos(&self, sha256: &Sha256, limit: i64) -> Result<Vec<RepoId>> {
+        each(&self.rows(REPOS_OF_BLOB, args![*sha256, limit]).await?, |row| Ok(RepoId(row.read(0)?)))
+    }
+
+    /// Objects of a repository by hash, at most `limit` after `after`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list_repo_blobs(
+        &self,
+        repo: RepoId,
+        after: Option<Sha256>,
+        limit: i64,
+    ) -> Result<Vec<Blob>> {
+        let rows = match after {
+            Some(after) => self.rows(BLOBS_OF_REPO, args![repo, after, limit]).await?,
+            None => self.rows(FIRST_BLOBS_OF_REPO, args![repo, limit]).await?,
+        };
+        each(&rows, Blob::from_row)
+    }
+}
+
+async fn live(tx: &mut Tx, sha256: Sha256) -> Result<Option<Blob>> {
+    tx.row(LIVE_BLOB, args![sha256]).await?.map(|row| Blob::from_row(&row)).transpose()
+}
+
+async fn require_repo(tx: &mut Tx, repo: RepoId) -> Result<()> {
+    match tx.row(REPO_IS_LIVE, args![repo]).await? {
+        Some(_) => Ok(()),
+        None => Err(missing(format!("repository {repo}"))),
+    }
+}

@@ -1,0 +1,142 @@
+//! What every engine must do. Each test opens a fresh database through [`Home`]; another engine is
+//! another way to open one.
+
+mod accounts;
+mod blobs;
+mod commit;
+mod jobs;
+mod names;
+mod outbox;
+mod push;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use polder_types::{
+    AccountId, Clock, IdSource, ObjectId, PackId, RepoId, RepoName, Sha256, UnixMillis, Visibility,
+};
+
+use crate::tx::Verdict;
+use crate::value::args;
+use crate::{Db, NewPack, NewRepo, PackClass, Push, PushOutcome, RefUpdate, Repo};
+
+/// A moment after the ids' epoch, for clocks that stand still.
+const NOW: i64 = 1_800_000_000_000;
+
+/// A database in a directory of its own, with a clock that a test moves.
+pub(crate) struct Home {
+    pub(crate) db: Db,
+    dir: tempfile::TempDir,
+    millis: Arc<AtomicI64>,
+}
+
+impl Home {
+    pub(crate) async fn open() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let millis = Arc::new(AtomicI64::new(NOW));
+        let db = open_at(&dir, &millis).await;
+        Self { db, dir, millis }
+    }
+
+    /// Closes and opens again.
+    async fn reopen(&mut self) {
+        self.db.close().await;
+        self.millis.fetch_add(1, Ordering::Relaxed);
+        self.db = open_at(&self.dir, &self.millis).await;
+    }
+
+    fn pass_seconds(&self, seconds: i64) {
+        self.millis.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.millis.load(Ordering::Relaxed))
+    }
+
+    async fn user(&self, name: &str) -> AccountId {
+        self.db.add_user(&name.parse().expect("a name"), false).await.expect("added")
+    }
+
+    /// A public repository; its namespace is made when missing.
+    async fn repo(&self, name: &str) -> Repo {
+        let name: RepoName = name.parse().expect("a name");
+        if self.db.find_account(&name.namespace().fold()).await.expect("read").is_none() {
+            self.user(name.namespace().as_str()).await;
+        }
+        self.db.create_repo(new_repo(name, self.db.next_id())).await.expect("created")
+    }
+
+    /// Which git blob a repository's link names.
+    async fn pointer(&self, repo: RepoId, sha256: Sha256) -> Option<ObjectId> {
+        let args = args![repo, sha256];
+        let row =
+            self.db.row("SELECT pointer_oid FROM repo_blob WHERE repo = $1 AND sha256 = $2", args).await;
+        row.expect("read").expect("linked").maybe_oid(0).expect("an id")
+    }
+
+    /// The one number that a statement answers, asked of the writer.
+    async fn number(&self, sql: &'static str) -> i64 {
+        let read = self.db.write(move |tx| {
+            Box::pin(async move {
+                let row = tx.row(sql, args![]).await?.expect("one row");
+                Ok(Verdict::Discard(row.read(0)?))
+            })
+        });
+        read.await.expect("read")
+    }
+
+    async fn push(&self, push: Push) -> PushOutcome {
+        self.db.commit_push(push).await.expect("committed or refused")
+    }
+}
+
+async fn open_at(dir: &tempfile::TempDir, millis: &Arc<AtomicI64>) -> Db {
+    let clock = Clock::Manual(Arc::clone(millis));
+    let ids = Arc::new(IdSource::new(clock.clone(), 1));
+    Db::open(dir.path(), clock, ids).await.expect("opened")
+}
+
+fn new_repo(name: RepoName, seed: i64) -> NewRepo {
+    let mut rid = [0; 32];
+    rid[..8].copy_from_slice(&seed.to_be_bytes());
+    NewRepo { name, visibility: Visibility::Public, actor: None, rid }
+}
+
+fn oid(n: u8) -> ObjectId {
+    ObjectId::new([n; 20])
+}
+
+fn sha(n: u8) -> Sha256 {
+    Sha256::new([n; 32])
+}
+
+/// An update from `old` to `new`, where 0 is nothing.
+fn update(name: &str, old: u8, new: u8) -> RefUpdate {
+    let some = |n| (n > 0).then(|| oid(n));
+    RefUpdate { name: name.to_owned(), old: some(old), new: some(new), peeled: None, rewinds: false }
+}
+
+fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
+    Push {
+        repo: repo.id,
+        actor: None,
+        expected_gc_epoch: repo.gc_epoch,
+        atomic: false,
+        updates,
+        new_head: None,
+        exact_head: None,
+        pack: None,
+        pointers: Vec::new(),
+    }
+}
+
+fn inline_pack(db: &Db, n: u8) -> NewPack {
+    NewPack {
+        id: PackId(db.next_id()),
+        hash: oid(n),
+        bytes: 4,
+        objects: 1,
+        class: PackClass::Push,
+        data: Some((vec![n; 4].into(), vec![n; 8].into())),
+    }
+}

@@ -1,0 +1,63 @@
+//! What can go wrong, as far as a caller acts on it.
+
+use std::error::Error as StdError;
+
+/// A failed read or write.
+///
+/// `Display` never prints the source; walk [`StdError::source`] for the chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The row that the write is about does not exist.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// The missing thing, for a message.
+        what: String,
+    },
+    /// The write would break a uniqueness or life-cycle rule; `what` says which.
+    #[error("{what}")]
+    Conflict {
+        /// The rule and the name, for a message.
+        what: String,
+    },
+    /// The write queue is full or the database is locked: try again later.
+    #[error("the database is busy")]
+    Busy,
+    /// The disk or the quota is full; nothing was written.
+    #[error("the disk of the database is full")]
+    Full,
+    /// Committing failed in a way that leaves durability unknown (fsync). No write is taken after it;
+    /// the process must say so and exit.
+    #[error("the database could not make a write durable")]
+    StorageFailed {
+        /// The first failure, as text: every waiting write gets its own copy.
+        reason: String,
+    },
+    /// The file was made by a newer version; nothing was touched.
+    #[error("the database has schema {found}, this version knows up to {known}")]
+    Newer {
+        /// Version found in the file.
+        found: i64,
+        /// Newest version this build knows.
+        known: i64,
+    },
+    /// Stored bytes make no sense, or anything else.
+    #[error("{doing} {subject}")]
+    Other {
+        /// What was being done, as a participle.
+        doing: &'static str,
+        /// To what.
+        subject: String,
+        /// Why it failed.
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
+}
+
+/// Logs a failure that nobody is told, with its causes.
+pub(crate) fn warn(doing: &'static str, error: &(dyn StdError + 'static)) {
+    tracing::warn!(error, doing, "continuing");
+}
+
+/// Shorthand for this crate's results.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,85 @@
+//! Every line of SQL: schema, migrations, group-committed writes, reads.
+//!
+//! [`Db`] is the handle; each file adds the methods of one concept to it. A write returns when it is
+//! durable: writes are queued, run one after another with a savepoint each, and committed in batches,
+//! so that one fsync pays for many. A write that fails or is refused leaves nothing behind and takes
+//! no other of its batch with it; if the commit fails, none of the batch was acknowledged.
+//! [`Db::commit_push`] is the one place where refs, packs, pointers and the outbox fact change, all
+//! together. Small packs live in their rows; files of larger ones and of large objects are named by
+//! row ids, and removing them is the caller's work: rows are first condemned, and a condemned row
+//! never comes back to life.
+//!
+//! The crate never decides who may do what, knows no git and no file but its own two. Everything is
+//! written so that PostgreSQL takes it unchanged: SQL texts are constants, arguments and rows are
+//! neutral, and the engine hides behind the handle.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use polder_db::{Db, NameState, NewRepo, PushOutcome, Push, RefUpdate};
+//! use polder_types::{Clock, IdSource, ObjectId, RepoKind, Visibility};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let dir = tempfile::tempdir().unwrap();
+//! let ids = Arc::new(IdSource::new(Clock::System, 0));
+//! let db = Db::open(dir.path(), Clock::System, ids).await?;
+//! db.add_user(&"acme".parse().unwrap(), false).await?;
+//! let name = "acme/Model".parse().unwrap();
+//! let new = NewRepo { name, visibility: Visibility::Public, actor: None, rid: [7; 32] };
+//! let repo = db.create_repo(new).await?;
+//!
+//! let main = RefUpdate {
+//!     name: "refs/heads/main".to_owned(),
+//!     old: None,
+//!     new: Some(ObjectId::new([1; 20])),
+//!     peeled: None,
+//!     rewinds: false,
+//! };
+//! let push = Push {
+//!     repo: repo.id,
+//!     actor: None,
+//!     expected_gc_epoch: repo.gc_epoch,
+//!     atomic: false,
+//!     updates: vec![main],
+//!     new_head: None,
+//!     exact_head: None,
+//!     pack: None,
+//!     pointers: Vec::new(),
+//! };
+//! assert!(matches!(db.commit_push(push).await?, PushOutcome::Done { generation: 1, .. }));
+//! let found = db.find_repo(RepoKind::Model, "acme/model").await?;
+//! assert!(matches!(found, Some(NameState::Live(repo)) if repo.generation == 1));
+//! db.close().await;
+//! # Ok::<(), polder_db::Error>(()) }).unwrap();
+//! ```
+
+mod accounts;
+mod blobs;
+#[cfg(test)]
+mod contract;
+mod db;
+mod error;
+mod events;
+mod jobs;
+mod meta;
+mod push;
+mod repos;
+mod row;
+mod snapshots;
+mod sql;
+mod sqlite;
+mod tokens;
+mod tx;
+mod upkeep;
+mod value;
+
+pub use accounts::{Account, AccountKind, ListedAccount, Member};
+pub use blobs::Blob;
+pub use db::Db;
+pub use error::{Error, Result};
+pub use events::Event;
+pub use jobs::{Job, NewJob};
+pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
+pub use repos::{Deleted, NameState, NewRepo, Repo};
+pub use snapshots::{PackRow, RefRow, RepoState};
+pub use tokens::{NewToken, Token};
+pub use upkeep::{RowState, StoredBlob, StoredPack};

@@ -1,0 +1,66 @@
+//! Deleting a repository.
+
+use polder_types::{AccountId, RepoId};
+use serde_json::json;
+
+use super::{gone, load};
+use crate::events::{Fact, record};
+use crate::jobs::{NewJob, enqueue};
+use crate::sql::statements;
+use crate::tx::{Tx, Verdict};
+use crate::value::args;
+use crate::{Db, Result};
+
+statements! {
+    DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
+        cache_epoch = cache_epoch + 1, rseq = rseq + 1 WHERE id = $1 AND state = 'live' RETURNING rseq";
+    RETIRE_NAMES = "UPDATE repo_name SET state = 'retired' WHERE repo = $1";
+    DELETE_REFS = "DELETE FROM ref WHERE repo = $1";
+    CONDEMN_PACKS = "UPDATE pack SET state = 'condemned', condemned_at = $2 WHERE repo = $1 AND state = 'live'";
+    CONDEMN_BLOBS = "UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE state = 'live' \
+        AND sha256 IN (SELECT l.sha256 FROM repo_blob l WHERE l.repo = $1) \
+        AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1)";
+    DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
+    DELETE_LOCKS = "DELETE FROM lock WHERE repo = $1";
+    DELETE_UPLOADS = "DELETE FROM upload WHERE repo = $1";
+}
+
+/// What deleting a repository left to be removed by the `sweep` job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Packs whose rows were condemned.
+    pub packs: u64,
+    /// Large objects that no other repository holds, condemned.
+    pub blobs: u64,
+}
+
+impl Db {
+    /// Deletes a repository: all its names are retired for ever, its refs and links go, what only it
+    /// held is condemned, and a `sweep` job is queued.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if there is no such repository.
+    pub async fn delete_repo(&self, id: RepoId, actor: Option<AccountId>) -> Result<Deleted> {
+        self.write(move |tx| Box::pin(delete(tx, id, actor))).await
+    }
+}
+
+async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Verdict<Deleted>> {
+    let before = load(tx, id).await?;
+    let now = tx.now();
+    let row = tx.row(DELETE_REPO, args![id]).await?.ok_or_else(|| gone(id))?;
+    tx.execute(RETIRE_NAMES, args![id]).await?;
+    tx.execute(DELETE_REFS, args![id]).await?;
+    let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;
+    let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
+    for statement in [DELETE_LINKS, DELETE_LOCKS, DELETE_UPLOADS] {
+        tx.execute(statement, args![id]).await?;
+    }
+    let sweep =
+        NewJob { kind: "sweep".to_owned(), dedup: "sweep".to_owned(), payload: "{}".to_owned(), due: now };
+    enqueue(tx, sweep).await?;
+    let facts = json!({"v": 1, "kind": before.name.kind().as_str(), "path": before.name.to_string(),
+        "visibility": before.visibility.as_str()});
+    record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.delete" }, &facts).await?;
+    Ok(Verdict::Keep(Deleted { packs, blobs }))
+}

@@ -1,0 +1,218 @@
+//! Repositories and their names.
+
+mod delete;
+mod rename;
+mod settings;
+
+use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, Visibility};
+use serde_json::json;
+
+pub use delete::Deleted;
+
+use crate::accounts;
+use crate::db::missing;
+use crate::events::{Fact, record};
+use crate::row::{Row, each};
+use crate::sql::statements;
+use crate::tx::{Tx, Verdict};
+use crate::value::args;
+use crate::{Db, Error, Result};
+
+/// The columns that [`Repo::from_row`] reads.
+macro_rules! select_repo {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, ",
+            "r.rewind_gen, r.cache_epoch, r.rseq FROM repo r JOIN account a ON a.id = r.ns ",
+            $rest
+        )
+    };
+}
+
+statements! {
+    INSERT_REPO = "INSERT INTO repo (id, rid, kind, ns, name, visibility, head, state, gen, gc_epoch, rewind_gen, \
+        cache_epoch, rseq, ref_count, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8)";
+    INSERT_NAME = "INSERT INTO repo_name (kind, fold, repo, state) VALUES ($1, $2, $3, 'live')";
+    NAME_STATE = "SELECT state, repo FROM repo_name WHERE kind = $1 AND fold = $2";
+    REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
+    REPOS_AFTER = select_repo!("WHERE r.id > $1 AND r.state = 'live' ORDER BY r.id LIMIT $2");
+    REPO_BY_NAME = concat!("SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, ",
+        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.rseq, n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
+        "JOIN account a ON a.id = r.ns WHERE n.kind = $1 AND n.fold = $2");
+}
+
+/// Every statement about repositories.
+#[cfg(test)]
+pub(crate) const EVERY: &[&[&str]] = &[ALL, delete::ALL, rename::ALL, settings::ALL];
+
+/// Where HEAD of a new repository points.
+const FIRST_HEAD: &str = "refs/heads/main";
+
+/// A repository about to be created.
+#[derive(Debug, Clone)]
+pub struct NewRepo {
+    /// Its name; the namespace must be an account.
+    pub name: RepoName,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// Who creates it.
+    pub actor: Option<AccountId>,
+    /// The name of the repository between hubs.
+    pub rid: [u8; 32],
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repo {
+    /// Local id.
+    pub id: RepoId,
+    /// The name of the repository between hubs.
+    pub rid: [u8; 32],
+    /// Its name now.
+    pub name: RepoName,
+    /// The account whose it is.
+    pub namespace: AccountId,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// The ref that HEAD points to, e.g. `refs/heads/main`; may be unborn.
+    pub head: String,
+    /// Grows by one with every change of refs or HEAD.
+    pub generation: i64,
+    /// Grows when garbage collection drops objects.
+    pub gc_epoch: i64,
+    /// The generation of the last delete, force-push or hide.
+    pub rewind_gen: i64,
+    /// Grows when cached responses must not be served any more.
+    pub cache_epoch: i64,
+}
+
+/// What a repository name leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameState {
+    /// A repository of exactly this name (ignoring case).
+    Live(Repo),
+    /// A former name; the repository as it is now, however often it moved.
+    Moved(Repo),
+    /// The name, or a former name, of a deleted repository; never given out again.
+    Retired,
+}
+
+impl Repo {
+    /// Reads the columns of [`select_repo!`].
+    pub(crate) fn from_row(row: &Row) -> Result<Self> {
+        let rid: Vec<u8> = row.read(1)?;
+        let name: String = row.read(4)?;
+        let unreadable =
+            |source| Error::Other { doing: "reading", subject: "a repository's row".to_owned(), source };
+        Ok(Self {
+            id: RepoId(row.read(0)?),
+            rid: *Sha256::from_slice(&rid).ok_or_else(|| unreadable(None))?.as_bytes(),
+            name: RepoName::new(row.word(2)?, row.word(3)?, &name)
+                .map_err(|source| unreadable(Some(source.into())))?,
+            namespace: AccountId(row.read(5)?),
+            visibility: row.word(6)?,
+            head: row.read(7)?,
+            generation: row.read(8)?,
+            gc_epoch: row.read(9)?,
+            rewind_gen: row.read(10)?,
+            cache_epoch: row.read(11)?,
+        })
+    }
+}
+
+impl Db {
+    /// Creates a repository with an unborn `main`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the name, ignoring case, is or ever was another repository's of this
+    /// kind; [`Error::NotFound`] if the namespace is no account.
+    pub async fn create_repo(&self, repo: NewRepo) -> Result<Repo> {
+        self.write(move |tx| Box::pin(async move { Ok(Verdict::Keep(create(tx, &repo).await?)) })).await
+    }
+
+    /// Finds a repository by kind and folded `namespace/name` ([`RepoName::fold`]).
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn find_repo(&self, kind: RepoKind, fold: &str) -> Result<Option<NameState>> {
+        let Some(row) = self.row(REPO_BY_NAME, args![kind.as_str(), fold]).await? else {
+            return Ok(None);
+        };
+        let state: String = row.read(13)?;
+        Ok(Some(match state.as_str() {
+            "live" => NameState::Live(Repo::from_row(&row)?),
+            "moved" => NameState::Moved(Repo::from_row(&row)?),
+            _ => NameState::Retired,
+        }))
+    }
+
+    /// Reads a live repository.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn repo(&self, id: RepoId) -> Result<Option<Repo>> {
+        self.row(REPO_BY_ID, args![id]).await?.map(|row| Repo::from_row(&row)).transpose()
+    }
+
+    /// Lists live repositories by id, at most `limit` after `after`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list_repos(&self, after: Option<RepoId>, limit: i64) -> Result<Vec<Repo>> {
+        let after = after.map_or(i64::MIN, |id| id.0);
+        each(&self.rows(REPOS_AFTER, args![after, limit]).await?, Repo::from_row)
+    }
+}
+
+async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
+    let (owner, name) = owned_name(tx, &new.name).await?;
+    if let Some((state, _)) = name_state(tx, &name).await? {
+        return Err(taken(&name, &state));
+    }
+    let (id, now) = (RepoId(tx.next_id()), tx.now());
+    let kind = name.kind().as_str();
+    let visibility = new.visibility.as_str();
+    let args = args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now];
+    tx.execute(INSERT_REPO, args).await?;
+    tx.execute(INSERT_NAME, args![kind, name.fold(), id]).await?;
+    let facts = json!({"v": 1, "rid": Sha256::new(new.rid), "kind": kind, "path": name.to_string(),
+        "visibility": visibility, "head": FIRST_HEAD});
+    record(tx, Fact { repo: id, rseq: 1, actor: new.actor, kind: "repo.create" }, &facts).await?;
+    load(tx, id).await
+}
+
+/// The account of a name's namespace, and the name with the namespace as its owner writes it.
+async fn owned_name(tx: &mut Tx, name: &RepoName) -> Result<(AccountId, RepoName)> {
+    let namespace = name.namespace();
+    let account = accounts::by_fold(tx, namespace.fold()).await?;
+    let account = account.ok_or_else(|| missing(format!("account `{namespace}`")))?;
+    let name = RepoName::new(name.kind(), account.name, name.name());
+    let name = name.map_err(|error| Error::Conflict { what: error.to_string() })?;
+    Ok((account.id, name))
+}
+
+/// The state of a name and whose it is or was.
+async fn name_state(tx: &mut Tx, name: &RepoName) -> Result<Option<(String, RepoId)>> {
+    let row = tx.row(NAME_STATE, args![name.kind().as_str(), name.fold()]).await?;
+    row.map(|row| Ok((row.read(0)?, RepoId(row.read(1)?)))).transpose()
+}
+
+fn taken(name: &RepoName, state: &str) -> Error {
+    let why = match state {
+        "live" => "exists",
+        "moved" => "is a former name of another repository, which it leads to for ever",
+        _ => "was the name of a deleted repository and is not given out again",
+    };
+    Error::Conflict { what: format!("`{name}` {why}") }
+}
+
+/// Reads a live repository inside a write.
+async fn load(tx: &mut Tx, id: RepoId) -> Result<Repo> {
+    let row = tx.row(REPO_BY_ID, args![id]).await?.ok_or_else(|| gone(id))?;
+    Repo::from_row(&row)
+}
+
+fn gone(id: RepoId) -> Error {
+    missing(format!("repository {id}"))
+}

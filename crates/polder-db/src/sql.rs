@@ -1,0 +1,120 @@
+//! How SQL is written down: named constants, in lists that a test prepares one by one.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+/// Most rows (or list members) that one statement takes; longer lists are split.
+pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 400;
+
+/// Up to this many rows a statement's text is worth keeping prepared.
+const ROWS_KEPT_PREPARED_MAX: usize = 4;
+
+/// A statement with a list of any length in it.
+///
+/// `row` is repeated, joined by commas, each `?` replaced by the next number after `fixed`
+/// arguments that all rows share.
+pub(crate) struct Template {
+    pub(crate) head: &'static str,
+    pub(crate) row: &'static str,
+    pub(crate) tail: &'static str,
+    pub(crate) fixed: usize,
+}
+
+impl Template {
+    /// The text for `rows` repetitions.
+    pub(crate) fn statement(&self, rows: usize) -> Statement {
+        let mut text = String::with_capacity(self.head.len() + self.tail.len() + rows * self.row.len() * 2);
+        let mut number = self.fixed;
+        text.push_str(self.head);
+        for row in 0..rows {
+            if row > 0 {
+                text.push_str(", ");
+            }
+            for part in self.row.split_inclusive('?') {
+                match part.strip_suffix('?') {
+                    Some(before) => {
+                        number += 1;
+                        text.push_str(before);
+                        text.push('$');
+                        text.push_str(&number.to_string());
+                    }
+                    None => text.push_str(part),
+                }
+            }
+        }
+        text.push_str(self.tail);
+        Statement { kept: rows <= ROWS_KEPT_PREPARED_MAX, text: AssertSqlSafe(text).into_sql_str() }
+    }
+}
+
+/// One statement's text, and whether to keep it prepared.
+pub(crate) struct Statement {
+    pub(crate) text: SqlStr,
+    pub(crate) kept: bool,
+}
+
+impl From<&'static str> for Statement {
+    fn from(text: &'static str) -> Self {
+        Self { text: text.into_sql_str(), kept: true }
+    }
+}
+
+/// Defines SQL constants and the list `ALL` of them.
+macro_rules! statements {
+    ($($name:ident = $text:expr;)*) => {
+        $(pub(crate) const $name: &str = $text;)*
+        /// Every statement of this file.
+        #[cfg(test)]
+        pub(crate) const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+/// Defines list statements and the list `TEMPLATES` of them: name(fixed) = head, row, tail.
+macro_rules! templates {
+    ($($name:ident($fixed:literal) = $head:expr, $row:expr, $tail:expr;)*) => {
+        $(const $name: $crate::sql::Template =
+            $crate::sql::Template { head: $head, row: $row, tail: $tail, fixed: $fixed };)*
+        /// Every list statement of this file.
+        #[cfg(test)]
+        pub(crate) const TEMPLATES: &[&$crate::sql::Template] = &[$(&$name),*];
+    };
+}
+pub(crate) use {statements, templates};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{accounts, blobs, contract, events, jobs, meta, push, repos, snapshots, tokens, upkeep};
+
+    const FILES: &[&[&str]] = &[
+        accounts::ALL,
+        blobs::ALL,
+        events::ALL,
+        jobs::ALL,
+        meta::ALL,
+        snapshots::ALL,
+        tokens::ALL,
+        upkeep::ALL,
+    ];
+    const LISTS: &[&[&Template]] = &[blobs::TEMPLATES, jobs::TEMPLATES];
+
+    #[tokio::test]
+    async fn every_statement_prepares() {
+        let home = contract::Home::open().await;
+        let every = FILES.iter().chain(repos::EVERY).chain(push::EVERY).copied().flatten();
+        for statement in every {
+            home.db.prepare((*statement).into()).await.expect(statement);
+        }
+        for template in LISTS.iter().chain(push::TEMPLATES).copied().flatten() {
+            for rows in [1, 2, ROWS_PER_STATEMENT_MAX] {
+                home.db.prepare(template.statement(rows)).await.expect(template.head);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_a_list_share_the_fixed_arguments() {
+        let template = Template { head: "INSERT INTO t VALUES ", row: "($1, ?, ?)", tail: " END", fixed: 1 };
+        let text = template.statement(2).text;
+        assert_eq!(text.as_str(), "INSERT INTO t VALUES ($1, $2, $3), ($1, $4, $5) END");
+    }
+}
