@@ -1,0 +1,297 @@
+//! The one way into a repository: a push, an API commit and an import all end here.
+//!
+//! quarantine → index → object checks → connectivity → pointers present → hooks → durable bytes →
+//! one transaction. The transaction is the only commit point; what fails before it leaves nothing.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use polder_blob::Scratch;
+use polder_db::{NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
+use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
+use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
+use tokio::runtime::Handle;
+
+use crate::Hub;
+use crate::error::{Error, Kind, Result};
+use crate::mechanisms::may_have_committed;
+use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
+
+/// How often a push is checked again because objects were collected meanwhile.
+const RECHECKS_MAX: usize = 3;
+/// Most missing large objects that a refusal names.
+const MISSING_NAMED_MAX: usize = 10;
+
+/// Where a change comes from and what it may do.
+pub(crate) struct Origin {
+    pub(crate) repo: RepoId,
+    pub(crate) name: RepoName,
+    pub(crate) actor: Option<AccountId>,
+    pub(crate) severity: Severity,
+    pub(crate) run_hooks: bool,
+    pub(crate) atomic: bool,
+    /// An `lfs/objects` tree from which missing large objects may be taken.
+    pub(crate) lfs_source: Option<PathBuf>,
+    /// Where HEAD shall point, whatever the branches are.
+    pub(crate) head: Option<String>,
+}
+
+/// Objects in quarantine, indexed but not yet trusted.
+pub(crate) struct Quarantined {
+    pub(crate) received: Option<Received>,
+    pub(crate) scratch: Scratch,
+}
+
+/// The answer for one ref; the text of a refusal is one line.
+pub(crate) type RefResult = (String, Result<(), String>);
+
+/// Where lines for the person who waits go.
+pub(crate) type Say<'a> = &'a mut dyn FnMut(&str);
+
+impl Hub {
+    /// Streams a pack into quarantine and indexes it. Blocking.
+    pub(crate) fn quarantine(&self, body: &mut dyn Read, say: Say<'_>) -> Result<Quarantined> {
+        let scratch = self.store.quarantine()?;
+        let id = PackId(self.db.next_id());
+        let received = polder_git::index_pack(id, body, scratch.path(), &IndexLimits::default(), say)?;
+        failpoint::hit("push.received");
+        Ok(Quarantined { received, scratch })
+    }
+
+    /// Checks quarantined objects and makes the commands true, or says of each why not. Blocking.
+    ///
+    /// # Errors
+    /// When nothing of it could be decided: no command has had an effect then.
+    pub(crate) fn accept(
+        &self,
+        origin: &Origin,
+        commands: &[Command],
+        quarantined: &Quarantined,
+        say: Say<'_>,
+    ) -> Result<Vec<RefResult>> {
+        let received = quarantined.received.as_ref();
+        for _ in 0..RECHECKS_MAX {
+            let (push, checked) = self.check(origin, commands, quarantined, say)?;
+            let published = self.publish_pack(received)?;
+            let outcome = Handle::current().block_on(self.db.commit_push(push));
+            let landed = matches!(outcome, Ok(PushOutcome::Done { changed: true, .. }));
+            let is_unknown = outcome.as_ref().is_err_and(may_have_committed);
+            if published && !landed && !is_unknown {
+                self.unpublish(received);
+            }
+            match outcome? {
+                PushOutcome::Done { generation, head, changed, refs } => {
+                    if changed {
+                        failpoint::hit("push.committed");
+                        let advance = advance(generation, head, commands, &refs, &checked, received);
+                        Handle::current().block_on(self.advance(origin.repo, advance));
+                    }
+                    let told = refs.into_iter().map(|r| (r.name, r.result.map_err(|why| refusal(&why))));
+                    return Ok(told.collect());
+                }
+                PushOutcome::MissingObjects(missing) => {
+                    return Err(missing_objects(origin, &checked.pointers, &missing, say));
+                }
+                PushOutcome::GcRaced => Handle::current().block_on(self.forget(origin.repo)),
+                PushOutcome::RepoGone => return Err(Error::not_found("this repository is gone")),
+            }
+        }
+        Err(Error::unavailable("the repository is being compacted; push again"))
+    }
+
+    /// Every check that comes before the commit point, and what the transaction shall do.
+    fn check(
+        &self,
+        origin: &Origin,
+        commands: &[Command],
+        quarantined: &Quarantined,
+        say: Say<'_>,
+    ) -> Result<(Push, Checked)> {
+        let runtime = Handle::current();
+        let received = quarantined.received.as_ref();
+        let held = runtime.block_on(self.held(origin.repo))?;
+        let checked = polder_git::check_push(&held.snapshot, received, &tips(commands), origin.severity)?;
+        for warning in &checked.warnings {
+            say(&format!("warning: {warning}"));
+        }
+        if let Some(from) = &origin.lfs_source {
+            self.take_objects(origin.repo, from, &checked.pointers, say)?;
+        }
+        self.require_objects(origin, &checked.pointers, say)?;
+        if origin.run_hooks {
+            self.pre_receive(origin, commands, &held.snapshot, quarantined, say)?;
+        }
+        failpoint::hit("push.checked");
+        Ok((decide(origin, commands, received, &checked, &held)?, checked))
+    }
+
+    /// Makes a pack's files durable, if it has files; says whether it has.
+    fn publish_pack(&self, received: Option<&Received>) -> Result<bool> {
+        let Some(Received { place: Place::Files { pack, index }, pack: opened, .. }) = received else {
+            return Ok(false);
+        };
+        self.store.publish_pack(opened.id(), pack, index)?;
+        failpoint::hit("push.published");
+        Ok(true)
+    }
+
+    /// Before anything costly: every newly reachable pointer has its object here. The transaction
+    /// asks again.
+    fn require_objects(&self, origin: &Origin, pointers: &[NewPointer], say: Say<'_>) -> Result<()> {
+        if pointers.is_empty() {
+            return Ok(());
+        }
+        let oids: Vec<Sha256> = pointers.iter().map(|pointer| pointer.pointer.oid).collect();
+        let linked = Handle::current().block_on(self.db.linked_blobs(origin.repo, &oids))?;
+        let sizes: HashMap<Sha256, i64> = linked.iter().map(|blob| (blob.sha256, blob.size_bytes)).collect();
+        for NewPointer { path, pointer, .. } in pointers {
+            let size = sizes.get(&pointer.oid);
+            if size.is_some_and(|size| u64::try_from(*size) != Ok(pointer.size_bytes)) {
+                let message = format!("the pointer `{path}` gives a wrong size for object {}", pointer.oid);
+                return Err(Error::invalid(message));
+            }
+        }
+        let missing: Vec<Sha256> = oids.into_iter().filter(|oid| !sizes.contains_key(oid)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing_objects(origin, pointers, &missing, say)) }
+    }
+
+    fn unpublish(&self, received: Option<&Received>) {
+        if let Some(received) = received
+            && let Err(error) = self.store.remove_pack(received.pack.id())
+        {
+            tracing::warn!(%error, "the files of a refused push stay for the sweep");
+        }
+    }
+}
+
+fn tips(commands: &[Command]) -> Vec<ObjectId> {
+    commands.iter().map(|command| command.new).filter(|new| !new.is_zero()).collect()
+}
+
+fn some(oid: ObjectId) -> Option<ObjectId> {
+    (!oid.is_zero()).then_some(oid)
+}
+
+/// What the transaction shall do. Pure but for reading commits to tell a rewind.
+fn decide(
+    origin: &Origin,
+    commands: &[Command],
+    received: Option<&Received>,
+    checked: &Checked,
+    held: &Held,
+) -> Result<Push> {
+    let joined = received.map(|received| held.snapshot.with_pack(Arc::clone(&received.pack)));
+    let after = joined.as_ref().unwrap_or(&held.snapshot);
+    let mut updates = Vec::with_capacity(commands.len());
+    for command in commands {
+        let rewinds = match (some(command.old), some(command.new)) {
+            // Where `old` is not what the ref holds, the transaction refuses anyway: no walk for that.
+            (Some(old), Some(new)) if held.snapshot.find_ref(&command.name).is_some_and(|r| r.oid == old) => {
+                !polder_git::is_fast_forward(after, old, new)?
+            }
+            (old, _) => old.is_some(),
+        };
+        updates.push(RefUpdate {
+            name: command.name.clone(),
+            old: some(command.old),
+            new: some(command.new),
+            peeled: checked.peeled.get(&command.new).copied(),
+            rewinds,
+        });
+    }
+    Ok(Push {
+        repo: origin.repo,
+        actor: origin.actor,
+        expected_gc_epoch: held.gc_epoch,
+        atomic: origin.atomic,
+        updates,
+        new_head: first_branch(commands, &held.snapshot),
+        exact_head: origin.head.clone(),
+        pack: received.map(new_pack).transpose()?,
+        pointers: checked.pointers.iter().map(|new| (new.pointer.oid, new.blob)).collect(),
+    })
+}
+
+/// The branch of a first push, when it is the only one: it becomes the default if `main` is not there.
+fn first_branch(commands: &[Command], snapshot: &Snapshot) -> Option<String> {
+    let is_branch = |name: &str| name.starts_with("refs/heads/");
+    if snapshot.refs().iter().any(|r| is_branch(&r.name)) {
+        return None;
+    }
+    let mut branches = commands.iter().filter(|command| is_branch(&command.name) && !command.new.is_zero());
+    let only = branches.next()?;
+    branches.next().is_none().then(|| only.name.clone())
+}
+
+fn new_pack(received: &Received) -> Result<NewPack> {
+    Ok(NewPack {
+        id: received.pack.id(),
+        hash: received.hash,
+        bytes: i64::try_from(received.bytes).map_err(Error::internal)?,
+        objects: i64::from(received.objects),
+        class: PackClass::Push,
+        data: match &received.place {
+            Place::Memory { pack, index } => Some((pack.clone(), index.clone())),
+            Place::Files { .. } => None,
+        },
+    })
+}
+
+fn advance(
+    generation: i64,
+    head: String,
+    commands: &[Command],
+    outcomes: &[polder_db::RefOutcome],
+    checked: &Checked,
+    received: Option<&Received>,
+) -> Advance {
+    let landed = |name: &str| outcomes.iter().any(|outcome| outcome.name == name && outcome.result.is_ok());
+    let refs = commands
+        .iter()
+        .filter(|command| landed(&command.name))
+        .map(|command| {
+            let peeled = checked.peeled.get(&command.new).copied();
+            let new = some(command.new).map(|oid| Ref { name: command.name.clone(), oid, peeled });
+            (command.name.clone(), new)
+        })
+        .collect();
+    let pack_bytes = received.map_or(0, |received| match &received.place {
+        Place::Memory { pack, index } => pack.len() + index.len(),
+        Place::Files { .. } => MAPPED_PACK_WEIGHT_BYTES,
+    });
+    let pack = received.map(|received| Arc::clone(&received.pack));
+    Advance { generation, head, refs, pack, pack_bytes }
+}
+
+/// Git's own words where it has them; `send-pack` and its users know these.
+fn refusal(why: &RefRefusal) -> String {
+    match why {
+        RefRefusal::Stale { current: Some(_) } => {
+            "failed to update ref: it moved meanwhile; fetch first".to_owned()
+        }
+        RefRefusal::Stale { current: None } => "failed to update ref: it is gone".to_owned(),
+        RefRefusal::DirectoryFileConflict { with } => format!("'{with}' exists; cannot create"),
+        RefRefusal::AtomicAborted => "atomic transaction failed".to_owned(),
+        RefRefusal::TooManyRefs => "too many refs in this repository".to_owned(),
+    }
+}
+
+fn missing_objects(origin: &Origin, pointers: &[NewPointer], missing: &[Sha256], say: Say<'_>) -> Error {
+    say("these files are stored with LFS, but their objects are not on this hub:");
+    let lacking = pointers.iter().filter(|new| missing.contains(&new.pointer.oid));
+    for new in lacking.take(MISSING_NAMED_MAX) {
+        say(&format!("  {} ({})", new.path, new.pointer.oid));
+    }
+    if missing.len() > MISSING_NAMED_MAX {
+        say(&format!("  … and {} more", missing.len() - MISSING_NAMED_MAX));
+    }
+    say(match origin.lfs_source {
+        None => "upload them first: git lfs push --all <remote>",
+        Some(_) => "fetch them into the source first: git lfs fetch --all",
+    });
+    let first = pointers.iter().find(|new| missing.contains(&new.pointer.oid));
+    let named = first.map_or(String::new(), |new| format!(": `{}` needs {}", new.path, new.pointer.oid));
+    Error::new(Kind::Invalid, format!("{} LFS object(s) missing{named}", missing.len()))
+}

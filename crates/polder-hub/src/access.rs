@@ -1,0 +1,180 @@
+//! Who is asking, and what they may do. The only place where a [`Grant`] is made.
+
+use std::marker::PhantomData;
+
+use polder_db::{Account, AccountKind, NameState, Repo, Token};
+use polder_types::{AccountId, RepoId, RepoName, Role, Visibility};
+
+use crate::Hub;
+use crate::error::{Error, Kind, Result};
+use crate::secret::{Secret, looks_like_token};
+
+/// What came with a request, whatever header it came in.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// An access token: a Bearer token, or the password of Basic with any user name.
+    Token(Secret),
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub struct Principal(Option<Token>);
+
+impl Principal {
+    /// Someone without credentials.
+    pub const ANONYMOUS: Self = Self(None);
+
+    /// Whether no credentials were given.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Name of the account, for the log and for greetings.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|token| token.account.name.as_str())
+    }
+
+    /// Whether this is an administrator of the hub with a token that may do everything.
+    pub fn is_admin(&self) -> bool {
+        self.0.as_ref().is_some_and(|token| {
+            token.account.is_admin && token.scope == Role::Admin && token.repos.is_none()
+        })
+    }
+
+    pub(crate) fn account_id(&self) -> Option<AccountId> {
+        self.0.as_ref().map(|token| token.account.id)
+    }
+}
+
+/// Proof that the holder may read a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct Read;
+/// Proof that the holder may change a repository; it includes reading.
+#[derive(Debug, Clone, Copy)]
+pub struct Write;
+
+/// A permission as a value: bytes of a repository are reached only with one of these.
+#[derive(Debug, Clone)]
+pub struct Grant<L> {
+    repo: Repo,
+    principal: Principal,
+    level: PhantomData<L>,
+}
+
+impl<L> Grant<L> {
+    /// The repository's name as it is now.
+    pub fn repo(&self) -> &RepoName {
+        &self.repo.name
+    }
+
+    /// Whether anyone may read it.
+    pub fn is_public(&self) -> bool {
+        self.repo.visibility == Visibility::Public
+    }
+
+    pub(crate) fn repo_id(&self) -> RepoId {
+        self.repo.id
+    }
+
+    pub(crate) fn actor(&self) -> Option<AccountId> {
+        self.principal.account_id()
+    }
+
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl Grant<Write> {
+    /// Who may write may read.
+    pub fn as_read(&self) -> Grant<Read> {
+        Grant { repo: self.repo.clone(), principal: self.principal.clone(), level: PhantomData }
+    }
+}
+
+impl Hub {
+    /// Turns credentials into a principal.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthenticated`] for a token that is unknown, expired or revoked: all three alike.
+    pub async fn authenticate(&self, credentials: Credentials) -> Result<Principal> {
+        let Credentials::Token(secret) = credentials else { return Ok(Principal::ANONYMOUS) };
+        let refuse = || Error::new(Kind::Unauthenticated, "this access token is not valid here");
+        if !looks_like_token(&secret) {
+            return Err(refuse());
+        }
+        let hash = secret.hash();
+        let token = self.tokens.get(hash, self.db.find_token(&hash)).await?.ok_or_else(refuse)?;
+        let expired = token.expires.is_some_and(|end| end <= self.clock.now());
+        if token.revoked || expired { Err(refuse()) } else { Ok(Principal(Some(token))) }
+    }
+
+    /// Permission to read.
+    ///
+    /// # Errors
+    /// Missing and unreadable alike: [`Kind::Unauthenticated`] without credentials, else
+    /// [`Kind::NotFound`]. [`Kind::Moved`] for a former name of a repository that the caller may read.
+    pub async fn read(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Read>> {
+        let repo = self.readable(principal, name).await?;
+        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+    }
+
+    /// Permission to write.
+    ///
+    /// # Errors
+    /// As [`Hub::read`]; and where the caller may read but not write, [`Kind::Unauthenticated`]
+    /// without credentials, else [`Kind::Forbidden`].
+    pub async fn write(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Write>> {
+        let repo = self.readable(principal, name).await?;
+        if self.role(principal, &repo).await? >= Some(Role::Write) {
+            return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
+        }
+        if principal.is_anonymous() {
+            return Err(Error::hidden(true, ""));
+        }
+        Err(Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it")))
+    }
+
+    async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {
+        let hidden = || Error::hidden(principal.is_anonymous(), &name.to_string());
+        let Some(state) = self.name_state(name).await? else { return Err(hidden()) };
+        let (repo, moved) = match state {
+            NameState::Live(repo) => (repo, false),
+            NameState::Moved(repo) => (repo, true),
+            NameState::Retired => return Err(hidden()),
+        };
+        if self.role(principal, &repo).await?.is_none() {
+            return Err(hidden());
+        }
+        if moved { Err(Error::moved(repo.name)) } else { Ok(repo) }
+    }
+
+    /// The most that `principal` may do with `repo`; `None` when it must not know of it.
+    pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
+        let public = (repo.visibility == Visibility::Public).then_some(Role::Read);
+        let Some(token) = &principal.0 else { return Ok(public) };
+        if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {
+            return Ok(public);
+        }
+        let own = self.account_role(&token.account, repo.namespace).await?;
+        Ok(own.map(|role| role.min(token.scope)).max(public))
+    }
+
+    pub(crate) async fn account_role(&self, account: &Account, namespace: AccountId) -> Result<Option<Role>> {
+        if account.is_admin || account.id == namespace {
+            return Ok(Some(Role::Admin));
+        }
+        if account.kind == AccountKind::Org {
+            return Ok(None);
+        }
+        let key = (namespace, account.id);
+        Ok(self.members.get(key, self.db.member_role(namespace, account.id)).await?)
+    }
+
+    pub(crate) async fn name_state(&self, name: &RepoName) -> Result<Option<NameState>> {
+        let key = (name.kind(), name.fold());
+        Ok(self.names.get(key, async { self.db.find_repo(name.kind(), &name.fold()).await }).await?)
+    }
+}

@@ -1,0 +1,93 @@
+//! The one door through which blocking work (git, disks) leaves the async threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, Result};
+
+/// Most pieces of short work under way at once, which wait for disks only.
+pub(crate) const LEAF_TASKS_MAX: usize = 64;
+/// Most transfers of one direction under way at once, which may wait for their clients. Both directions
+/// and the short work together stay below the runtime's 512 blocking threads.
+pub(crate) const TRANSFERS_MAX: usize = 200;
+/// How long a request waits for a place before it is told to come back.
+const PLACE_WAIT: Duration = Duration::from_secs(10);
+
+/// Bounds and starts blocking work.
+#[derive(Debug, Clone)]
+pub(crate) struct Door(Arc<Semaphore>);
+
+impl Door {
+    pub(crate) fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places)))
+    }
+
+    async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
+        let place = tokio::time::timeout(PLACE_WAIT, Arc::clone(&self.0).acquire_owned()).await;
+        match place {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Error::unavailable("the hub is busy; try again in a moment")),
+        }
+    }
+
+    /// Runs `work` on a blocking thread and waits for its answer.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unavailable`] when no place came free; whatever `work` answers; internal on a panic.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.place().await?;
+        spawn(move || {
+            let answer = work();
+            drop(permit);
+            answer
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+
+    /// Starts `work` on a blocking thread; it tells its own client how it went.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unavailable`] when no place came free.
+    pub(crate) async fn start(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let permit = self.place().await?;
+        let task = spawn(move || {
+            work();
+            drop(permit);
+        });
+        tokio::spawn(async move {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "blocking work died");
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Runs a change to its end even if the caller goes away meanwhile: what is held in memory must follow
+/// what was committed, and a queued write commits whether or not anyone still waits for it.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(change).await.map_err(Error::internal)?
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::task::spawn_blocking(work)
+}
+
+/// Does a bounded piece of disk work (≤ 1 MiB) where it stands, while the bytes are still in the cache.
+///
+/// On the many-thread runtime other tasks move to another thread meanwhile.
+pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}

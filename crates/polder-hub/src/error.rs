@@ -1,0 +1,146 @@
+//! The hub's one error type: a kind for the edge, a message for the client, a source for the log.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use polder_types::RepoName;
+
+/// What the caller can do about it; every edge maps each to its own wire words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It is not there, or the caller may not know that it is.
+    NotFound,
+    /// It lives under another name now ([`Error::moved_to`]).
+    Moved,
+    /// Credentials are missing, wrong, expired or revoked.
+    Unauthenticated,
+    /// The caller may see it but not do this.
+    Forbidden,
+    /// The request is wrong.
+    Invalid,
+    /// Someone else was first, or the name is taken.
+    Conflict,
+    /// Over a named limit.
+    TooLarge,
+    /// No space is left to store it.
+    Full,
+    /// Try again later.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+/// A failed use case. `Display` is the message for the client and never the source.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    moved_to: Option<Box<RepoName>>,
+}
+
+/// The hub's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What clients are told of our own failures.
+const FAILED: &str = "the hub failed to do this; it has been logged";
+
+impl Error {
+    /// An error of `kind` whose `message` may be shown to the client.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None, moved_to: None }
+    }
+
+    /// The same, with what caused it; only the log sees that.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal, FAILED).caused_by(source)
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, message)
+    }
+
+    /// The refusal of a signed link that is not ours, altered, or for something else.
+    pub fn bad_link() -> Self {
+        Self::new(Kind::Forbidden, "this link does not allow this; ask for a new one")
+    }
+
+    /// What someone who may not know whether a repository exists is told about it: without credentials
+    /// to log in, else that there is no such thing.
+    pub fn hidden(is_anonymous: bool, repo: &str) -> Self {
+        if is_anonymous {
+            return Self::new(Kind::Unauthenticated, "log in with an access token as the password");
+        }
+        Self::not_found(format!("there is no repository `{repo}` here that you may read"))
+    }
+
+    pub(crate) fn moved(to: RepoName) -> Self {
+        let message = format!("this repository is now `{to}`");
+        Self { kind: Kind::Moved, message, source: None, moved_to: Some(Box::new(to)) }
+    }
+
+    /// What the caller can do about it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Text for the client.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The name it has now, when the kind is [`Kind::Moved`].
+    pub fn moved_to(&self) -> Option<&RepoName> {
+        self.moved_to.as_deref()
+    }
+
+    /// The whole chain in one line, for the log.
+    pub fn chain(&self) -> String {
+        match &self.source {
+            // What a client is told of our own failures says nothing to an operator.
+            Some(source) if self.kind == Kind::Internal && self.message == FAILED => chain(source.as_ref()),
+            _ => chain(self),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}
+
+/// An error and everything behind it, in one line.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

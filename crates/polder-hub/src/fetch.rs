@@ -1,0 +1,105 @@
+//! Advertising refs and answering fetches.
+
+use std::io;
+
+use bytes::Bytes;
+use polder_git::{Protocol, Service, Sink};
+use polder_types::limits::FETCH_REQUEST_BYTES_MAX;
+
+use crate::Hub;
+use crate::access::{Grant, Read, Write};
+use crate::body::{BodyEncoding, BodyStream, ByteStream, collect, response};
+use crate::error::{Error, Result};
+
+/// A `ls-refs` request starts with this packet; it is answered from memory, on the spot.
+///
+/// Source: gitprotocol-v2, "ls-refs"; git 2.47.3 sends the line feed, libgit2 and dulwich may not.
+const LS_REFS: &[u8] = b"0014command=ls-refs\n";
+const LS_REFS_WITHOUT_NEWLINE: &[u8] = b"0013command=ls-refs";
+
+/// A response small enough to be made whole.
+struct Whole(Vec<Bytes>);
+
+impl Sink for Whole {
+    fn send(&mut self, chunk: Bytes) -> io::Result<()> {
+        self.0.push(chunk);
+        Ok(())
+    }
+}
+
+impl Hub {
+    /// The body of `GET info/refs?service=git-upload-pack`.
+    ///
+    /// # Errors
+    /// When the repository's state cannot be read.
+    pub async fn advertise(&self, grant: &Grant<Read>, protocol: Protocol) -> Result<Bytes> {
+        let held = self.held(grant.repo_id()).await?;
+        Ok(polder_git::advertise(&held.snapshot, Service::UploadPack, protocol))
+    }
+
+    /// The body of `GET info/refs?service=git-receive-pack`.
+    ///
+    /// # Errors
+    /// When the repository's state cannot be read.
+    pub async fn advertise_push(&self, grant: &Grant<Write>, protocol: Protocol) -> Result<Bytes> {
+        let held = self.held(grant.repo_id()).await?;
+        Ok(polder_git::advertise(&held.snapshot, Service::ReceivePack, protocol))
+    }
+
+    /// Answers `POST git-upload-pack`. `body` is at most [`FETCH_REQUEST_BYTES_MAX`] decoded.
+    ///
+    /// What is wrong with the git request itself is told in the answer, in git's own words.
+    ///
+    /// # Errors
+    /// When the body is too large or cut short, or the repository's state cannot be read.
+    pub async fn upload_pack(
+        &self,
+        grant: &Grant<Read>,
+        protocol: Protocol,
+        body: BodyStream,
+        encoding: BodyEncoding,
+    ) -> Result<ByteStream> {
+        let request = collect(body, encoding, FETCH_REQUEST_BYTES_MAX).await?;
+        let held = self.held(grant.repo_id()).await?;
+        let (mut sink, stream) = response();
+        if request.starts_with(LS_REFS) || request.starts_with(LS_REFS_WITHOUT_NEWLINE) {
+            return listed(&held.snapshot, protocol, &request).await;
+        }
+        let repo = grant.repo().clone();
+        self.fetches
+            .start(move || {
+                if let Err(error) = polder_git::upload_pack(&held.snapshot, protocol, &request, &mut sink) {
+                    report_failure(&repo, &error);
+                    if !matches!(error, polder_git::Error::Refused { .. }) {
+                        sink.cut("the response could not be completed");
+                    }
+                }
+            })
+            .await?;
+        Ok(stream)
+    }
+}
+
+async fn listed(snapshot: &polder_git::Snapshot, protocol: Protocol, request: &[u8]) -> Result<ByteStream> {
+    let mut whole = Whole(Vec::new());
+    match polder_git::upload_pack(snapshot, protocol, request, &mut whole) {
+        Ok(()) | Err(polder_git::Error::Refused { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let (sender, stream) = tokio::sync::mpsc::channel(whole.0.len().max(1));
+    for chunk in whole.0 {
+        sender.send(Ok(chunk)).await.map_err(Error::internal)?;
+    }
+    Ok(stream)
+}
+
+fn report_failure(repo: &polder_types::RepoName, error: &polder_git::Error) {
+    match error {
+        polder_git::Error::Closed => tracing::debug!(%repo, "the client went away during a fetch"),
+        polder_git::Error::Refused { message } => tracing::info!(%repo, %message, "fetch refused"),
+        error => {
+            let chain = crate::error::chain(error);
+            tracing::error!(%repo, error = %chain, "fetch failed");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reading what a repository holds: revisions, trees, files; small ones from git, large ones from the store.
+
+use bytes::Bytes;
+use polder_git::{TreeEntry, TreePage};
+use polder_types::ObjectId;
+
+use crate::Hub;
+use crate::access::{Grant, Read};
+use crate::error::{Error, Result};
+use crate::lfs_transfer::OpenBlob;
+
+/// A file at a revision, open for reading.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// The commit that the revision meant.
+    pub commit_id: ObjectId,
+    /// Its place in the tree.
+    pub entry: TreeEntry,
+    /// Its bytes.
+    pub content: FileContent,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug)]
+pub enum FileContent {
+    /// In git: here they are.
+    Git(Bytes),
+    /// In the large-object store.
+    Blob(OpenBlob),
+}
+
+/// Why a file could not be opened, as far as clients tell the cases apart.
+#[derive(Debug)]
+pub enum OpenError {
+    /// No such branch, tag or commit.
+    Revision(Error),
+    /// The revision exists, the path does not, or is not a file.
+    Entry {
+        /// The commit that the revision meant.
+        commit_id: ObjectId,
+        /// The message for the client.
+        error: Error,
+    },
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Hub {
+    /// The commit that a branch, tag, ref or commit id means.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`].
+    pub async fn resolve_revision(&self, grant: &Grant<Read>, revision: &str) -> Result<ObjectId> {
+        let held = self.held(grant.repo_id()).await?;
+        let revision = revision.to_owned();
+        self.leaf.run(move || Ok(polder_git::resolve_revision(&held.snapshot, &revision)?)).await
+    }
+
+    /// Opens a file as a reader of the repository sees it: a pointer is followed to its bytes.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_file(
+        &self,
+        grant: &Grant<Read>,
+        revision: &str,
+        path: &str,
+    ) -> Result<OpenFile, OpenError> {
+        self.open_at(grant, revision, path, true).await
+    }
+
+    /// Opens a file as git stores it: a pointer stays a pointer.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_raw(
+        &self,
+        grant: &Grant<Read>,
+        revision: &str,
+        path: &str,
+    ) -> Result<OpenFile, OpenError> {
+        self.open_at(grant, revision, path, false).await
+    }
+
+    async fn open_at(
+        &self,
+        grant: &Grant<Read>,
+        revision: &str,
+        path: &str,
+        follow: bool,
+    ) -> Result<OpenFile, OpenError> {
+        let held = self.held(grant.repo_id()).await?;
+        let (revision, path) = (revision.to_owned(), path.to_owned());
+        let found = self.leaf.run(move || {
+            let commit_id = match polder_git::resolve_revision(&held.snapshot, &revision) {
+                Ok(commit_id) => commit_id,
+                Err(error) => return Ok(Err(OpenError::Revision(error.into()))),
+            };
+            let entry = match polder_git::entry(&held.snapshot, commit_id, &path) {
+                Ok(entry) if entry.kind.is_file() => entry,
+                Ok(_) => {
+                    let error = Error::not_found(format!("`{path}` is not a file"));
+                    return Ok(Err(OpenError::Entry { commit_id, error }));
+                }
+                Err(error) => return Ok(Err(OpenError::Entry { commit_id, error: error.into() })),
+            };
+            let content = match entry.pointer {
+                Some(_) if follow => Bytes::new(),
+                _ => polder_git::read_file(&held.snapshot, entry.oid)?,
+            };
+            Ok(Ok((commit_id, entry, content)))
+        });
+        let (commit_id, entry, content) = found.await??;
+        let content = match entry.pointer {
+            Some(pointer) if follow => {
+                FileContent::Blob(self.open_linked(grant.repo_id(), pointer.oid).await?)
+            }
+            _ => FileContent::Git(content),
+        };
+        Ok(OpenFile { commit_id, entry, content })
+    }
+
+    /// One page of a directory, or of everything below it.
+    ///
+    /// `cursor` is what the page before gave as `next`; `limit` is the most entries of a page.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] for an unknown revision or directory.
+    pub async fn list_tree(
+        &self,
+        grant: &Grant<Read>,
+        commit_id: ObjectId,
+        path: &str,
+        recursive: bool,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<TreePage> {
+        let held = self.held(grant.repo_id()).await?;
+        let (path, cursor) = (path.to_owned(), cursor.map(str::to_owned));
+        self.leaf
+            .run(move || {
+                let snapshot = &held.snapshot;
+                Ok(polder_git::list_tree(snapshot, commit_id, &path, recursive, cursor.as_deref(), limit)?)
+            })
+            .await
+    }
+}

@@ -1,0 +1,223 @@
+//! Checking everything that is stored: refs, packs, large objects, and the links between them.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use polder_db::{Repo, RowState, StoredBlob};
+use polder_types::{BlobId, LfsPointer, RepoId, Sha256, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::Hub;
+use crate::error::{Error, Kind, Result};
+use crate::exchange::Progress as Lines;
+use crate::snapshots::open_pack;
+
+/// How thorough to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FsckOptions {
+    /// Also read every byte: inflate and hash each git object, hash each large object.
+    pub deep: bool,
+}
+
+/// What was looked at and what is wrong.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FsckReport {
+    /// Repositories checked.
+    pub repos: u64,
+    /// Packs checked.
+    pub packs: u64,
+    /// Git objects reached from refs.
+    pub objects: u64,
+    /// Large objects checked.
+    pub blobs: u64,
+    /// One line for each thing that is wrong; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+/// Where an interrupted check goes on.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    deep: bool,
+    started: Option<UnixMillis>,
+    repo: Option<RepoId>,
+    repos_done: bool,
+    blob: Option<BlobId>,
+    report: FsckReport,
+}
+
+const PROGRESS_FILE: &str = "fsck-progress.json";
+/// How long an interrupted check can be gone on with, in seconds: what it saw is no news after that.
+const RESUME_SECONDS: i64 = 24 * 3600;
+/// Rows read at a time.
+const PAGE: i64 = 500;
+/// Most problems that are listed; more are only counted in the last line.
+const PROBLEMS_MAX: usize = 10_000;
+
+impl Hub {
+    /// Checks the whole hub while it goes on serving. An interrupted check goes on where it was.
+    ///
+    /// # Errors
+    /// When something cannot be read at all; what is wrong with the data is in the report.
+    pub async fn fsck(&self, options: FsckOptions, say: Lines) -> Result<FsckReport> {
+        let Ok(_alone) = self.checking.try_lock() else {
+            return Err(Error::new(Kind::Conflict, "a check is running already; wait for it"));
+        };
+        let mut progress = self.load_progress(options)?;
+        if progress.repo.is_some() || progress.repos_done {
+            say("going on with an interrupted check");
+        }
+        while !progress.repos_done {
+            let page = self.repo_page(progress.repo).await?;
+            progress.repos_done = page.is_empty();
+            for repo in page {
+                say(&format!("checking {}", repo.name));
+                let found = self.check_repo(&repo, options.deep).await?;
+                progress.repo = Some(repo.id);
+                progress.report.add(found);
+                self.save_progress(&progress)?;
+            }
+        }
+        say("checking large objects");
+        loop {
+            let page = self.db.list_blobs(progress.blob, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            progress.blob = Some(last.id);
+            for blob in page {
+                let problem = self.check_blob(blob, options.deep).await?;
+                progress.report.blobs += 1;
+                progress.report.problems.extend(problem);
+            }
+            self.save_progress(&progress)?;
+        }
+        std::fs::remove_file(self.progress_path()).map_err(Error::internal)?;
+        Ok(progress.report)
+    }
+
+    async fn check_repo(&self, repo: &Repo, deep: bool) -> Result<FsckReport> {
+        let Some(state) = self.db.load_repo_state(repo.id).await? else { return Ok(FsckReport::default()) };
+        let links = self.links(repo.id).await?;
+        let (name, store) = (repo.name.clone(), self.store.clone());
+        self.leaf
+            .run(move || {
+                let mut report = FsckReport { repos: 1, ..FsckReport::default() };
+                let mut packs = Vec::new();
+                for row in state.packs {
+                    report.packs += 1;
+                    let id = row.id;
+                    let checked = open_pack(row, &store).and_then(|pack| {
+                        polder_git::verify_pack(&pack, deep)?;
+                        Ok(pack)
+                    });
+                    match checked {
+                        Ok(pack) => packs.push(std::sync::Arc::new(pack)),
+                        Err(error) => report.problems.push(format!("{name}: pack {id}: {}", error.chain())),
+                    }
+                }
+                let refs: Vec<polder_git::Ref> = state
+                    .refs
+                    .into_iter()
+                    .map(|row| polder_git::Ref { name: row.name, oid: row.oid, peeled: row.peeled })
+                    .collect();
+                let snapshot = polder_git::Snapshot::new(state.repo.generation, state.repo.head, refs, packs);
+                let audit = polder_git::audit(&snapshot)?;
+                report.objects = audit.objects;
+                report.problems.extend(audit.problems.iter().map(|problem| format!("{name}: {problem}")));
+                report.problems.extend(check_links(&name.to_string(), &audit.pointers, &links));
+                Ok(report)
+            })
+            .await
+    }
+
+    /// Every large object that a repository links, with its size.
+    async fn links(&self, repo: RepoId) -> Result<HashMap<Sha256, i64>> {
+        let mut links = HashMap::new();
+        let mut after = None;
+        loop {
+            let page = self.db.list_repo_blobs(repo, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(links) };
+            after = Some(last.sha256);
+            links.extend(page.into_iter().map(|blob| (blob.sha256, blob.size_bytes)));
+        }
+    }
+
+    async fn check_blob(&self, blob: StoredBlob, deep: bool) -> Result<Option<String>> {
+        if blob.state != RowState::Live {
+            return Ok(None);
+        }
+        let store = self.store.clone();
+        self.leaf
+            .run(move || {
+                let opened = match store.open_blob(blob.id) {
+                    Ok(opened) => opened,
+                    Err(error) => return Ok(Some(format!("object {}: {error}", blob.sha256))),
+                };
+                if i64::try_from(opened.size_bytes) != Ok(blob.size_bytes) {
+                    let (is, said) = (opened.size_bytes, blob.size_bytes);
+                    return Ok(Some(format!("object {}: has {is} bytes, not {said}", blob.sha256)));
+                }
+                if !deep {
+                    return Ok(None);
+                }
+                match store.hash_blob(blob.id) {
+                    Ok((sha256, _)) if sha256 == blob.sha256 => Ok(None),
+                    Ok((sha256, _)) => Ok(Some(format!("object {}: its bytes are {sha256}", blob.sha256))),
+                    Err(error) => Ok(Some(format!("object {}: {error}", blob.sha256))),
+                }
+            })
+            .await
+    }
+
+    fn progress_path(&self) -> PathBuf {
+        self.data_dir.join(PROGRESS_FILE)
+    }
+
+    /// The interrupted check of the same thoroughness, or a new one.
+    fn load_progress(&self, options: FsckOptions) -> Result<Progress> {
+        let now = self.clock.now();
+        let fresh = Progress { deep: options.deep, started: Some(now), ..Progress::default() };
+        let is_recent = |started: UnixMillis| started.plus_seconds(RESUME_SECONDS) > now;
+        let text = match std::fs::read(self.progress_path()) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.save_progress(&fresh)?;
+                return Ok(fresh);
+            }
+            Err(error) => return Err(Error::internal(error)),
+        };
+        match serde_json::from_slice::<Progress>(&text) {
+            Ok(found) if found.deep == options.deep && found.started.is_some_and(is_recent) => Ok(found),
+            Ok(_) | Err(_) => Ok(fresh),
+        }
+    }
+
+    /// Losing this file only means checking again, so it is not synced.
+    fn save_progress(&self, progress: &Progress) -> Result<()> {
+        let text = serde_json::to_vec(progress).map_err(Error::internal)?;
+        let staged = self.data_dir.join(format!("{PROGRESS_FILE}.new"));
+        std::fs::write(&staged, text).map_err(Error::internal)?;
+        std::fs::rename(&staged, self.progress_path()).map_err(Error::internal)
+    }
+}
+
+impl FsckReport {
+    fn add(&mut self, other: Self) {
+        self.repos += other.repos;
+        self.packs += other.packs;
+        self.objects += other.objects;
+        self.blobs += other.blobs;
+        self.problems.extend(other.problems);
+        self.problems.truncate(PROBLEMS_MAX);
+    }
+}
+
+fn check_links(name: &str, pointers: &HashSet<LfsPointer>, links: &HashMap<Sha256, i64>) -> Vec<String> {
+    let wrong = |pointer: &LfsPointer| match links.get(&pointer.oid) {
+        None => Some(format!("{name}: no link to object {}, which a file needs", pointer.oid)),
+        Some(size) if u64::try_from(*size) != Ok(pointer.size_bytes) => Some(format!(
+            "{name}: object {} has {size} bytes, its pointer says {}",
+            pointer.oid, pointer.size_bytes
+        )),
+        Some(_) => None,
+    };
+    pointers.iter().filter_map(wrong).collect()
+}

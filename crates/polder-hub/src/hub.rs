@@ -1,0 +1,141 @@
+//! The hub itself: what it is opened with, what it holds, how it closes.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use polder_blob::Store;
+use polder_db::{Db, NameState, Token};
+use polder_types::{AccountId, Clock, IdSource, RepoKind, Role, Sha256};
+
+use crate::blocking::{Door, LEAF_TASKS_MAX, TRANSFERS_MAX};
+use crate::error::{Error, Result};
+use crate::fresh::Fresh;
+use crate::hooks::HookOptions;
+use crate::keys::Keys;
+use crate::snapshots::Snapshots;
+
+/// What a hub is opened with.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// The data directory; made when missing. One process owns it at a time.
+    pub data_dir: PathBuf,
+    /// Base of every URL the hub hands out, without a trailing slash.
+    pub public_url: String,
+    /// Policy hooks.
+    pub hooks: HookOptions,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// Most names, tokens and memberships held in memory, each.
+const ROWS_HELD_MAX: u64 = 100_000;
+
+/// A hub: every use case is a method of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+pub(crate) type NameKey = (RepoKind, String);
+
+/// What a hub holds. Use cases reach it through `Hub`'s `Deref`; nothing here is public.
+pub struct Inner {
+    pub(crate) db: Db,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Keys,
+    pub(crate) public_url: String,
+    pub(crate) hooks: HookOptions,
+    /// For pushes, commits, imports and exports, which may themselves wait for leaf work.
+    pub(crate) door: Door,
+    /// For fetches, so that slow readers never keep a push waiting.
+    pub(crate) fetches: Door,
+    /// For short work that waits for nothing else, so that the two can never wait for one another.
+    pub(crate) leaf: Door,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) names: Fresh<NameKey, Option<NameState>>,
+    pub(crate) tokens: Fresh<Sha256, Option<Token>>,
+    pub(crate) members: Fresh<(AccountId, AccountId), Option<Role>>,
+    pub(crate) data_dir: PathBuf,
+    /// Held by the one check that runs.
+    pub(crate) checking: tokio::sync::Mutex<()>,
+    /// Held for as long as the hub lives: one process owns a data directory.
+    _lock: std::fs::File,
+}
+
+impl Deref for Hub {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Hub {
+    /// Opens a data directory, making it when it is not there.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Conflict`] when another process owns it; [`crate::Kind::Internal`] with the cause.
+    pub async fn open(options: HubOptions) -> Result<Self> {
+        let data_dir = options.data_dir;
+        crate::data_dir::create(&data_dir)?;
+        let lock = crate::data_dir::lock(&data_dir)?;
+        let keys = Keys::open(&data_dir)?;
+        let ids = Arc::new(IdSource::new(options.clock.clone(), 0));
+        let db = Db::open(&data_dir, options.clock.clone(), ids).await?;
+        let store = Store::open(&data_dir.join("store"))?;
+        let hub = Self(Arc::new(Inner {
+            db,
+            store,
+            clock: options.clock,
+            keys,
+            public_url: options.public_url.trim_end_matches('/').to_owned(),
+            hooks: options.hooks,
+            door: Door::new(TRANSFERS_MAX),
+            fetches: Door::new(TRANSFERS_MAX),
+            leaf: Door::new(LEAF_TASKS_MAX),
+            snapshots: Snapshots::new(),
+            names: Fresh::new(ROWS_HELD_MAX),
+            tokens: Fresh::new(ROWS_HELD_MAX),
+            members: Fresh::new(ROWS_HELD_MAX),
+            data_dir,
+            checking: tokio::sync::Mutex::new(()),
+            _lock: lock,
+        }));
+        hub.check_epochs().await?;
+        Ok(hub)
+    }
+
+    /// Ends well: everything acknowledged is checkpointed.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// Base of every URL the hub hands out, without a trailing slash.
+    pub fn public_url(&self) -> &str {
+        &self.0.public_url
+    }
+
+    /// The product's version.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The hub's public key, `ed25519:` and base64.
+    pub fn public_key(&self) -> String {
+        self.keys.public_key()
+    }
+
+    /// Whether the hub can do its work: the database answers and the store can be written.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unavailable`], saying which.
+    pub async fn ready(&self) -> Result<()> {
+        self.db
+            .count_accounts()
+            .await
+            .map_err(|error| Error::unavailable("the database does not answer").caused_by(error))?;
+        self.store
+            .quarantine()
+            .map(drop)
+            .map_err(|error| Error::unavailable("the store cannot be written").caused_by(error))
+    }
+}

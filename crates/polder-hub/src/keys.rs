@@ -1,0 +1,85 @@
+//! The hub's keys: the Ed25519 key that is its identity, and the secret that signs its URLs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{SigningKey as HubKey, VerifyingKey};
+
+use crate::error::{Error, Kind, Result};
+use crate::secret::{SigningKey, random};
+
+/// 32 secret bytes each, in files only the owner can read.
+const HUB_KEY_FILE: &str = "hub.key";
+const URL_KEY_FILE: &str = "url.key";
+
+pub(crate) struct Keys {
+    hub: VerifyingKey,
+    pub(crate) url: SigningKey,
+}
+
+impl Keys {
+    /// Reads both keys, making them on the first start. A key file of another length is refused: a
+    /// hub never changes its identity by accident.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self> {
+        let hub = HubKey::from_bytes(&read_or_make(data_dir, HUB_KEY_FILE)?).verifying_key();
+        let url = SigningKey::new(&read_or_make(data_dir, URL_KEY_FILE)?)?;
+        Ok(Self { hub, url })
+    }
+
+    pub(crate) fn public_key(&self) -> String {
+        format!("ed25519:{}", STANDARD.encode(self.hub.as_bytes()))
+    }
+}
+
+fn read_or_make(dir: &Path, name: &str) -> Result<[u8; 32]> {
+    let path = dir.join(name);
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Internal, format!("cannot read or make `{}`", path.display())).caused_by(error)
+    };
+    match File::open(&path) {
+        Ok(file) => {
+            let mut bytes = Vec::new();
+            file.take(64).read_to_end(&mut bytes).map_err(failed)?;
+            bytes.try_into().map_err(|_bytes: Vec<u8>| {
+                Error::new(
+                    Kind::Internal,
+                    format!("`{}` is damaged; restore it from a backup", path.display()),
+                )
+            })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key = random::<32>()?;
+            let staged = dir.join(format!("{name}.new"));
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&staged)
+                .map_err(failed)?;
+            file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
+            std::fs::rename(&staged, &path).map_err(failed)?;
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_the_same_and_a_damaged_one_is_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let first = Keys::open(dir.path()).expect("made").public_key();
+        assert_eq!(Keys::open(dir.path()).expect("read").public_key(), first);
+        std::fs::write(dir.path().join(HUB_KEY_FILE), b"short").expect("write");
+        assert!(Keys::open(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! Answering LFS batch requests: which objects are here, and links for the rest.
+
+use std::collections::HashMap;
+
+use polder_db::Blob;
+use polder_types::limits::LFS_OBJECT_BYTES_MAX;
+use polder_types::{RepoId, Role, Sha256};
+
+use crate::Hub;
+use crate::access::{Grant, Principal, Read, Write};
+use crate::error::Result;
+use crate::signed_url::{Action, Link};
+
+/// An object as a client names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LfsObject {
+    /// SHA-256 of its bytes.
+    pub oid: Sha256,
+    /// Its length in bytes, as the client claims.
+    pub size_bytes: u64,
+}
+
+/// Where to send or fetch an object's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LfsAction {
+    /// Path and signed query, to be put behind the public URL.
+    pub path_and_query: String,
+    /// How long the link can be used to start a transfer, in seconds.
+    pub expires_in_seconds: i64,
+}
+
+/// The answer for one object of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LfsAnswer {
+    /// The object asked for.
+    pub object: LfsObject,
+    /// What to do; for an upload, `None` without an error means that it is already here.
+    pub action: Option<LfsAction>,
+    /// Where an upload can be confirmed afterwards.
+    pub verify: Option<LfsAction>,
+    /// Status and message, as git-lfs `docs/api/batch.md` "Object-level errors" has them.
+    pub error: Option<(u16, String)>,
+}
+
+impl LfsAnswer {
+    fn refused(object: LfsObject, status: u16, message: impl Into<String>) -> Self {
+        Self { object, action: None, verify: None, error: Some((status, message.into())) }
+    }
+}
+
+/// Most repositories looked at to find one that proves the caller may read an object already.
+const PROOF_REPOS_MAX: i64 = 16;
+
+impl Hub {
+    /// Answers a batch download: a signed link for each object that this repository has.
+    ///
+    /// # Errors
+    /// When the database cannot be read; what is wrong with one object is in its own answer.
+    pub async fn lfs_batch_download(
+        &self,
+        grant: &Grant<Read>,
+        objects: &[LfsObject],
+    ) -> Result<Vec<LfsAnswer>> {
+        let linked = self.linked(grant.repo_id(), objects).await?;
+        let answer = |object: &LfsObject| match linked.get(&object.oid) {
+            None => LfsAnswer::refused(*object, 404, "this repository has no such object"),
+            Some(blob) if u64::try_from(blob.size_bytes) != Ok(object.size_bytes) => {
+                LfsAnswer::refused(*object, 422, format!("the object has {} bytes", blob.size_bytes))
+            }
+            Some(_) => {
+                let action = self.link(grant, *object, Action::Download);
+                LfsAnswer { object: *object, action: Some(action), verify: None, error: None }
+            }
+        };
+        Ok(objects.iter().map(answer).collect())
+    }
+
+    /// Answers a batch upload: a signed link for each object that this repository has not.
+    ///
+    /// An object held for another repository is linked only if the caller may read it there;
+    /// otherwise its bytes are asked for as if nobody had them (scorecard A04).
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn lfs_batch_upload(
+        &self,
+        grant: &Grant<Write>,
+        objects: &[LfsObject],
+    ) -> Result<Vec<LfsAnswer>> {
+        let linked = self.linked(grant.repo_id(), objects).await?;
+        let mut answers = Vec::with_capacity(objects.len());
+        for object in objects {
+            answers.push(self.upload_answer(grant, *object, linked.get(&object.oid)).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn upload_answer(
+        &self,
+        grant: &Grant<Write>,
+        object: LfsObject,
+        linked: Option<&Blob>,
+    ) -> Result<LfsAnswer> {
+        if object.size_bytes > LFS_OBJECT_BYTES_MAX {
+            let message = format!("an object may have at most {LFS_OBJECT_BYTES_MAX} bytes");
+            return Ok(LfsAnswer::refused(object, 422, message));
+        }
+        let here = match linked {
+            Some(blob) => Some(blob.size_bytes),
+            None => self.readable_elsewhere(grant, object).await?,
+        };
+        match here {
+            Some(size) if u64::try_from(size) != Ok(object.size_bytes) => {
+                Ok(LfsAnswer::refused(object, 422, format!("the object of this hash has {size} bytes")))
+            }
+            Some(_) => {
+                if linked.is_none() {
+                    self.db.link_blob(grant.repo_id(), &object.oid).await?;
+                }
+                Ok(LfsAnswer { object, action: None, verify: None, error: None })
+            }
+            None => {
+                let action = Some(self.link(grant, object, Action::Upload));
+                let verify = Some(self.link(grant, object, Action::Verify));
+                Ok(LfsAnswer { object, action, verify, error: None })
+            }
+        }
+    }
+
+    /// Size of the object if it is here and the caller may read it in some repository.
+    async fn readable_elsewhere(&self, grant: &Grant<Write>, object: LfsObject) -> Result<Option<i64>> {
+        let Some(blob) = self.db.find_blob(&object.oid).await? else { return Ok(None) };
+        for repo in self.db.blob_repos(&object.oid, PROOF_REPOS_MAX).await? {
+            if self.may_read(grant.principal(), repo).await? {
+                return Ok(Some(blob.size_bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn may_read(&self, principal: &Principal, repo: RepoId) -> Result<bool> {
+        match self.db.repo(repo).await? {
+            Some(repo) => Ok(self.role(principal, &repo).await? >= Some(Role::Read)),
+            None => Ok(false),
+        }
+    }
+
+    async fn linked(&self, repo: RepoId, objects: &[LfsObject]) -> Result<HashMap<Sha256, Blob>> {
+        let oids: Vec<Sha256> = objects.iter().map(|object| object.oid).collect();
+        let blobs = self.db.linked_blobs(repo, &oids).await?;
+        Ok(blobs.into_iter().map(|blob| (blob.sha256, blob)).collect())
+    }
+
+    /// A link that needs nothing else. Downloads are anyone's who has the link; the rest is the caller's.
+    fn link<L>(&self, grant: &Grant<L>, object: LfsObject, action: Action) -> LfsAction {
+        let link = Link {
+            action,
+            repo: grant.repo_id(),
+            oid: object.oid,
+            size_bytes: object.size_bytes,
+            actor: if action == Action::Download { None } else { grant.actor() },
+            expires: self.clock.now().plus_seconds(action.lifetime_seconds()),
+        };
+        let query = link.query(&self.keys.url);
+        let end = if action == Action::Verify { "/verify" } else { "" };
+        LfsAction {
+            path_and_query: format!("/{}.git/info/lfs/objects/{}{end}?{query}", grant.repo(), object.oid),
+            expires_in_seconds: action.lifetime_seconds(),
+        }
+    }
+}

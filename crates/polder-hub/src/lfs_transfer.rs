@@ -1,0 +1,203 @@
+//! Moving the bytes of large objects: verified before anything is visible, durable before it is said.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use polder_blob::{Stage, Staged};
+use polder_db::{Blob, NameState, Repo};
+use polder_types::{BlobId, RepoId, RepoName, Role, Sha256, failpoint};
+
+use crate::Hub;
+use crate::access::{Grant, Read, Write};
+use crate::blocking::{in_place, to_the_end};
+use crate::body::{BodyStream, next};
+use crate::error::{Error, Kind, Result};
+use crate::lfs_batch::LfsObject;
+use crate::mechanisms::may_have_committed;
+use crate::signed_url::{Action, Link};
+
+/// Bytes gathered from the connection before they are hashed and written, while still in the cache.
+const WRITE_BATCH_BYTES: usize = 1 << 20;
+
+/// A verified large object, open for reading.
+#[derive(Debug, Clone)]
+pub struct OpenBlob {
+    /// Its bytes.
+    pub file: Arc<File>,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Its hash, which is also its entity tag.
+    pub sha256: Sha256,
+}
+
+impl Hub {
+    /// Opens an object of a repository that the caller may read.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when this repository does not link it.
+    pub async fn lfs_open(&self, grant: &Grant<Read>, oid: Sha256) -> Result<OpenBlob> {
+        self.open_linked(grant.repo_id(), oid).await
+    }
+
+    /// Opens an object by a signed link, without other credentials.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`] for a link that is altered, expired or of another object; [`Kind::NotFound`].
+    pub async fn lfs_download(&self, name: &RepoName, oid: Sha256, query: &str) -> Result<OpenBlob> {
+        let repo = self.linked_repo(name).await?;
+        Link::check((Action::Download, repo.id, oid), query, &self.keys.url, self.clock.now())?;
+        self.open_linked(repo.id, oid).await
+    }
+
+    /// Takes an object's bytes by a signed link.
+    ///
+    /// Nothing is visible until length and hash match and the bytes are durable; a retry is safe.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`] for a bad link, [`Kind::Invalid`] for other bytes than announced,
+    /// [`Kind::Full`] when the disk is, [`Kind::NotFound`].
+    pub async fn lfs_upload(
+        &self,
+        name: &RepoName,
+        oid: Sha256,
+        query: &str,
+        content_length: Option<u64>,
+        body: BodyStream,
+    ) -> Result<()> {
+        let repo = self.linked_repo(name).await?;
+        let link = Link::check((Action::Upload, repo.id, oid), query, &self.keys.url, self.clock.now())?;
+        self.still_writes(&repo, &link).await?;
+        if content_length.is_some_and(|length| length != link.size_bytes) {
+            return Err(wrong_size(link.size_bytes));
+        }
+        let staged = self.stage(body, LfsObject { oid, size_bytes: link.size_bytes }).await?;
+        let hub = self.clone();
+        to_the_end(async move { hub.publish(repo.id, staged).await.map(drop) }).await
+    }
+
+    /// Confirms that an object is here, whole.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it is not, [`Kind::Invalid`] when its size is another.
+    pub async fn lfs_verify(&self, grant: &Grant<Write>, object: LfsObject) -> Result<()> {
+        self.check_size(grant.repo_id(), object).await
+    }
+
+    async fn check_size(&self, repo: RepoId, object: LfsObject) -> Result<()> {
+        let blob = self.open_linked(repo, object.oid).await?;
+        if blob.size_bytes == object.size_bytes { Ok(()) } else { Err(wrong_size(blob.size_bytes)) }
+    }
+
+    /// Confirms by a signed link, without other credentials, that an object is here, whole.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`] for a bad link; as [`Hub::lfs_verify`].
+    pub async fn lfs_verify_link(&self, name: &RepoName, object: LfsObject, query: &str) -> Result<()> {
+        let repo = self.linked_repo(name).await?;
+        let wanted = (Action::Verify, repo.id, object.oid);
+        let link = Link::check(wanted, query, &self.keys.url, self.clock.now())?;
+        self.still_writes(&repo, &link).await?;
+        self.check_size(repo.id, object).await
+    }
+
+    /// The repository of a signed link. The link proves the permission, so the plain answer is safe.
+    async fn linked_repo(&self, name: &RepoName) -> Result<Repo> {
+        match self.name_state(name).await? {
+            Some(NameState::Live(repo) | NameState::Moved(repo)) => Ok(repo),
+            Some(NameState::Retired) | None => Err(Error::bad_link()),
+        }
+    }
+
+    /// A writer who lost the right since the link was made must not use it.
+    async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<()> {
+        let Some(actor) = link.actor else { return Ok(()) };
+        let account = self.db.account(actor).await?;
+        let role = match account {
+            Some(account) => self.account_role(&account, repo.namespace).await?,
+            None => None,
+        };
+        if role >= Some(Role::Write) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Forbidden, "you may no longer write to this repository"))
+    }
+
+    pub(crate) async fn open_linked(&self, repo: RepoId, oid: Sha256) -> Result<OpenBlob> {
+        let linked = self.db.linked_blobs(repo, &[oid]).await?;
+        let Some(blob) = linked.into_iter().next() else {
+            return Err(Error::not_found(format!("this repository has no object `{oid}`")));
+        };
+        let opened = in_place(|| self.store.open_blob(blob.id))?;
+        if i64::try_from(opened.size_bytes) != Ok(blob.size_bytes) {
+            return Err(Error::internal(format!("blob {} has a wrong length on disk", blob.id)));
+        }
+        Ok(OpenBlob { file: opened.file, size_bytes: opened.size_bytes, sha256: oid })
+    }
+
+    async fn stage(&self, mut body: BodyStream, object: LfsObject) -> Result<Staged> {
+        let mut stage = in_place(|| self.store.stage(object.size_bytes))?;
+        let mut batch: Vec<Bytes> = Vec::new();
+        let mut batched = 0;
+        while let Some(chunk) = next(&mut body).await {
+            let chunk = chunk.map_err(|error| {
+                Error::invalid("the upload was cut short; nothing was stored").caused_by(error)
+            })?;
+            batched += chunk.len();
+            batch.push(chunk);
+            if batched >= WRITE_BATCH_BYTES {
+                in_place(|| write_batch(&mut stage, &mut batch))?;
+                batched = 0;
+            }
+        }
+        in_place(|| write_batch(&mut stage, &mut batch))?;
+        let staged = in_place(|| stage.finish())?;
+        if staged.size_bytes() != object.size_bytes {
+            return Err(wrong_size(object.size_bytes));
+        }
+        if *staged.sha256() != object.oid {
+            let message =
+                format!("these bytes are `{}`, not `{}`; nothing was stored", staged.sha256(), object.oid);
+            return Err(Error::invalid(message));
+        }
+        Ok(staged)
+    }
+
+    /// Makes staged bytes durable, then visible. Bytes that are here already are not stored twice.
+    pub(crate) async fn publish(&self, repo: RepoId, staged: Staged) -> Result<Blob> {
+        let (sha256, size_bytes) = (*staged.sha256(), staged.size_bytes());
+        let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
+        if self.db.find_blob(&sha256).await?.is_some_and(|blob| blob.size_bytes == size_bytes)
+            && self.db.link_blob(repo, &sha256).await?
+        {
+            let linked = self.db.linked_blobs(repo, &[sha256]).await?;
+            return linked
+                .into_iter()
+                .next()
+                .ok_or_else(|| Error::unavailable("the object was removed; try again"));
+        }
+        let id = BlobId(self.db.next_id());
+        self.leaf.run(move || Ok(staged.publish(id)?)).await?;
+        failpoint::hit("lfs.published");
+        let published = self.db.publish_blob(id, sha256, size_bytes, repo).await;
+        let keep = match &published {
+            Ok(blob) => blob.id == id,
+            Err(error) => may_have_committed(error),
+        };
+        if !keep && let Err(error) = in_place(|| self.store.remove_blob(id)) {
+            tracing::warn!(%id, %error, "a blob file without a row stays for the sweep");
+        }
+        failpoint::hit("lfs.linked");
+        Ok(published?)
+    }
+}
+
+fn write_batch(stage: &mut Stage, batch: &mut Vec<Bytes>) -> Result<()> {
+    stage.write_batch(batch)?;
+    batch.clear();
+    Ok(())
+}
+
+fn wrong_size(size_bytes: u64) -> Error {
+    Error::invalid(format!("the object has {size_bytes} bytes; nothing was stored"))
+}

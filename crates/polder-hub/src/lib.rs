@@ -1,0 +1,55 @@
+//! The use cases of a hub and its only rules: who may do what, and how it is done durably.
+//!
+//! [`Hub`] is the whole crate: every use case is a method of it. Edges hand it values ([`Principal`],
+//! names, streams) and get values back; bytes of a repository are reached only with a [`Grant`], which
+//! this crate alone can make. It knows no wire format of any client, and no SQL.
+
+mod accept;
+mod access;
+mod accounts;
+mod blocking;
+mod body;
+mod commit;
+mod data_dir;
+mod directory;
+mod epochs;
+mod error;
+mod exchange;
+mod fatal;
+mod fetch;
+mod files;
+mod fresh;
+mod fsck;
+mod hooks;
+mod hub;
+mod keys;
+mod lfs_batch;
+mod lfs_transfer;
+mod mechanisms;
+mod push;
+mod repos;
+mod secret;
+mod signed_url;
+mod snapshots;
+mod sweep;
+
+pub use access::{Credentials, Grant, Principal, Read, Write};
+pub use accounts::TokenRequest;
+pub use body::{BodyEncoding, BodyStream, ByteStream};
+pub use commit::CommitRequest;
+pub use directory::{OrgSummary, TokenSummary, UserSummary};
+pub use error::{Error, Kind, Result};
+pub use exchange::{ImportReport, Progress};
+pub use fatal::storage_failed;
+pub use files::{FileContent, OpenError, OpenFile};
+pub use fsck::{FsckOptions, FsckReport};
+pub use hooks::HookOptions;
+pub use hub::{Hub, HubOptions};
+pub use lfs_batch::{LfsAction, LfsAnswer, LfsObject};
+pub use lfs_transfer::OpenBlob;
+pub use polder_git::{Change, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage};
+pub use repos::RepoSummary;
+pub use secret::Secret;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! How the mechanisms' errors become the hub's.
+
+use crate::error::{Error, Kind, chain};
+use crate::fatal;
+
+const FULL: &str = "the hub has no space left; nothing was stored";
+
+impl From<polder_db::Error> for Error {
+    fn from(error: polder_db::Error) -> Self {
+        use polder_db::Error as Db;
+        match error {
+            Db::NotFound { what } => Self::not_found(format!("{what} does not exist")),
+            Db::Conflict { what } => Self::new(Kind::Conflict, what),
+            Db::Busy => Self::unavailable("the hub is busy; try again in a moment"),
+            Db::Full => Self::new(Kind::Full, FULL),
+            Db::StorageFailed { .. } => {
+                fatal::raise(chain(&error));
+                Self::unavailable("the hub's storage failed; nothing was stored").caused_by(error)
+            }
+            Db::Newer { .. } => Self::new(Kind::Internal, error.to_string()),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<polder_blob::Error> for Error {
+    fn from(error: polder_blob::Error) -> Self {
+        use polder_blob::Error as Blob;
+        match error {
+            Blob::Full { .. } => Self::new(Kind::Full, FULL),
+            Blob::SizeMismatch { .. } => Self::invalid(format!("{error}; nothing was stored")),
+            Blob::SyncFailed { .. } => {
+                fatal::raise(chain(&error));
+                Self::unavailable("the hub's storage failed; nothing was stored").caused_by(error)
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<polder_git::Error> for Error {
+    fn from(error: polder_git::Error) -> Self {
+        use polder_git::Error as Git;
+        match error {
+            Git::NotFound { .. } => Self::not_found(error.to_string()),
+            Git::Refused { message } => Self::invalid(message),
+            Git::TooLarge { message } => Self::new(Kind::TooLarge, message),
+            Git::Closed => Self::invalid("the client closed the connection"),
+            Git::Io { ref source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Self::new(Kind::Full, FULL).caused_by(error)
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+/// Whether a write that failed so may show up after a restart: the files it names must stay then.
+pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
+    use polder_db::Error as Db;
+    let refused =
+        matches!(error, Db::NotFound { .. } | Db::Conflict { .. } | Db::Busy | Db::Full | Db::Newer { .. });
+    !refused
+}

@@ -1,0 +1,165 @@
+//! Answering `POST git-receive-pack`.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use polder_git::{Command, PushRequest, RefReport, Severity, Sink as _, Snapshot};
+use polder_types::failpoint;
+use tokio::runtime::Handle;
+
+use crate::Hub;
+use crate::accept::{Origin, RefResult, Say};
+use crate::access::{Grant, Write};
+use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
+use crate::error::{Error, Kind, Result};
+
+impl Hub {
+    /// Takes a push. The answer is git's report-status; `ok` is said only of what is durable.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] when no place is free. What is wrong with the push is in the report.
+    pub async fn receive_pack(
+        &self,
+        grant: &Grant<Write>,
+        body: BodyStream,
+        encoding: BodyEncoding,
+    ) -> Result<ByteStream> {
+        let (mut sink, stream) = response();
+        let (hub, grant) = (self.clone(), grant.clone());
+        let body = BlockingBody::new(body);
+        self.door
+            .start(move || {
+                let mut body = decoded(body, encoding);
+                if let Err(error) = hub.push(&grant, &mut body, &mut sink) {
+                    log(&grant, &error);
+                    sink.send(polder_git::refuse(error.message())).unwrap_or_default();
+                }
+            })
+            .await?;
+        Ok(stream)
+    }
+
+    /// The blocking half. An `Err` is told with an `ERR` packet: the request itself was not understood.
+    fn push(&self, grant: &Grant<Write>, body: &mut dyn Read, out: &mut ResponseSink) -> Result<()> {
+        let Some(request) = polder_git::read_push(body)? else { return Ok(()) };
+        let capabilities = &request.capabilities;
+        let mut say = |text: &str| {
+            let framed = polder_git::progress(capabilities, format!("{text}\n").as_bytes());
+            if !framed.is_empty() {
+                // A client that is gone is noticed when the report is sent.
+                out.send(framed).unwrap_or_default();
+            }
+        };
+        let (unpack, results) = match self.try_push(grant, &request, body, &mut say) {
+            Ok(results) => (Ok(()), results),
+            Err(error) => {
+                log(grant, &error);
+                (Err(one_line(error.message())), refuse_all(&request.commands, "unpacker error"))
+            }
+        };
+        failpoint::hit("push.before_report");
+        if polder_git::report(capabilities, unpack, &in_order(&request, results), out).is_err() {
+            tracing::debug!(repo = %grant.repo(), "the client went away before the report");
+        }
+        Ok(())
+    }
+
+    /// An answer for each command; an `Err` is about the pack as a whole.
+    fn try_push(
+        &self,
+        grant: &Grant<Write>,
+        request: &PushRequest,
+        body: &mut dyn Read,
+        say: Say<'_>,
+    ) -> Result<Vec<RefResult>> {
+        let quiet = request.capabilities.quiet;
+        let quarantined = self.quarantine(body, &mut |text| {
+            if !quiet {
+                say(text);
+            }
+        })?;
+        let origin = Origin {
+            repo: grant.repo_id(),
+            name: grant.repo().clone(),
+            actor: grant.actor(),
+            severity: Severity::Push,
+            run_hooks: true,
+            atomic: request.capabilities.atomic,
+            lfs_source: None,
+            head: None,
+        };
+        let held = Handle::current().block_on(self.held(origin.repo))?;
+        let received = quarantined.received.as_ref();
+        let joined = received.map(|received| held.snapshot.with_pack(Arc::clone(&received.pack)));
+        let (wanted, mut results) = sort_out(request, joined.as_ref().unwrap_or(&held.snapshot))?;
+        if wanted.is_empty() {
+            return Ok(results);
+        }
+        match self.accept(&origin, &wanted, &quarantined, say) {
+            Ok(done) => {
+                self.post_receive(&origin, &wanted, &done, say);
+                results.extend(done);
+            }
+            // What is wrong with the content is said of each ref; only a broken pack is an unpack error.
+            Err(error) if error.kind() == Kind::Invalid => {
+                log(grant, &error);
+                results.extend(refuse_all(&wanted, &one_line(error.message())));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(results)
+    }
+}
+
+fn refuse_all(commands: &[Command], why: &str) -> Vec<RefResult> {
+    commands.iter().map(|command| (command.name.clone(), Err(why.to_owned()))).collect()
+}
+
+/// Splits the commands into those to try and those that name or target alone refuse. Under `atomic` one
+/// refusal refuses all. `view` is the repository with the incoming pack.
+fn sort_out(request: &PushRequest, view: &Snapshot) -> Result<(Vec<Command>, Vec<RefResult>)> {
+    let mut wanted = Vec::new();
+    let mut refused = Vec::new();
+    let reports = polder_git::check_ref_targets(view, &request.commands)?;
+    for (command, report) in request.commands.iter().zip(reports) {
+        let is_current = command.new.is_zero() && command.name == view.head();
+        match report.result {
+            Ok(()) if is_current => {
+                refused.push((report.name, Err("deletion of the current branch prohibited".to_owned())));
+            }
+            Ok(()) => wanted.push(command.clone()),
+            Err(why) => refused.push((report.name, Err(why))),
+        }
+    }
+    if request.capabilities.atomic && !refused.is_empty() {
+        refused.extend(refuse_all(&wanted, "atomic transaction failed"));
+        wanted.clear();
+    }
+    Ok((wanted, refused))
+}
+
+/// The results in the order of the commands, as git reports them.
+fn in_order(request: &PushRequest, mut results: Vec<RefResult>) -> Vec<RefReport> {
+    let mut reports = Vec::with_capacity(results.len());
+    for command in &request.commands {
+        if let Some(at) = results.iter().position(|(name, _)| *name == command.name) {
+            let (name, result) = results.swap_remove(at);
+            reports.push(RefReport { name, result });
+        }
+    }
+    reports
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn log(grant: &Grant<Write>, error: &Error) {
+    let repo = grant.repo();
+    match error.kind() {
+        Kind::Internal | Kind::Unavailable | Kind::Full => {
+            tracing::error!(%repo, error = %error.chain(), "push failed");
+        }
+        _ => tracing::info!(%repo, error = %error.chain(), "push refused"),
+    }
+}

@@ -1,0 +1,146 @@
+//! Making, listing, renaming, hiding and deleting repositories.
+
+use polder_db::{NameState, NewRepo, Repo};
+use polder_types::{RepoId, RepoName, Visibility};
+
+use crate::Hub;
+use crate::blocking::to_the_end;
+use crate::error::{Error, Kind, Result};
+use crate::secret::random;
+
+/// Repositories in one page of a listing.
+const REPO_PAGE: i64 = 500;
+
+/// A repository in a listing.
+#[derive(Debug, Clone)]
+pub struct RepoSummary {
+    /// Its name.
+    pub name: RepoName,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// Its default branch's ref.
+    pub head: String,
+    /// How often its refs have changed.
+    pub generation: i64,
+}
+
+impl Hub {
+    /// Makes an empty repository.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for an unknown namespace; [`Kind::Conflict`] for a name that is or was taken.
+    pub async fn add_repo(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
+        self.account(name.namespace()).await?;
+        let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()? };
+        let (hub, name) = (self.clone(), name.clone());
+        to_the_end(async move {
+            hub.db.create_repo(new).await.map_err(|error| taken(error, &name))?;
+            hub.names.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives a repository another name; the old one leads to it from now on.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Conflict`]; [`Kind::Invalid`] for another kind.
+    pub async fn rename_repo(&self, from: &RepoName, to: &RepoName) -> Result<()> {
+        let repo = self.live_repo(from).await?;
+        if from.kind() != to.kind() {
+            return Err(Error::invalid(format!("`{from}` and `{to}` are not of the same kind")));
+        }
+        self.account(to.namespace()).await?;
+        let (hub, to) = (self.clone(), to.clone());
+        to_the_end(async move {
+            hub.db.rename_repo(repo.id, to.clone(), None).await.map_err(|error| taken(error, &to))?;
+            hub.names.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Shows or hides a repository.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub async fn set_visibility(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
+        let repo = self.live_repo(name).await?;
+        let hub = self.clone();
+        to_the_end(async move {
+            hub.db.set_visibility(repo.id, visibility, None).await?;
+            hub.names.clear();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a repository. Its name is never given to anyone again.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub async fn delete_repo(&self, name: &RepoName) -> Result<()> {
+        let repo = self.live_repo(name).await?;
+        let hub = self.clone();
+        to_the_end(async move {
+            hub.db.delete_repo(repo.id, None).await?;
+            hub.names.clear();
+            hub.forget(repo.id).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Every repository, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_repos(&self) -> Result<Vec<RepoSummary>> {
+        let mut list = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.db.list_repos(after, REPO_PAGE).await?;
+            after = page.last().map(|repo: &Repo| repo.id);
+            list.extend(page.into_iter().map(summary));
+            if after.is_none() {
+                return Ok(list);
+            }
+        }
+    }
+
+    /// Whether the name is a repository's now; a former name is not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_repo(&self, name: &RepoName) -> Result<bool> {
+        Ok(matches!(self.name_state(name).await?, Some(NameState::Live(_))))
+    }
+
+    /// The repository of a name that is in use now.
+    pub(crate) async fn live_repo(&self, name: &RepoName) -> Result<Repo> {
+        match self.name_state(name).await? {
+            Some(NameState::Live(repo)) => Ok(repo),
+            Some(NameState::Moved(repo)) => Err(Error::moved(repo.name)),
+            Some(NameState::Retired) | None => {
+                Err(Error::not_found(format!("there is no repository `{name}`")))
+            }
+        }
+    }
+
+    pub(crate) async fn repo_page(&self, after: Option<RepoId>) -> Result<Vec<Repo>> {
+        Ok(self.db.list_repos(after, REPO_PAGE).await?)
+    }
+}
+
+fn summary(repo: Repo) -> RepoSummary {
+    RepoSummary { name: repo.name, visibility: repo.visibility, head: repo.head, generation: repo.generation }
+}
+
+fn taken(error: polder_db::Error, name: &RepoName) -> Error {
+    match error {
+        polder_db::Error::Conflict { .. } => {
+            Error::new(Kind::Conflict, format!("the name `{name}` is, or once was, in use"))
+        }
+        error => error.into(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Use cases on a real database and a real store in a temporary directory.
+
+mod access;
+mod content;
+mod large_objects;
+mod upkeep;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use bytes::Bytes;
+use polder_types::{AccountName, Clock, RepoName, Role, UnixMillis, Visibility};
+
+use crate::body::BodyStream;
+use crate::*;
+
+pub(crate) const START: i64 = 1_790_000_000_000;
+
+pub(crate) struct Fixture {
+    pub(crate) hub: Hub,
+    pub(crate) millis: Arc<AtomicI64>,
+    _dir: tempfile::TempDir,
+}
+
+/// A hub with alice, bob, the organisation acme (alice admin, bob reader), `acme/open` and `acme/closed`.
+pub(crate) async fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let millis = Arc::new(AtomicI64::new(START));
+    let options = HubOptions {
+        data_dir: dir.path().join("data"),
+        public_url: "http://hub.example".to_owned(),
+        hooks: HookOptions::default(),
+        clock: Clock::Manual(Arc::clone(&millis)),
+    };
+    let hub = Hub::open(options).await.expect("opens");
+    for user in ["alice", "bob", "carol"] {
+        hub.add_user(&name(user), false).await.expect("added");
+    }
+    hub.add_org(&name("acme"), &name("alice")).await.expect("added");
+    hub.set_member(&name("acme"), &name("bob"), Role::Read).await.expect("set");
+    hub.add_repo(&repo("acme/open"), Visibility::Public).await.expect("added");
+    hub.add_repo(&repo("acme/closed"), Visibility::Private).await.expect("added");
+    Fixture { hub, millis, _dir: dir }
+}
+
+pub(crate) fn name(text: &str) -> AccountName {
+    text.parse().expect("a name")
+}
+
+pub(crate) fn repo(text: &str) -> RepoName {
+    text.parse().expect("a repository name")
+}
+
+pub(crate) fn token(user: &str) -> TokenRequest {
+    TokenRequest { user: name(user), scope: Role::Admin, repos: Vec::new(), lifetime_seconds: None }
+}
+
+impl Fixture {
+    pub(crate) async fn login(&self, request: TokenRequest) -> Principal {
+        let secret = self.hub.add_token(request).await.expect("a token");
+        self.hub.authenticate(Credentials::Token(secret)).await.expect("valid")
+    }
+
+    pub(crate) async fn writer(&self, at: &str) -> Grant<Write> {
+        let alice = self.login(token("alice")).await;
+        self.hub.write(&alice, &repo(at)).await.expect("may write")
+    }
+}
+
+pub(crate) fn body(parts: &[&[u8]]) -> BodyStream {
+    struct Parts(std::vec::IntoIter<Bytes>);
+    impl futures_core::Stream for Parts {
+        type Item = std::io::Result<Bytes>;
+        fn poll_next(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            std::task::Poll::Ready(self.0.next().map(Ok))
+        }
+    }
+    let parts: Vec<Bytes> = parts.iter().map(|part| Bytes::copy_from_slice(part)).collect();
+    Box::pin(Parts(parts.into_iter()))
+}
+
+pub(crate) fn signature() -> Signature {
+    Signature { name: "Alice".to_owned(), email: "alice@example.org".to_owned(), time: UnixMillis(START) }
+}
+
+pub(crate) fn write(path: &str, content: &str) -> Change {
+    Change::Write {
+        path: path.to_owned(),
+        content: Bytes::copy_from_slice(content.as_bytes()),
+        executable: false,
+    }
+}
