@@ -1,0 +1,169 @@
+//! Answering with a file of a repository.
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use polder_http::{Caller, FileSource, Response, file_response, respond};
+use polder_hub::{FileContent, Grant, Hub, OpenFile, Read};
+
+use crate::failure::{Failure, X_REPO_COMMIT};
+use crate::presentation::present;
+use crate::route::FileAt;
+
+const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+
+/// Answers `GET` and `HEAD` of `…/resolve/…`: a pointer is followed to its bytes.
+pub(crate) async fn resolve(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Response, Failure> {
+    let grant = grant(hub, at, parts).await?;
+    let file = hub.open_file(&grant, &at.revision, &at.path).await?;
+    Ok(answer(at, parts, file))
+}
+
+/// Answers `GET` and `HEAD` of `…/raw/…`: what git holds.
+pub(crate) async fn raw(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Response, Failure> {
+    let grant = grant(hub, at, parts).await?;
+    let file = hub.open_raw(&grant, &at.revision, &at.path).await?;
+    Ok(answer(at, parts, file))
+}
+
+async fn grant(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Grant<Read>, Failure> {
+    let caller = Caller::of(hub, &parts.headers).await.map_err(Failure::Credentials)?;
+    caller.read(&at.place.target).await.map_err(Failure::Repository)
+}
+
+/// The file with what the clients make their cache from: the commit, and as the entity tag git's hash of
+/// a small file or SHA-256 of a large one.
+///
+/// Source: `huggingface_hub` 2.4.0 `file_download.py`, `get_hf_file_metadata`.
+fn answer(at: &FileAt, parts: &Parts, file: OpenFile) -> Response {
+    let OpenFile { commit_id, entry, content } = file;
+    let (source, etag, linked_size) = match content {
+        FileContent::Git(bytes) => (FileSource::Memory(bytes), format!("\"{}\"", entry.oid), None),
+        FileContent::Blob(blob) => {
+            let source = FileSource::File { file: blob.file, size_bytes: blob.size_bytes };
+            (source, format!("\"{}\"", blob.sha256), Some(blob.size_bytes))
+        }
+    };
+    let mut response = file_response(&parts.method, &parts.headers, source, &etag);
+    let headers = response.headers_mut();
+    headers.insert(X_REPO_COMMIT, respond::header_text(&commit_id.to_string()));
+    if let Some(size_bytes) = linked_size {
+        headers.insert(X_LINKED_SIZE, HeaderValue::from(size_bytes));
+        headers.insert(X_LINKED_ETAG, respond::header_text(&etag));
+    }
+    present(headers, &at.path, at.download);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{Method, StatusCode};
+    use polder_http::Url;
+    use polder_hub::{EntryKind, OpenBlob, TreeEntry};
+    use polder_types::{ObjectId, Sha256};
+
+    use crate::Route;
+
+    fn at(path: &str) -> FileAt {
+        let uri = format!("/acme/m/resolve/main/{path}").parse().expect("URI");
+        match Route::parse(&Method::GET, &Url::parse(&uri).expect("UTF-8")) {
+            Some(Route::Resolve(at)) => at,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn open(content: FileContent) -> OpenFile {
+        let entry = TreeEntry {
+            path: "f".to_owned(),
+            kind: EntryKind::File,
+            oid: ObjectId::new([0xab; 20]),
+            size_bytes: None,
+            pointer: None,
+        };
+        OpenFile { commit_id: ObjectId::new([0xcd; 20]), entry, content }
+    }
+
+    fn request(method: Method, range: Option<&'static str>) -> Parts {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = method;
+        if let Some(range) = range {
+            parts.headers.insert("range", HeaderValue::from_static(range));
+        }
+        parts
+    }
+
+    fn headers(response: &Response) -> Vec<(String, String)> {
+        let text = |value: &HeaderValue| value.to_str().expect("ASCII").to_owned();
+        let mut all: Vec<_> =
+            response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        all.sort();
+        all
+    }
+
+    const COMMON: [(&str, &str); 4] = [
+        ("cache-control", "private, no-cache"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-content-type-options", "nosniff"),
+    ];
+
+    fn expect(response: &Response, own: &[(&str, &str)]) {
+        let mut expected: Vec<_> =
+            COMMON.iter().chain(own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        expected.sort();
+        assert_eq!(headers(response), expected);
+    }
+
+    #[test]
+    fn a_small_file_is_tagged_with_its_git_hash() {
+        let content = FileContent::Git(Bytes::from_static(b"{}\n"));
+        let response = answer(&at("config.json"), &request(Method::HEAD, None), open(content));
+        assert_eq!(response.status(), StatusCode::OK);
+        let (oid, commit) = ("ab".repeat(20), "cd".repeat(20));
+        expect(
+            &response,
+            &[
+                ("accept-ranges", "bytes"),
+                ("content-disposition", "inline; filename*=UTF-8''config.json; filename=\"config.json\""),
+                ("content-length", "3"),
+                ("content-type", "text/plain; charset=utf-8"),
+                ("etag", &format!("\"{oid}\"")),
+                ("x-repo-commit", &commit),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_large_file_is_tagged_with_its_sha256_and_says_its_size_even_in_part() {
+        let mut file = tempfile::tempfile().expect("file");
+        file.write_all(b"0123456789").expect("written");
+        let sha256 = Sha256::new([0xef; 32]);
+        let content = FileContent::Blob(OpenBlob { file: Arc::new(file), size_bytes: 10, sha256 });
+        let response =
+            answer(&at("w/a.safetensors"), &request(Method::GET, Some("bytes=2-4")), open(content));
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+        let (etag, commit) = (format!("\"{sha256}\""), "cd".repeat(20));
+        expect(
+            &response,
+            &[
+                ("accept-ranges", "bytes"),
+                (
+                    "content-disposition",
+                    "attachment; filename*=UTF-8''a.safetensors; filename=\"a.safetensors\"",
+                ),
+                ("content-length", "3"),
+                ("content-range", "bytes 2-4/10"),
+                ("content-type", "application/octet-stream"),
+                ("etag", &etag),
+                ("x-linked-etag", &etag),
+                ("x-linked-size", "10"),
+                ("x-repo-commit", &commit),
+            ],
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What a route needs before it does anything: a closed list that every edge maps its routes onto.
+
+/// What the caller of a route must show.
+///
+/// Each edge's `RouteKind::access` maps every route to one of these without a wildcard arm, and the
+/// matrix test (route × credential × visibility) reads the same function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Nothing: the answer is the same for everyone and looks at no repository.
+    Open,
+    /// A client on this machine, not behind a proxy, or an administrator's token.
+    LoopbackOrAdmin,
+    /// Permission to read the repository in the path.
+    Read,
+    /// Permission to write to the repository in the path.
+    Write,
+    /// To read, for the operation `download`; to write, for `upload`. The body names the operation.
+    Batch,
+    /// A signed URL of this hub; credentials are not looked at.
+    Signed,
+}
+
+/// Declares the kinds of an edge's routes with `ALL` and `as_str`, so that no list of them is kept by hand.
+///
+/// ```
+/// polder_http::route_kinds! {
+///     /// Kinds of this example.
+///     pub enum RouteKind {
+///         /// The first.
+///         First => "first",
+///         /// The second.
+///         Second => "second",
+///     }
+/// }
+/// assert_eq!(RouteKind::ALL, [RouteKind::First, RouteKind::Second]);
+/// assert_eq!(RouteKind::Second.as_str(), "second");
+/// ```
+#[macro_export]
+macro_rules! route_kinds {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word for it in the request log and the metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}

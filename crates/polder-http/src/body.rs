@@ -1,0 +1,170 @@
+//! Bodies between axum and the hub: streams in, streams out, bounded JSON.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt as _;
+use polder_hub::{BodyEncoding, BodyStream, ByteStream, Error, Kind, Result};
+use polder_types::limits::JSON_BODY_BYTES_MAX;
+use serde::de::DeserializeOwned;
+
+/// The body of a request as the hub takes it. A read that fails is the client's doing.
+pub fn request_stream(body: Body) -> BodyStream {
+    Box::pin(Incoming(body.into_data_stream()))
+}
+
+struct Incoming(BodyDataStream);
+
+impl Stream for Incoming {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = Pin::new(&mut self.0).poll_next(context);
+        item.map(|item| item.map(|chunk| chunk.map_err(io::Error::other)))
+    }
+}
+
+/// A response body that the hub makes as it goes.
+///
+/// Waits for its first chunk, so that a failure before any byte can still have a status of its own.
+///
+/// # Errors
+/// The failure that came instead of a first chunk.
+pub async fn response_body(mut stream: ByteStream) -> io::Result<Body> {
+    let first = stream.recv().await.transpose()?;
+    Ok(Body::new(Outgoing { first, stream }))
+}
+
+struct Outgoing {
+    first: Option<Bytes>,
+    stream: ByteStream,
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        self.stream.poll_recv(context).map(|item| item.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+/// How the request's body is encoded.
+///
+/// # Errors
+/// The encoding's name when it is one that is not known here (415).
+pub fn encoding(headers: &HeaderMap) -> Result<BodyEncoding, String> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(BodyEncoding::Identity) };
+    let text = value.to_str().unwrap_or("?").trim().to_ascii_lowercase();
+    match (text.as_str(), values.next()) {
+        ("" | "identity", None) => Ok(BodyEncoding::Identity),
+        ("gzip" | "x-gzip", None) => Ok(BodyEncoding::Gzip),
+        _ => Err(text),
+    }
+}
+
+/// Reads a JSON body of at most [`JSON_BODY_BYTES_MAX`].
+///
+/// # Errors
+/// [`Kind::TooLarge`], or [`Kind::Invalid`] with what is wrong and where.
+pub async fn json<T: DeserializeOwned>(body: Body) -> Result<T> {
+    let too_large =
+        || Error::new(Kind::TooLarge, format!("the JSON body is over {JSON_BODY_BYTES_MAX} bytes"));
+    if body.size_hint().lower() > JSON_BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    let limit = usize::try_from(JSON_BODY_BYTES_MAX).unwrap_or(usize::MAX);
+    let limited = http_body_util::Limited::new(body, limit);
+    let bytes = match limited.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(too_large()),
+        Err(error) => {
+            return Err(Error::new(Kind::Invalid, "the request body was cut short").caused_by(error));
+        }
+    };
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Error::new(Kind::Invalid, format!("the JSON body is not what belongs here: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_gzip_and_identity_are_known() {
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            encoding(&headers)
+        };
+        assert_eq!(of(&[]), Ok(BodyEncoding::Identity));
+        assert_eq!(of(&["identity"]), Ok(BodyEncoding::Identity));
+        assert_eq!(of(&["GZIP"]), Ok(BodyEncoding::Gzip));
+        assert_eq!(of(&["x-gzip"]), Ok(BodyEncoding::Gzip));
+        assert_eq!(of(&["br"]), Err("br".to_owned()));
+        assert!(of(&["gzip, gzip"]).is_err());
+        assert!(of(&["gzip", "gzip"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn json_is_bounded_and_its_errors_say_where() {
+        let read = |text: String| async move { json::<Vec<u8>>(Body::from(text)).await };
+        assert_eq!(read("[1,2]".to_owned()).await.expect("valid"), [1, 2]);
+        let error = read("[1,2".to_owned()).await.expect_err("cut");
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.message().contains("line 1 column 4"), "{error}");
+        let large = " ".repeat(usize::try_from(JSON_BODY_BYTES_MAX).expect("fits") + 1);
+        assert_eq!(read(large.clone()).await.expect_err("large").kind(), Kind::TooLarge);
+        let unknown_length = Body::from_stream(Chunks(vec![large]));
+        let error = json::<Vec<u8>>(unknown_length).await.expect_err("large");
+        assert_eq!(error.kind(), Kind::TooLarge);
+    }
+
+    struct Chunks(Vec<String>);
+
+    impl Stream for Chunks {
+        type Item = io::Result<Bytes>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.pop().map(|text| Ok(Bytes::from(text))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_before_the_first_chunk_is_not_a_body() {
+        let (sender, stream) = tokio::sync::mpsc::channel(2);
+        sender.send(Err(io::Error::other("no"))).await.expect("room");
+        assert!(response_body(stream).await.is_err());
+
+        let (sender, stream) = tokio::sync::mpsc::channel(2);
+        sender.send(Ok(Bytes::from_static(b"a"))).await.expect("room");
+        sender.send(Err(io::Error::other("cut"))).await.expect("room");
+        drop(sender);
+        let mut body = response_body(stream).await.expect("a first chunk");
+        let first = body.frame().await.expect("frame").expect("data").into_data().expect("data");
+        assert_eq!(first, "a");
+        assert!(body.frame().await.expect("frame").is_err());
+
+        let (sender, stream) = tokio::sync::mpsc::channel::<io::Result<Bytes>>(1);
+        drop(sender);
+        let empty = response_body(stream).await.expect("empty").collect().await.expect("empty").to_bytes();
+        assert!(empty.is_empty());
+    }
+}

@@ -1,0 +1,266 @@
+//! A stretch of a file as a response body: read where it is, into buffers that are used again.
+//!
+//! What is in the page cache is read on the spot without waiting (`RWF_NOWAIT`); only a miss goes to a
+//! blocking thread, which also asks the system to read ahead. The file is never mapped, so one that
+//! shrinks cuts the connection and nothing worse.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use rustix::fs::Advice;
+use rustix::io::{Errno, ReadWriteFlags};
+use tokio::task::JoinHandle;
+
+/// Bytes read at a time, and so the length of a pooled buffer.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Buffers kept for use again: 16 MiB.
+const POOLED_BUFFERS_MAX: usize = 64;
+/// Bytes the system is asked to have ready after a miss.
+const READ_AHEAD_BYTES: u64 = 8 << 20;
+
+/// The bytes `range` of a file.
+///
+/// A file that ends early, or a failed read, is an error and never a short body.
+#[derive(Debug)]
+pub struct FileBody {
+    file: Arc<File>,
+    offset: u64,
+    end: u64,
+    /// Cleared when the file system cannot read without waiting.
+    can_try: bool,
+    pending: Option<JoinHandle<io::Result<Buffer>>>,
+}
+
+impl FileBody {
+    /// The bytes of `file` from `range.start` up to, not including, `range.end`.
+    pub fn new(file: Arc<File>, range: Range<u64>) -> Self {
+        Self { file, offset: range.start, end: range.end, can_try: true, pending: None }
+    }
+
+    fn left_bytes(&self) -> u64 {
+        self.end.saturating_sub(self.offset)
+    }
+
+    /// Reads what the page cache has; gives the buffer back empty when that is nothing.
+    fn try_read(&mut self, mut buffer: Buffer) -> io::Result<Result<Buffer, Buffer>> {
+        if !self.can_try {
+            return Ok(Err(buffer));
+        }
+        let read = rustix::io::preadv2(
+            &self.file,
+            &mut [IoSliceMut::new(buffer.space())],
+            self.offset,
+            ReadWriteFlags::NOWAIT,
+        );
+        match read {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                buffer.truncate(read);
+                Ok(Ok(buffer))
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Err(buffer)),
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
+                self.can_try = false;
+                Ok(Err(buffer))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one positioned read per connection, so bounded by the number of connections"
+    )]
+    fn read_on_a_thread(&mut self, buffer: Buffer) -> JoinHandle<io::Result<Buffer>> {
+        let (file, offset) = (Arc::clone(&self.file), self.offset);
+        tokio::task::spawn_blocking(move || read_waiting(&file, offset, buffer))
+    }
+
+    fn deliver(&mut self, buffer: Buffer) -> Frame<Bytes> {
+        self.offset = self.offset.saturating_add(u64::try_from(buffer.len).unwrap_or(u64::MAX));
+        Frame::data(Bytes::from_owner(buffer))
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.left_bytes() == 0 {
+            return Poll::Ready(None);
+        }
+        if self.pending.is_none() {
+            let buffer = Buffer::take(self.left_bytes());
+            match self.try_read(buffer) {
+                Ok(Ok(buffer)) => return Poll::Ready(Some(Ok(self.deliver(buffer)))),
+                Ok(Err(buffer)) => self.pending = Some(self.read_on_a_thread(buffer)),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        let Some(pending) = &mut self.pending else { return Poll::Pending };
+        let outcome = ready!(Pin::new(pending).poll(cx));
+        self.pending = None;
+        let outcome = outcome.map_err(io::Error::other).and_then(|read| read);
+        Poll::Ready(Some(outcome.map(|buffer| self.deliver(buffer))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left_bytes() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left_bytes())
+    }
+}
+
+fn read_waiting(file: &File, offset: u64, mut buffer: Buffer) -> io::Result<Buffer> {
+    // Only advice: where the system does not take it, reading is slower and nothing else.
+    let _: Result<(), Errno> =
+        rustix::fs::fadvise(file, offset, NonZeroU64::new(READ_AHEAD_BYTES), Advice::WillNeed);
+    let read = loop {
+        match file.read_at(buffer.space(), offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => break read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    };
+    buffer.truncate(read);
+    Ok(buffer)
+}
+
+/// Full-length buffers waiting for use, the last one used on top because it is still in the
+/// processor's cache.
+static POOL: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
+
+/// Bytes of which the first `len` count. Goes back to the pool when dropped.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Box<[u8]>,
+    len: usize,
+}
+
+impl Buffer {
+    /// A buffer for at most `wanted` bytes: from the pool, or small and new for a small read.
+    fn take(wanted: u64) -> Self {
+        let len = usize::try_from(wanted).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        let pooled = if len > BUFFER_BYTES / 4 {
+            let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            pool.pop().or_else(|| Some(vec![0; BUFFER_BYTES].into()))
+        } else {
+            None
+        };
+        Self { bytes: pooled.unwrap_or_else(|| vec![0; len].into()), len }
+    }
+
+    fn space(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.len).unwrap_or_default()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes.len() != BUFFER_BYTES {
+            return;
+        }
+        let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if pool.len() < POOLED_BUFFERS_MAX {
+            pool.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..len).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect()
+    }
+
+    fn file_of(content: &[u8]) -> Arc<File> {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(content, 0).unwrap();
+        Arc::new(file)
+    }
+
+    async fn collect(file: &Arc<File>, range: Range<u64>) -> io::Result<Vec<u8>> {
+        Ok(FileBody::new(Arc::clone(file), range).collect().await?.to_bytes().to_vec())
+    }
+
+    #[tokio::test]
+    async fn a_range_is_exactly_its_bytes() {
+        let content = pattern(3 * BUFFER_BYTES + 17);
+        let file = file_of(&content);
+        let end = content.len();
+        let edge = BUFFER_BYTES;
+        for range in
+            [0..end, 0..0, end..end, 0..1, end - 1..end, edge - 1..edge + 1, 1..edge + 1, 5..2 * edge + 5]
+        {
+            let bytes = u64::try_from(range.start).unwrap()..u64::try_from(range.end).unwrap();
+            let body = FileBody::new(Arc::clone(&file), bytes.clone());
+            assert_eq!(body.size_hint().exact(), Some(bytes.end - bytes.start));
+            assert_eq!(collect(&file, bytes).await.unwrap(), content[range.clone()], "{range:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_without_waiting_is_read_all_the_same() {
+        let content = pattern(2 * BUFFER_BYTES + 3);
+        let len = u64::try_from(content.len()).unwrap();
+        let mut body = FileBody::new(file_of(&content), 0..len);
+        body.can_try = false;
+        assert_eq!(body.collect().await.unwrap().to_bytes(), content);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_ends_early_is_an_error_and_never_a_short_body() {
+        for can_try in [true, false] {
+            let file = file_of(&pattern(BUFFER_BYTES + 5));
+            let mut body = FileBody::new(file, 0..u64::try_from(2 * BUFFER_BYTES).unwrap());
+            body.can_try = can_try;
+            let error = body.collect().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[tokio::test]
+    async fn buffers_come_back_and_are_not_mixed_up() {
+        let contents: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; BUFFER_BYTES * 2]).collect();
+        let mut held = Vec::new();
+        for content in &contents {
+            let len = u64::try_from(content.len()).unwrap();
+            let mut body = FileBody::new(file_of(content), 0..len);
+            held.push(body.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        for (content, kept) in contents.iter().zip(&held) {
+            assert_eq!(kept[..], content[..kept.len()]);
+        }
+        drop(held);
+        let pooled = POOL.lock().unwrap().len();
+        assert!((1..=POOLED_BUFFERS_MAX).contains(&pooled), "{pooled}");
+    }
+}

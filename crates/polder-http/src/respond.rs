@@ -1,0 +1,74 @@
+//! Small whole responses and texts that are safe in headers.
+
+use axum::body::Body;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::app::Response;
+
+/// Seconds after which a client that met overload may try again.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// A plain-text response that no cache keeps.
+pub fn text(status: StatusCode, text: impl Into<String>) -> Response {
+    whole(status, "text/plain; charset=utf-8", text.into())
+}
+
+/// A JSON response that no cache keeps.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    json_as(status, "application/json", value)
+}
+
+/// A JSON response with a media type of its own.
+pub fn json_as(status: StatusCode, content_type: &'static str, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => whole(status, content_type, body),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed to answer\n")
+        }
+    }
+}
+
+fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// 405 with the methods that the path has, e.g. `GET, HEAD`.
+pub fn wrong_method(allow: &'static str) -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("this address answers {allow} only\n"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// `text` as a header value: what is not printable ASCII becomes `?`, so nothing a client or a
+/// repository wrote can end a header.
+pub fn header_text(text: &str) -> HeaderValue {
+    let safe: String = text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+    HeaderValue::from_str(&safe).unwrap_or_else(|_| HeaderValue::from_static("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_header_early() {
+        assert_eq!(header_text("a\r\nSet-Cookie: b\u{e9}\u{7f}"), "a??Set-Cookie: b??");
+    }
+
+    #[test]
+    fn overload_says_when_to_come_back() {
+        let headers = text(StatusCode::SERVICE_UNAVAILABLE, "busy").headers().clone();
+        assert_eq!(headers.get("retry-after").map(HeaderValue::as_bytes), Some(b"5".as_slice()));
+    }
+}
