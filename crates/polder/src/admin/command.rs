@@ -1,0 +1,260 @@
+//! The commands and their answers as values: what goes through the socket, and what runs in process.
+
+use std::path::PathBuf;
+
+use polder_hub::FsckReport;
+use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
+use serde::{Deserialize, Serialize};
+
+use super::{OrgRow, RepoRow, TokenRow, UserRow};
+
+/// One thing that the operator asks of the hub.
+///
+/// Paths are absolute by the time they are here: the process that runs the command has another
+/// working directory than the one that asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "command", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the command line, described in cli.rs")]
+pub enum Command {
+    /// `user add`
+    UserAdd {
+        #[serde(with = "text")]
+        name: AccountName,
+        admin: bool,
+    },
+    /// `user list`
+    UserList,
+    /// `org add`
+    OrgAdd {
+        #[serde(with = "text")]
+        name: AccountName,
+        #[serde(with = "text")]
+        owner: AccountName,
+    },
+    /// `org member`
+    OrgMember {
+        #[serde(with = "text")]
+        org: AccountName,
+        #[serde(with = "text")]
+        user: AccountName,
+        role: Role,
+    },
+    /// `org list`
+    OrgList,
+    /// `token add`; without repositories it is for all that its user may use
+    TokenAdd {
+        #[serde(with = "text")]
+        user: AccountName,
+        scope: Role,
+        #[serde(with = "text::many")]
+        repos: Vec<RepoName>,
+        expires_seconds: Option<u64>,
+    },
+    /// `token list`; without a user it lists everybody's
+    TokenList {
+        #[serde(with = "text::maybe")]
+        user: Option<AccountName>,
+    },
+    /// `token revoke`
+    TokenRevoke { id: TokenId },
+    /// `repo add`
+    RepoAdd {
+        #[serde(with = "text")]
+        id: RepoName,
+        visibility: Visibility,
+    },
+    /// `repo delete`
+    RepoDelete {
+        #[serde(with = "text")]
+        id: RepoName,
+    },
+    /// `repo rename`
+    RepoRename {
+        #[serde(with = "text")]
+        id: RepoName,
+        #[serde(with = "text")]
+        new: RepoName,
+    },
+    /// `repo visibility`
+    RepoVisibility {
+        #[serde(with = "text")]
+        id: RepoName,
+        visibility: Visibility,
+    },
+    /// `repo list`
+    RepoList,
+    /// `repo import`; `visibility` is for a repository that must be made first
+    RepoImport {
+        dir: PathBuf,
+        #[serde(with = "text")]
+        id: RepoName,
+        visibility: Visibility,
+    },
+    /// `repo export`
+    RepoExport {
+        #[serde(with = "text")]
+        id: RepoName,
+        dir: PathBuf,
+    },
+    /// `fsck`
+    Fsck { deep: bool },
+}
+
+impl Command {
+    /// Resolves relative paths against this process's working directory.
+    ///
+    /// # Errors
+    /// When there is no working directory, or the path is empty.
+    pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
+        if let Self::RepoImport { dir, .. } | Self::RepoExport { dir, .. } = &mut self {
+            *dir = std::path::absolute(&*dir)?;
+        }
+        Ok(self)
+    }
+}
+
+/// What a command answers; printed by `crate::output`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer", content = "value")]
+pub enum Answer {
+    /// It is done; a sentence for people.
+    Done(String),
+    /// A new token's secret: printed alone on standard output, kept nowhere.
+    Token(String),
+    /// `user list`
+    Users(Vec<UserRow>),
+    /// `org list`
+    Orgs(Vec<OrgRow>),
+    /// `token list`
+    Tokens(Vec<TokenRow>),
+    /// `repo list`
+    Repos(Vec<RepoRow>),
+    /// `fsck`
+    Fsck(FsckAnswer),
+}
+
+/// What `fsck` found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FsckAnswer {
+    /// Repositories looked at.
+    pub repositories: u64,
+    /// Packs looked at.
+    pub packs: u64,
+    /// Git objects reached from refs.
+    pub objects: u64,
+    /// Large objects looked at.
+    pub blobs: u64,
+    /// What is wrong, one sentence each; nothing means all is well.
+    pub problems: Vec<String>,
+}
+
+impl From<FsckReport> for FsckAnswer {
+    fn from(report: FsckReport) -> Self {
+        let FsckReport { repos: repositories, packs, objects, blobs, problems } = report;
+        Self { repositories, packs, objects, blobs, problems }
+    }
+}
+
+/// A name as text inside JSON, checked again by whoever reads it.
+mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(name: &T, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(name)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(input: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(input)?.parse().map_err(D::Error::custom)
+    }
+
+    /// A name, or null.
+    pub(super) mod maybe {
+        use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
+
+        #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+        pub(in super::super) fn serialize<T: Display, S: Serializer>(
+            name: &Option<T>,
+            out: S,
+        ) -> Result<S::Ok, S::Error> {
+            match name {
+                Some(name) => out.collect_str(name),
+                None => out.serialize_none(),
+            }
+        }
+
+        pub(in super::super) fn deserialize<'de, T, D>(input: D) -> Result<Option<T>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let name = Option::<String>::deserialize(input)?;
+            name.map(|name| name.parse().map_err(D::Error::custom)).transpose()
+        }
+    }
+
+    /// A list of names as a JSON array of texts.
+    pub(super) mod many {
+        use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
+
+        pub(in super::super) fn serialize<T: Display, S: Serializer>(
+            names: &[T],
+            out: S,
+        ) -> Result<S::Ok, S::Error> {
+            out.collect_seq(names.iter().map(ToString::to_string))
+        }
+
+        pub(in super::super) fn deserialize<'de, T, D>(input: D) -> Result<Vec<T>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let names = Vec::<String>::deserialize(input)?;
+            names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_survives_the_wire() {
+        for command in [
+            Command::RepoList,
+            Command::TokenList { user: None },
+            Command::TokenList { user: Some("ada".parse().unwrap()) },
+            Command::TokenRevoke { id: TokenId(i64::MAX) },
+            Command::UserAdd { name: "ada".parse().unwrap(), admin: true },
+            Command::TokenAdd {
+                user: "ada".parse().unwrap(),
+                scope: Role::Read,
+                repos: vec!["datasets/acme/d".parse().unwrap()],
+                expires_seconds: Some(60),
+            },
+            Command::RepoExport { id: "acme/m".parse().unwrap(), dir: "/tmp/a b/\u{7f16}".into() },
+        ] {
+            let wire = serde_json::to_string(&command).unwrap();
+            assert_eq!(serde_json::from_str::<Command>(&wire).unwrap(), command, "{wire}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_checked_again_on_the_other_side() {
+        for wire in [
+            r#"{"command":"repo-delete","id":"acme/../m"}"#,
+            r#"{"command":"user-add","name":"api","admin":false}"#,
+            r#"{"command":"fsck","deep":true,"extra":1}"#,
+            r#"{"command":"format-disk"}"#,
+        ] {
+            assert!(serde_json::from_str::<Command>(wire).is_err(), "{wire}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What each command does: the same code in a server and in a process of its own.
+
+use std::path::Path;
+
+use polder_hub::{FsckOptions, Hub, ImportReport, Kind, TokenRequest};
+use polder_types::{RepoName, Visibility};
+
+use super::{Answer, Command, FsckAnswer, OrgRow, Progress, RepoRow, TokenRow, UserRow};
+use crate::Error;
+
+/// Runs a command on a hub.
+///
+/// # Errors
+/// What went wrong, in the operator's words.
+pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result<Answer, Error> {
+    match command {
+        Command::UserAdd { name, admin } => {
+            hub.add_user(&name, admin).await?;
+            done(format!("added the user `{name}`"))
+        }
+        Command::UserList => {
+            Ok(Answer::Users(hub.list_users().await?.into_iter().map(UserRow::from).collect()))
+        }
+        Command::OrgAdd { name, owner } => {
+            hub.add_org(&name, &owner).await?;
+            done(format!("added the organisation `{name}`"))
+        }
+        Command::OrgMember { org, user, role } => {
+            hub.set_member(&org, &user, role).await?;
+            done(format!("`{user}` has the role {role} in `{org}`"))
+        }
+        Command::OrgList => Ok(Answer::Orgs(hub.list_orgs().await?.into_iter().map(OrgRow::from).collect())),
+        Command::TokenAdd { user, scope, repos, expires_seconds } => {
+            let lifetime_seconds = expires_seconds.map(|life| i64::try_from(life).unwrap_or(i64::MAX));
+            let token = hub.add_token(TokenRequest { user, scope, repos, lifetime_seconds }).await?;
+            Ok(Answer::Token(token.reveal().to_owned()))
+        }
+        Command::TokenList { user } => {
+            let tokens = hub.list_tokens(user.as_ref()).await?;
+            Ok(Answer::Tokens(tokens.into_iter().map(TokenRow::from).collect()))
+        }
+        Command::TokenRevoke { id } => {
+            hub.revoke_token(id).await?;
+            done(format!("revoked the token {id}"))
+        }
+        Command::RepoAdd { id, visibility } => {
+            hub.add_repo(&id, visibility).await?;
+            done(format!("added the {visibility} repository `{id}`"))
+        }
+        Command::RepoDelete { id } => {
+            hub.delete_repo(&id).await?;
+            done(format!("deleted `{id}`; its name will not be used again"))
+        }
+        Command::RepoRename { id, new } => {
+            hub.rename_repo(&id, &new).await?;
+            done(format!("renamed `{id}` to `{new}`; the old name leads to the new one"))
+        }
+        Command::RepoVisibility { id, visibility } => {
+            hub.set_visibility(&id, visibility).await?;
+            done(format!("`{id}` is {visibility}"))
+        }
+        Command::RepoList => {
+            Ok(Answer::Repos(hub.list_repos().await?.into_iter().map(RepoRow::from).collect()))
+        }
+        Command::RepoImport { dir, id, visibility } => {
+            let ImportReport { refs, objects } = import(hub, &dir, &id, visibility, progress).await?;
+            done(format!(
+                "imported `{}` as `{id}`: {refs} refs changed, {objects} new objects",
+                dir.display()
+            ))
+        }
+        Command::RepoExport { id, dir } => {
+            hub.export(&id, &dir, progress.teller()).await?;
+            done(format!("exported `{id}` to `{}`", dir.display()))
+        }
+        Command::Fsck { deep } => {
+            let report = hub.fsck(FsckOptions { deep }, progress.teller()).await?;
+            Ok(Answer::Fsck(FsckAnswer::from(report)))
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every arm of `execute` ends in it")]
+fn done(sentence: String) -> Result<Answer, Error> {
+    Ok(Answer::Done(sentence))
+}
+
+/// Imports, after making the repository unless it is there; a source that cannot be opened is refused
+/// before that.
+async fn import(
+    hub: &Hub,
+    dir: &Path,
+    id: &RepoName,
+    visibility: Visibility,
+    progress: &Progress,
+) -> Result<ImportReport, Error> {
+    std::fs::read_dir(dir).map_err(|error| Error::io("reading", dir, error))?;
+    if !hub.has_repo(id).await? {
+        hub.check_source(dir).await?;
+    }
+    let taken = match hub.add_repo(id, visibility).await {
+        Ok(()) => None,
+        Err(error) if error.kind() == Kind::Conflict => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    match (hub.import(dir, id, progress.teller()).await, taken) {
+        (Ok(report), _) => Ok(report),
+        // The name was taken, but not by a repository that is there now.
+        (Err(error), Some(taken)) if error.kind() == Kind::NotFound => Err(taken.into()),
+        (Err(error), Some(_)) => Err(error.into()),
+        // Deleting it again would retire its name for ever.
+        (Err(error), None) => {
+            let made = format!("nothing was imported; the new repository `{id}` is there and empty");
+            Err(Error::caused_by(made, Error::from(error)))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The operator's commands: values that run in the process which owns the data directory.
+//!
+//! While a server runs, a command goes to it as one line of JSON through `polder.sock` in the data
+//! directory; otherwise the command opens the directory itself. Both ways end in [`execute`].
+
+mod client;
+mod command;
+mod execute;
+mod progress;
+mod rows;
+mod run;
+mod server;
+mod socket_path;
+mod timestamp;
+mod wire;
+
+pub use client::Client;
+pub use command::{Answer, Command, FsckAnswer};
+pub use execute::execute;
+pub use progress::Progress;
+pub use rows::{MemberRow, OrgRow, RepoRow, TokenRow, UserRow};
+pub use run::run;
+pub(crate) use run::{Owner, take};
+pub use server::Server;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Lines of the lists, as JSON shows them.
+
+use polder_hub::{OrgSummary, RepoSummary, TokenSummary, UserSummary};
+use polder_types::{RepoKind, Role, Visibility};
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::timestamp;
+
+/// A line of `user list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRow {
+    /// The user's name.
+    pub name: String,
+    /// Whether the user may do everything on this hub.
+    pub admin: bool,
+    /// When the user was added (RFC 3339, UTC).
+    pub created: String,
+}
+
+/// A line of `org list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgRow {
+    /// The organisation's name.
+    pub name: String,
+    /// Who belongs to it, by name.
+    pub members: Vec<MemberRow>,
+    /// When it was added (RFC 3339, UTC).
+    pub created: String,
+}
+
+/// A member of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// The user's name.
+    pub user: String,
+    /// read, write or admin.
+    pub role: Role,
+}
+
+/// A line of `token list`; the secret is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// What `token revoke` takes. A text, because it has more digits than a JSON number keeps everywhere.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// The most it may do.
+    pub scope: Role,
+    /// The only repositories it is good for, without deleted ones; null means all of the user's.
+    pub repos: Option<Vec<String>>,
+    /// When it stops working (RFC 3339, UTC), maybe in the past; null means never.
+    pub expires: Option<String>,
+    /// When it was made (RFC 3339, UTC).
+    pub created: String,
+}
+
+/// A line of `repo list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepoRow {
+    /// Such as `datasets/acme/d`.
+    pub id: String,
+    /// model, dataset, space or kernel.
+    pub kind: RepoKind,
+    /// public or private.
+    pub visibility: Visibility,
+    /// Name of the default branch, without `refs/heads/`.
+    pub default_branch: String,
+    /// Grows by one with every accepted change of its refs.
+    pub generation: i64,
+}
+
+impl From<UserSummary> for UserRow {
+    fn from(user: UserSummary) -> Self {
+        Self { name: user.name.to_string(), admin: user.is_admin, created: timestamp(user.created) }
+    }
+}
+
+impl From<OrgSummary> for OrgRow {
+    fn from(org: OrgSummary) -> Self {
+        let row =
+            |(user, role): (polder_types::AccountName, Role)| MemberRow { user: user.to_string(), role };
+        Self {
+            name: org.name.to_string(),
+            members: org.members.into_iter().map(row).collect(),
+            created: timestamp(org.created),
+        }
+    }
+}
+
+impl From<TokenSummary> for TokenRow {
+    fn from(token: TokenSummary) -> Self {
+        Self {
+            id: token.id.to_string(),
+            user: token.user.to_string(),
+            scope: token.scope,
+            repos: token.repos.map(|names| names.iter().map(ToString::to_string).collect()),
+            expires: token.expires.map(timestamp),
+            created: timestamp(token.created),
+        }
+    }
+}
+
+impl From<RepoSummary> for RepoRow {
+    fn from(repo: RepoSummary) -> Self {
+        let branch = repo.head.strip_prefix("refs/heads/").unwrap_or(&repo.head);
+        Self {
+            id: repo.name.to_string(),
+            kind: repo.name.kind(),
+            visibility: repo.visibility,
+            default_branch: branch.to_owned(),
+            generation: repo.generation,
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! What the operator types: the commands and their flags, nothing of what they do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
+
+use crate::admin::Command;
+
+/// A git-backed hub for models and datasets.
+#[derive(Debug, Parser)]
+#[command(
+    name = "polder",
+    version,
+    about = "A git-backed hub for models and datasets",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// Flags that every command takes, before or after its name.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Data directory [default: ./polder-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration file (TOML); see polder.example.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run the hub until it is told to stop
+    Serve(Serve),
+    /// Users
+    #[command(subcommand)]
+    User(User),
+    /// Organisations
+    #[command(subcommand)]
+    Org(Org),
+    /// Access tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Repositories: acme/m, datasets/acme/d, spaces/acme/s, kernels/acme/k
+    #[command(subcommand)]
+    Repo(Repo),
+    /// Check that everything stored is present and intact; exit 1 and a list if not
+    Fsck(Fsck),
+    /// Run a hub with sample repositories in a temporary data directory
+    Demo(Serve),
+}
+
+/// Flags of `serve` and `demo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Serve {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The URL under which clients reach this hub; needed to listen on a public address
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+/// `polder user …`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a user
+    Add {
+        /// Name of the user, which is also a namespace
+        name: AccountName,
+        /// May do everything on this hub
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List the users
+    List(List),
+}
+
+/// `polder org …`
+#[derive(Debug, Subcommand)]
+pub enum Org {
+    /// Add an organisation
+    Add {
+        /// Name of the organisation, which is also a namespace
+        name: AccountName,
+        /// The user who becomes its first admin
+        #[arg(long, value_name = "USER")]
+        owner: AccountName,
+    },
+    /// Make a user a member, or change a member's role
+    Member {
+        /// The organisation
+        org: AccountName,
+        /// The user
+        user: AccountName,
+        /// read, write or admin
+        #[arg(long)]
+        role: Role,
+    },
+    /// List the organisations with their members and roles
+    List(List),
+}
+
+/// `polder token …`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token and print it: the only time it is shown
+    Add {
+        /// Whose token it is
+        #[arg(long, value_name = "NAME")]
+        user: AccountName,
+        /// The most it may do: read, write or admin
+        #[arg(long, default_value = "write")]
+        scope: Role,
+        /// Only for this repository; may be given more than once
+        #[arg(long = "repo", value_name = "ID")]
+        repos: Vec<RepoName>,
+        /// How long it is valid, such as 90d, 12h or 30m; without it, until revoked
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        expires: Option<Duration>,
+    },
+    /// List the tokens that were not revoked, without their secrets
+    List {
+        /// Only this user's
+        #[arg(long, value_name = "NAME")]
+        user: Option<AccountName>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token back; its next request is refused
+    Revoke {
+        /// Its number, as `token list` shows it
+        #[arg(value_parser = parse_token_id)]
+        id: TokenId,
+    },
+}
+
+/// `polder repo …`
+#[derive(Debug, Subcommand)]
+pub enum Repo {
+    /// Add an empty repository
+    Add {
+        /// Such as acme/m or datasets/acme/d
+        id: RepoName,
+        /// Only its members may see it
+        #[arg(long)]
+        private: bool,
+    },
+    /// Delete a repository; its name is never used again
+    Delete {
+        /// The repository
+        id: RepoName,
+    },
+    /// Rename or move a repository; the old name leads to the new one
+    Rename {
+        /// The repository as it is called now
+        id: RepoName,
+        /// Its new name
+        new: RepoName,
+    },
+    /// Make a repository public or private
+    Visibility {
+        /// The repository
+        id: RepoName,
+        /// public or private
+        visibility: Visibility,
+    },
+    /// List the repositories
+    List(List),
+    /// Copy a git repository on disk, with its LFS objects, to this hub; again updates it
+    Import {
+        /// A bare or ordinary git repository
+        dir: PathBuf,
+        /// Its name on this hub; made if missing
+        id: RepoName,
+        /// If the repository is made: only its members may see it
+        #[arg(long)]
+        private: bool,
+    },
+    /// Write a repository as a plain bare one, with its LFS objects; again updates it
+    Export {
+        /// The repository
+        id: RepoName,
+        /// Where to write it
+        dir: PathBuf,
+    },
+}
+
+/// How to list.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `fsck`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Fsck {
+    /// Also read every byte of every pack and blob
+    #[arg(long)]
+    pub deep: bool,
+    /// How to list
+    #[command(flatten)]
+    pub list: List,
+}
+
+/// What a parsed command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run the hub.
+    Serve(Serve),
+    /// Run the demo.
+    Demo(Serve),
+    /// Run one command, here or in the server that owns the data directory.
+    Admin {
+        /// The command.
+        command: Command,
+        /// Print the answer as JSON.
+        json: bool,
+    },
+}
+
+impl From<Action> for Invocation {
+    fn from(action: Action) -> Self {
+        let (command, json) = match action {
+            Action::Serve(serve) => return Self::Serve(serve),
+            Action::Demo(serve) => return Self::Demo(serve),
+            Action::User(user) => user.command(),
+            Action::Org(org) => org.command(),
+            Action::Token(token) => token.command(),
+            Action::Repo(repo) => repo.command(),
+            Action::Fsck(Fsck { deep, list }) => (Command::Fsck { deep }, list.json),
+        };
+        Self::Admin { command, json }
+    }
+}
+
+impl User {
+    fn command(self) -> (Command, bool) {
+        match self {
+            Self::Add { name, admin } => (Command::UserAdd { name, admin }, false),
+            Self::List(list) => (Command::UserList, list.json),
+        }
+    }
+}
+
+impl Org {
+    fn command(self) -> (Command, bool) {
+        match self {
+            Self::Add { name, owner } => (Command::OrgAdd { name, owner }, false),
+            Self::Member { org, user, role } => (Command::OrgMember { org, user, role }, false),
+            Self::List(list) => (Command::OrgList, list.json),
+        }
+    }
+}
+
+impl Token {
+    fn command(self) -> (Command, bool) {
+        match self {
+            Self::Add { user, scope, repos, expires } => {
+                let expires_seconds = expires.map(|time| time.as_secs());
+                (Command::TokenAdd { user, scope, repos, expires_seconds }, false)
+            }
+            Self::List { user, json } => (Command::TokenList { user }, json),
+            Self::Revoke { id } => (Command::TokenRevoke { id }, false),
+        }
+    }
+}
+
+impl Repo {
+    fn command(self) -> (Command, bool) {
+        let visibility_of = |private| if private { Visibility::Private } else { Visibility::Public };
+        let command = match self {
+            Self::List(list) => return (Command::RepoList, list.json),
+            Self::Add { id, private } => Command::RepoAdd { id, visibility: visibility_of(private) },
+            Self::Delete { id } => Command::RepoDelete { id },
+            Self::Rename { id, new } => Command::RepoRename { id, new },
+            Self::Visibility { id, visibility } => Command::RepoVisibility { id, visibility },
+            Self::Import { dir, id, private } => {
+                Command::RepoImport { dir, id, visibility: visibility_of(private) }
+            }
+            Self::Export { id, dir } => Command::RepoExport { id, dir },
+        };
+        (command, false)
+    }
+}
+
+/// The longest life a token can be given, in seconds (100 years).
+const TOKEN_LIFE_SECONDS_MAX: u64 = 100 * 365 * 86_400;
+
+fn parse_token_id(text: &str) -> Result<TokenId, String> {
+    let wrong = |_error| format!("`{text}` is not a token's number; `polder token list` shows them");
+    text.parse().map(TokenId).map_err(wrong)
+}
+
+/// Reads `90d`, `12h`, `30m`, `45s` or `2w`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write a number and a unit, such as 90d, 12h or 30m");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_error| wrong())?;
+    match number.checked_mul(seconds) {
+        Some(0) => Err(format!("`{text}` is over before it begins")),
+        Some(life) if life <= TOKEN_LIFE_SECONDS_MAX => Ok(Duration::from_secs(life)),
+        _ => Err(format!("`{text}` is longer than 100 years")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("polder").chain(words.split_whitespace()))
+    }
+
+    fn command(words: &str) -> (Command, bool) {
+        match parse(words).unwrap_or_else(|error| panic!("{words}: {error}")).action.into() {
+            Invocation::Admin { command, json } => (command, json),
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_contract_parses_with_data_and_config_on_either_side() {
+        for words in [
+            "serve",
+            "serve --listen 127.0.0.1:0 --public-url https://hub.example.org",
+            "user add ada",
+            "user add ada --admin",
+            "user list --json",
+            "org add acme --owner ada",
+            "org list --json",
+            "org member acme bob --role write",
+            "token add --user ada",
+            "token add --user ada --scope read --repo acme/m --repo datasets/acme/d --expires 90d",
+            "token list",
+            "token list --user ada --json",
+            "token revoke 7",
+            "repo add acme/m --private",
+            "repo add kernels/acme/k",
+            "repo delete spaces/acme/s",
+            "repo rename acme/m acme/n",
+            "repo visibility acme/m private",
+            "repo list --json",
+            "repo import ./dir datasets/acme/d",
+            "repo export acme/m ./dir",
+            "fsck --deep --json",
+            "demo",
+            "demo --listen 127.0.0.1:0",
+        ] {
+            for line in [format!("--data d --config c {words}"), format!("{words} --data d --config c")] {
+                let cli = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert_eq!(cli.common.data, Some(PathBuf::from("d")), "{line}");
+                assert_eq!(cli.common.config, Some(PathBuf::from("c")), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_contract_is_refused() {
+        for words in [
+            "",
+            "user add",
+            "user add api",
+            "org add acme",
+            "org member acme bob",
+            "org member acme bob --role owner",
+            "token add",
+            "token add --user ada --expires 90",
+            "token revoke",
+            "token revoke pld_x",
+            "token list ada",
+            "repo add m",
+            "repo add acme/../m",
+            "repo visibility acme/m secret",
+            "repo list --yaml",
+            "fsck everything",
+        ] {
+            assert!(parse(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_the_command() {
+        let (token, json) = command("token add --user ada --repo acme/m --expires 2h");
+        let expected = Command::TokenAdd {
+            user: "ada".parse().unwrap(),
+            scope: Role::Write,
+            repos: vec!["acme/m".parse().unwrap()],
+            expires_seconds: Some(7_200),
+        };
+        assert_eq!((token, json), (expected, false));
+        assert_eq!(command("repo list --json"), (Command::RepoList, true));
+        let of_ada = Command::TokenList { user: Some("ada".parse().unwrap()) };
+        assert_eq!(command("token list --user ada --json"), (of_ada, true));
+        assert_eq!(command("token revoke 7"), (Command::TokenRevoke { id: TokenId(7) }, false));
+        let (add, _) = command("repo add acme/m --private");
+        assert_eq!(add, Command::RepoAdd { id: "acme/m".parse().unwrap(), visibility: Visibility::Private });
+    }
+
+    #[test]
+    fn times_have_a_unit_and_an_end() {
+        assert_eq!(parse_duration("90d"), Ok(Duration::from_hours(2_160)));
+        assert_eq!(parse_duration("1w"), Ok(Duration::from_hours(168)));
+        for wrong in ["", "d", "90", "-1d", "1.5h", "90 d", "0d", "99999999999999999999d", "36501d", "1y"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

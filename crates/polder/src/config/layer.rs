@@ -1,0 +1,95 @@
+//! The settings as one source gives them: every key optional.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::LogFormat;
+
+/// What one source says; a later source may say the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Layer {
+    /// Data directory.
+    pub data: Option<PathBuf>,
+    /// Address and port to listen on.
+    pub listen: Option<String>,
+    /// The URL under which clients reach this hub.
+    pub public_url: Option<String>,
+    /// What is logged.
+    pub log: LogLayer,
+    /// Programs that see every push.
+    pub hooks: HooksLayer,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LogLayer {
+    /// Level or directives.
+    pub level: Option<String>,
+    /// How a line looks.
+    pub format: Option<LogFormat>,
+}
+
+/// `[hooks]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct HooksLayer {
+    /// Before a push is accepted.
+    pub pre_receive: Option<Vec<PathBuf>>,
+    /// After a push was accepted.
+    pub post_receive: Option<Vec<PathBuf>>,
+    /// Longest run, in seconds.
+    pub seconds_max: Option<u64>,
+    /// Most memory, in MiB.
+    pub memory_mib_max: Option<u64>,
+    /// The `PATH` of hooks.
+    pub path: Option<String>,
+}
+
+impl Layer {
+    /// What `self` says, and what `below` says where `self` says nothing.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            data: self.data.or(below.data),
+            listen: self.listen.or(below.listen),
+            public_url: self.public_url.or(below.public_url),
+            log: LogLayer {
+                level: self.log.level.or(below.log.level),
+                format: self.log.format.or(below.log.format),
+            },
+            hooks: HooksLayer {
+                pre_receive: self.hooks.pre_receive.or(below.hooks.pre_receive),
+                post_receive: self.hooks.post_receive.or(below.hooks.post_receive),
+                seconds_max: self.hooks.seconds_max.or(below.hooks.seconds_max),
+                memory_mib_max: self.hooks.memory_mib_max.or(below.hooks.memory_mib_max),
+                path: self.hooks.path.or(below.hooks.path),
+            },
+        }
+    }
+
+    /// Every path in it, to resolve against the directory of its file.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let hooks = [&mut self.hooks.pre_receive, &mut self.hooks.post_receive];
+        self.data.iter_mut().chain(hooks.into_iter().flatten().flatten())
+    }
+
+    /// A value in which every key is set, so that the list of keys can be read off it.
+    pub(super) fn every_key() -> Self {
+        Self {
+            data: Some(PathBuf::new()),
+            listen: Some(String::new()),
+            public_url: Some(String::new()),
+            log: LogLayer { level: Some(String::new()), format: Some(LogFormat::Plain) },
+            hooks: HooksLayer {
+                pre_receive: Some(Vec::new()),
+                post_receive: Some(Vec::new()),
+                seconds_max: Some(0),
+                memory_mib_max: Some(0),
+                path: Some(String::new()),
+            },
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The configuration: flags over `POLDER_*` over the file over the defaults.
+
+mod environment;
+mod layer;
+mod url;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+pub use environment::Environment;
+pub use layer::{HooksLayer, Layer, LogLayer};
+pub use url::PublicUrl;
+
+use crate::Error;
+use crate::cli::{Common, Serve};
+
+/// Where data goes when nothing says otherwise, relative to the working directory.
+pub const DATA_DEFAULT: &str = "./polder-data";
+/// Where the hub listens when nothing says otherwise.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+/// Where hooks find programs when nothing says otherwise.
+const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Every setting, resolved and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Whether anything named the data directory, or it is the default.
+    pub data_is_chosen: bool,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The URL under which clients reach this hub, if it differs from the address.
+    pub public_url: Option<PublicUrl>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Programs that see every push.
+    pub hooks: Hooks,
+    /// For tests: `name[:count]` of the failpoint at which the process dies.
+    pub failpoint: Option<String>,
+    /// What looks like a mistake but does not stop the hub.
+    pub warnings: Vec<String>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or `tracing` directives such as `info,polder_git=debug`; none given means the
+    /// command's own choice.
+    pub level: Option<String>,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Programs that see every push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// Run before a push is accepted, in this order; one that fails refuses it. Absolute paths.
+    pub pre_receive: Vec<PathBuf>,
+    /// Run after a push was accepted. Absolute paths.
+    pub post_receive: Vec<PathBuf>,
+    /// Longest run of one hook, in seconds.
+    pub seconds_max: u64,
+    /// Most memory of one hook process, in MiB.
+    pub memory_mib_max: u64,
+    /// The `PATH` of hooks.
+    pub path: String,
+}
+
+impl Config {
+    /// Reads the file, the environment and the flags.
+    ///
+    /// # Errors
+    /// When the file cannot be read or has a key or value that is not known, with the line; when a
+    /// value makes no sense.
+    pub fn load(common: &Common, serve: &Serve, environment: &Environment) -> Result<Self, Error> {
+        let flags = Layer {
+            data: common.data.clone(),
+            listen: serve.listen.clone(),
+            public_url: serve.public_url.clone(),
+            ..Layer::default()
+        };
+        let file_path = common.config.clone().or_else(|| environment.config_file());
+        let file = match &file_path {
+            Some(path) => read_file(path)?,
+            None => Layer::default(),
+        };
+        let mut config = Self::resolve(flags.over(environment.layer()?).over(file))?;
+        config.failpoint = environment.failpoint();
+        config.warnings = environment.unknown();
+        Ok(config)
+    }
+
+    /// Fills what is missing with defaults and checks every value.
+    ///
+    /// # Errors
+    /// When a value makes no sense; the message names its key.
+    pub fn resolve(layer: Layer) -> Result<Self, Error> {
+        let LogLayer { level, format } = layer.log;
+        let HooksLayer { pre_receive, post_receive, seconds_max, memory_mib_max, path } = layer.hooks;
+        let hooks = Hooks {
+            pre_receive: hook_paths("hooks.pre-receive", pre_receive)?,
+            post_receive: hook_paths("hooks.post-receive", post_receive)?,
+            seconds_max: within("hooks.seconds-max", seconds_max.unwrap_or(30), 1, 3_600)?,
+            memory_mib_max: within("hooks.memory-mib-max", memory_mib_max.unwrap_or(1_024), 64, 1 << 20)?,
+            path: path.unwrap_or_else(|| HOOK_PATH_DEFAULT.to_owned()),
+        };
+        Ok(Self {
+            data_is_chosen: layer.data.is_some(),
+            data: absolute(layer.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT)))?,
+            listen: listen_address(layer.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?,
+            public_url: layer.public_url.as_deref().map(PublicUrl::parse).transpose()?,
+            log: Log { level: level.map(log_directives).transpose()?, format: format.unwrap_or_default() },
+            hooks,
+            failpoint: None,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// Reads a configuration file; relative paths in it start at its own directory.
+fn read_file(path: &Path) -> Result<Layer, Error> {
+    let reading = |source| Error::io("reading the configuration", path, source);
+    let size = std::fs::metadata(path).map_err(reading)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(Error::plain(format!("`{}` is too large for a configuration", path.display())));
+    }
+    let text = std::fs::read_to_string(path).map_err(reading)?;
+    let mut layer = parse_file(&text)
+        .map_err(|problem| Error::plain(format!("configuration `{}`: {problem}", path.display())))?;
+    let base = absolute(&path.parent().unwrap_or(Path::new("")).join("."))?;
+    for relative in layer.paths_mut() {
+        *relative = base.join(&*relative);
+    }
+    Ok(layer)
+}
+
+/// Reads the text of a configuration file; the error starts with the line.
+fn parse_file(text: &str) -> Result<Layer, String> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        format!("line {line}: {}", error.message())
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    let absolute = std::path::absolute(path).map_err(|source| Error::io("resolving", path, source))?;
+    // `/etc/polder/./data` reads better without its dot.
+    Ok(absolute.components().collect())
+}
+
+/// Hooks are programs, so a missing one is found at start and not at the first push.
+fn hook_paths(key: &str, paths: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Error> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut hooks = Vec::new();
+    for path in paths.unwrap_or_default() {
+        let path = absolute(&path)?;
+        match std::fs::metadata(&path) {
+            Ok(file) if file.is_file() && file.permissions().mode() & 0o111 != 0 => hooks.push(path),
+            Ok(_) => return Err(Error::plain(format!("{key}: `{}` is not a program", path.display()))),
+            Err(source) => return Err(Error::io("looking for a hook", &path, source)),
+        }
+    }
+    Ok(hooks)
+}
+
+fn within(key: &str, value: u64, least: u64, most: u64) -> Result<u64, Error> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::plain(format!("{key}: {value} is not between {least} and {most}")))
+}
+
+fn log_directives(text: String) -> Result<String, Error> {
+    match tracing_subscriber::EnvFilter::builder().parse(&text) {
+        Ok(_) => Ok(text),
+        Err(source) => {
+            Err(Error::plain(format!("log.level: `{text}` is not a level such as info or debug: {source}")))
+        }
+    }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, Error> {
+    text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(|| {
+        Error::plain(format!("`{text}` is not an address to listen on: write one such as 127.0.0.1:8080"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

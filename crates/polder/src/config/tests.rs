@@ -1,0 +1,152 @@
+use super::environment::{keys, variable};
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../polder.example.toml");
+
+fn load(pairs: &[(&str, &str)], flags: &Common, serve: &Serve) -> Result<Config, String> {
+    Config::load(flags, serve, &Environment::from_pairs(pairs.iter().copied()))
+        .map_err(|error| error.to_string())
+}
+
+/// The example with its commented-out keys brought in: `#key = value` has no space after `#`.
+fn example_with_every_key() -> String {
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    EXAMPLE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_names_every_key_and_its_variable() {
+    let layer = parse_file(&example_with_every_key()).unwrap();
+    let value = serde_json::to_value(layer).unwrap();
+    for (path, _) in keys() {
+        let mut here = &value;
+        for key in &path {
+            here = &here[key];
+        }
+        assert!(!here.is_null(), "polder.example.toml lacks {}", path.join("."));
+        assert!(EXAMPLE.contains(&variable(&path)), "polder.example.toml lacks {}", variable(&path));
+    }
+}
+
+#[test]
+fn the_example_as_it_stands_is_the_defaults() {
+    let example = Config::resolve(parse_file(EXAMPLE).unwrap()).unwrap();
+    let defaults = Config::resolve(Layer::default()).unwrap();
+    let log = Log { level: Some("info".to_owned()), ..defaults.log.clone() };
+    assert_eq!(example, Config { data_is_chosen: true, log, ..defaults });
+}
+
+#[test]
+fn a_mistake_in_the_file_is_told_with_its_line() {
+    for (text, line, words) in [
+        ("listen = \"127.0.0.1:1\"\nlistn = 1\n", 2, "listn"),
+        ("\n\n[log]\nlevle = \"info\"\n", 4, "levle"),
+        ("[hook]\n", 1, "hook"),
+        ("[log]\nformat = \"xml\"\n", 2, "xml"),
+        ("data = 5\n", 1, "string"),
+        ("\ndata = \"unfinished\n", 2, ""),
+        ("[hooks]\nseconds-max = -1\n", 2, ""),
+        ("data = \"a\"\ndata = \"b\"\n", 2, "duplicate"),
+    ] {
+        let problem = parse_file(text).unwrap_err();
+        assert!(problem.starts_with(&format!("line {line}: ")), "{text:?}: {problem}");
+        assert!(problem.contains(words), "{text:?}: {problem}");
+    }
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file_over_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("polder.toml");
+    std::fs::write(&file, "data = \"from-file\"\nlisten = \"127.0.0.1:1\"\n[log]\nformat = \"json\"\n")
+        .unwrap();
+    let common = Common { config: Some(file.clone()), data: None };
+    let none = Serve::default();
+
+    let config = load(&[], &common, &none).unwrap();
+    assert_eq!(config.data, dir.path().join("from-file"), "relative to the file, not to the caller");
+    assert_eq!((config.listen.port(), config.log.format), (1, LogFormat::Json));
+
+    let variables = [("POLDER_LISTEN", "127.0.0.1:2"), ("POLDER_LOG_FORMAT", "plain"), ("POLDER_DATA", "")];
+    let config = load(&variables, &common, &none).unwrap();
+    assert_eq!((config.listen.port(), config.log.format), (2, LogFormat::Plain));
+    assert_eq!(config.data, dir.path().join("from-file"), "an empty variable says nothing");
+
+    let flags = Serve { listen: Some("127.0.0.1:3".into()), public_url: None };
+    let common = Common { data: Some("/from-flag".into()), ..common };
+    let config = load(&variables, &common, &flags).unwrap();
+    assert_eq!((config.listen.port(), config.data), (3, PathBuf::from("/from-flag")));
+
+    let named = [("POLDER_CONFIG", file.to_str().unwrap())];
+    assert_eq!(load(&named, &Common::default(), &none).unwrap().listen.port(), 1);
+    assert_eq!(load(&[], &Common::default(), &none).unwrap().listen.to_string(), LISTEN_DEFAULT);
+}
+
+#[test]
+fn variables_of_every_type_are_read() {
+    let pairs = [
+        ("POLDER_HOOKS_PRE_RECEIVE", "/bin/sh, /bin/cat"),
+        ("POLDER_HOOKS_SECONDS_MAX", "7"),
+        ("POLDER_LOG_LEVEL", "warn,polder_git=debug"),
+        ("POLDER_FAILPOINT", "pack.renamed:2"),
+    ];
+    let config = load(&pairs, &Common::default(), &Serve::default()).unwrap();
+    assert_eq!(config.hooks.pre_receive, [PathBuf::from("/bin/sh"), PathBuf::from("/bin/cat")]);
+    assert_eq!(config.hooks.seconds_max, 7);
+    assert_eq!(config.log.level.as_deref(), Some("warn,polder_git=debug"));
+    assert_eq!(config.failpoint.as_deref(), Some("pack.renamed:2"));
+    assert!(config.warnings.is_empty());
+
+    let config = load(&[("POLDER_LISTN", "x")], &Common::default(), &Serve::default()).unwrap();
+    assert!(config.warnings[0].contains("POLDER_LISTN"));
+}
+
+#[test]
+fn values_without_sense_are_refused_with_their_key() {
+    for (variable, value, words) in [
+        ("POLDER_LISTEN", "8080", "8080"),
+        ("POLDER_PUBLIC_URL", "hub.example.org", "public-url"),
+        ("POLDER_HOOKS_SECONDS_MAX", "soon", "POLDER_HOOKS_SECONDS_MAX"),
+        ("POLDER_HOOKS_SECONDS_MAX", "0", "hooks.seconds-max"),
+        ("POLDER_LOG_FORMAT", "xml", "POLDER_LOG_FORMAT"),
+        ("POLDER_LOG_LEVEL", "info,=,", "log.level"),
+        ("POLDER_HOOKS_MEMORY_MIB_MAX", "1", "hooks.memory-mib-max"),
+        ("POLDER_HOOKS_PRE_RECEIVE", "/nowhere/hook", "/nowhere/hook"),
+        ("POLDER_HOOKS_POST_RECEIVE", "/etc", "hooks.post-receive"),
+        ("POLDER_CONFIG", "/nowhere/polder.toml", "/nowhere/polder.toml"),
+    ] {
+        let problem = load(&[(variable, value)], &Common::default(), &Serve::default()).unwrap_err();
+        assert!(problem.contains(words), "{variable}={value}: {problem}");
+    }
+}
+
+#[test]
+fn a_public_url_is_a_scheme_a_host_and_maybe_a_path() {
+    for (text, tidy) in [
+        ("https://hub.example.org", "https://hub.example.org"),
+        ("https://hub.example.org/", "https://hub.example.org"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://example.org/hub/", "https://example.org/hub"),
+    ] {
+        assert_eq!(PublicUrl::parse(text).unwrap().as_str(), tidy);
+    }
+    for wrong in [
+        "",
+        "hub",
+        "ftp://hub",
+        "https://",
+        "https://hub//path",
+        "https://hub/?q",
+        "https://a:b@hub",
+        "//hub",
+        "https://hub#x",
+        "https://hub x",
+    ] {
+        assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
+    }
+    let url = PublicUrl::parse("https://hub:1").unwrap();
+    assert_eq!(url.with_login("ada", "pld_x"), "https://ada:pld_x@hub:1");
+}

@@ -1,0 +1,24 @@
+//! From the configuration to what the hub is opened with.
+
+use polder_hub::{HookOptions, HubOptions};
+use polder_types::Clock;
+
+use crate::config::{Config, PublicUrl};
+
+/// What to open the hub with. `public_url` is the one to use when the configuration names none.
+pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> HubOptions {
+    let bound = PublicUrl::of_address(config.listen);
+    let public_url = config.public_url.as_ref().or(public_url).unwrap_or(&bound);
+    HubOptions {
+        data_dir: config.data.clone(),
+        public_url: public_url.to_string(),
+        hooks: HookOptions {
+            pre_receive: config.hooks.pre_receive.clone(),
+            post_receive: config.hooks.post_receive.clone(),
+            timeout_seconds: config.hooks.seconds_max,
+            memory_bytes: config.hooks.memory_mib_max.saturating_mul(1 << 20),
+            path: config.hooks.path.clone(),
+        },
+        clock: Clock::System,
+    }
+}

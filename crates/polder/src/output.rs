@@ -1,0 +1,175 @@
+//! How answers look on a terminal and as JSON.
+
+use std::io::{self, Write};
+
+use crate::admin::{Answer, OrgRow, TokenRow, UserRow};
+
+/// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> io::Result<()> {
+    match answer {
+        Answer::Users(rows) if json => write_json(out, rows),
+        Answer::Orgs(rows) if json => write_json(out, rows),
+        Answer::Tokens(rows) if json => write_json(out, rows),
+        Answer::Repos(rows) if json => write_json(out, rows),
+        Answer::Fsck(found) if json => write_json(out, found),
+        Answer::Done(sentence) => writeln!(out, "{sentence}"),
+        Answer::Token(secret) => writeln!(out, "{secret}"),
+        Answer::Users(rows) => write_columns(out, rows.iter().map(user_cells)),
+        Answer::Orgs(rows) => write_columns(out, rows.iter().flat_map(org_cells)),
+        Answer::Tokens(rows) => write_columns(out, rows.iter().map(token_cells)),
+        Answer::Repos(rows) => write_columns(
+            out,
+            rows.iter()
+                .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
+        ),
+        Answer::Fsck(found) => {
+            for problem in &found.problems {
+                writeln!(out, "{problem}")?;
+            }
+            let counts = [
+                (found.repositories, "repositories"),
+                (found.packs, "packs"),
+                (found.objects, "git objects"),
+                (found.blobs, "large objects"),
+            ];
+            let counts = counts.map(|(count, what)| format!("{count} {what}")).join(", ");
+            let verdict = match found.problems.len() {
+                0 => "nothing wrong".to_owned(),
+                1 => "1 problem".to_owned(),
+                count => format!("{count} problems"),
+            };
+            writeln!(out, "{counts}: {verdict}")
+        }
+    }
+}
+
+fn user_cells(row: &UserRow) -> Vec<String> {
+    let kind = if row.admin { "admin" } else { "user" };
+    vec![row.name.clone(), kind.to_owned(), row.created.clone()]
+}
+
+/// One line for each member.
+fn org_cells(row: &OrgRow) -> Vec<Vec<String>> {
+    let line = |user: &str, role: String| vec![row.name.clone(), user.to_owned(), role];
+    row.members.iter().map(|member| line(&member.user, member.role.to_string())).collect()
+}
+
+fn token_cells(row: &TokenRow) -> Vec<String> {
+    let repos = match row.repos.as_deref() {
+        None => "all repositories".to_owned(),
+        Some([]) => "no repository".to_owned(),
+        Some(names) => names.join(","),
+    };
+    let expires =
+        row.expires.as_ref().map_or_else(|| "never expires".to_owned(), |end| format!("until {end}"));
+    vec![row.id.clone(), row.user.clone(), row.scope.to_string(), repos, expires, row.created.clone()]
+}
+
+fn write_json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+fn write_columns(out: &mut dyn Write, rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = rows.collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{FsckAnswer, MemberRow, RepoRow};
+    use polder_types::{RepoKind, Role, Visibility};
+
+    fn shown(answer: &Answer, json: bool) -> String {
+        let mut out = Vec::new();
+        write_answer(&mut out, answer, json).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn repo(id: &str) -> RepoRow {
+        RepoRow {
+            id: id.to_owned(),
+            kind: RepoKind::Model,
+            visibility: Visibility::Public,
+            default_branch: "main".to_owned(),
+            generation: 1,
+        }
+    }
+
+    #[test]
+    fn a_token_stands_alone_in_both_forms() {
+        let token = Answer::Token("pld_x".to_owned());
+        assert_eq!(shown(&token, false), "pld_x\n");
+        assert_eq!(shown(&token, true), "pld_x\n");
+    }
+
+    #[test]
+    fn a_list_is_columns_or_one_json_array() {
+        let list = Answer::Repos(vec![repo("acme/m"), repo("datasets/acme/d")]);
+        assert_eq!(shown(&list, false), "acme/m           public  main\ndatasets/acme/d  public  main\n");
+        let value: serde_json::Value = serde_json::from_str(&shown(&list, true)).unwrap();
+        assert_eq!(value[1]["id"], "datasets/acme/d");
+        assert_eq!(shown(&Answer::Repos(vec![]), false), "");
+        assert_eq!(shown(&Answer::Repos(vec![]), true), "[]\n");
+    }
+
+    #[test]
+    fn people_and_tokens_are_listed_a_line_each() {
+        let created = "2026-09-21T13:33:20Z".to_owned();
+        let user = UserRow { name: "ada".to_owned(), admin: true, created: created.clone() };
+        assert_eq!(shown(&Answer::Users(vec![user]), false), "ada  admin  2026-09-21T13:33:20Z\n");
+        let member = |user: &str, role| MemberRow { user: user.to_owned(), role };
+        let members = vec![member("ada", Role::Admin), member("bo", Role::Read)];
+        let orgs = Answer::Orgs(vec![OrgRow { name: "acme".to_owned(), members, created: created.clone() }]);
+        assert_eq!(shown(&orgs, false), "acme  ada  admin\nacme  bo   read\n");
+        let token = TokenRow {
+            id: "7".to_owned(),
+            user: "ada".to_owned(),
+            scope: Role::Write,
+            repos: Some(vec!["acme/m".to_owned()]),
+            expires: Some(created.clone()),
+            created,
+        };
+        let wide = TokenRow { id: "8".to_owned(), repos: None, expires: None, ..token.clone() };
+        let list = Answer::Tokens(vec![token, wide]);
+        assert_eq!(
+            shown(&list, false),
+            "7  ada  write  acme/m            until 2026-09-21T13:33:20Z  2026-09-21T13:33:20Z\n\
+             8  ada  write  all repositories  never expires               2026-09-21T13:33:20Z\n"
+        );
+        let value: serde_json::Value = serde_json::from_str(&shown(&list, true)).unwrap();
+        assert_eq!((&value[0]["id"], &value[1]["repos"]), (&"7".into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn fsck_lists_what_is_wrong_before_its_verdict() {
+        let found = FsckAnswer {
+            repositories: 2,
+            packs: 3,
+            objects: 40,
+            blobs: 1,
+            problems: vec!["pack 7 of `acme/m` is missing".to_owned()],
+        };
+        let text = shown(&Answer::Fsck(found), false);
+        assert_eq!(
+            text,
+            "pack 7 of `acme/m` is missing\n2 repositories, 3 packs, 40 git objects, 1 large objects: 1 problem\n"
+        );
+    }
+}

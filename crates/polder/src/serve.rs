@@ -1,0 +1,168 @@
+//! A running hub: opened, announced, served, ended.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use polder_http::{App, Ops, ServerLimits, Stop};
+use polder_hub::{Hub, storage_failed};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin::{Owner, Server as AdminServer, take};
+use crate::config::{Config, PublicUrl};
+use crate::first_start::{FirstLogin, first_login};
+use crate::{Error, data_dir, metrics};
+
+/// How long running admin commands get after a stop.
+const ADMIN_GRACE: Duration = Duration::from_secs(20);
+
+/// A hub that is open and bound but not serving yet.
+pub(crate) struct Serving {
+    /// The hub.
+    pub(crate) hub: Hub,
+    /// Where clients reach it.
+    pub(crate) url: PublicUrl,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Set if this is the first start.
+    pub(crate) login: Option<FirstLogin>,
+    listener: TcpListener,
+    admin: AdminServer,
+    signals: Signals,
+    stop: Stop,
+}
+
+/// `polder serve`.
+///
+/// # Errors
+/// What keeps the hub from starting, or ended it.
+pub(crate) async fn serve(config: Config) -> Result<(), Error> {
+    let serving = Box::pin(Serving::open(&config)).await?;
+    if let Err(error) = serving.announce() {
+        tracing::warn!(%error, "cannot write to standard output");
+    }
+    Box::pin(serving.run()).await
+}
+
+impl Serving {
+    /// Binds the address and opens the data directory; makes the first administrator.
+    ///
+    /// # Errors
+    /// When the address is public without a public URL, or taken; when the data directory is
+    /// something else, or another process has it.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if !config.listen.ip().to_canonical().is_loopback() && config.public_url.is_none() {
+            return Err(Error::plain(format!(
+                "{} can be reached from other machines: say under which URL with --public-url, \
+                 such as that of the TLS proxy in front",
+                config.listen
+            )));
+        }
+        data_dir::check(&config.data, true)?;
+        let failed = |error| Error::caused_by(format!("cannot listen on {}", config.listen), error);
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let bound = PublicUrl::of_address(address);
+        let hub = match Box::pin(take(config, Some(&bound))).await? {
+            Owner::Here(hub) => hub,
+            Owner::There(_) => {
+                let data = config.data.display();
+                return Err(Error::plain(format!("a server runs on the data directory `{data}` already")));
+            }
+        };
+        let login = first_login(&hub).await?;
+        // Before anyone is told that the hub is there: from then on a signal ends it in order.
+        let signals = Signals::new()?;
+        let admin = AdminServer::bind(&config.data)?;
+        let url = config.public_url.clone().unwrap_or(bound);
+        Ok(Self { hub, url, address, login, listener, admin, signals, stop: Stop::default() })
+    }
+
+    /// Prints how to log in, if this is the first start, and where the hub listens.
+    fn announce(&self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if let Some(login) = &self.login {
+            login.write(&mut out, &self.url)?;
+        }
+        writeln!(out, "listening on http://{}", self.address)?;
+        out.flush()
+    }
+
+    /// Serves until a signal, then ends in order: no new work, running transfers finish.
+    ///
+    /// # Errors
+    /// When storage failed: nothing more may be written by this process.
+    pub(crate) async fn run(self) -> Result<(), Error> {
+        let Self { hub, listener, admin, mut signals, stop, .. } = self;
+        let recorder = metrics::start()?;
+        let app = app(&hub, {
+            let recorder = recorder.clone();
+            Box::new(move || recorder.render())
+        });
+        let served = async {
+            tokio::join!(
+                polder_http::serve(
+                    listener,
+                    move |request| app.call(request),
+                    ServerLimits::default(),
+                    stop.clone()
+                ),
+                admin.run(hub.clone(), stop.clone(), ADMIN_GRACE),
+            )
+        };
+        let watch = async {
+            let reason = tokio::select! {
+                () = signals.next() => None,
+                reason = storage_failed() => Some(reason),
+            };
+            tracing::info!("stopping: running transfers finish, new ones are refused");
+            stop.press();
+            reason
+        };
+        let background = async { tokio::join!(hub.upkeep(), metrics::upkeep(recorder)) };
+        let reason = tokio::select! {
+            (_, reason) = async { tokio::join!(served, watch) } => reason,
+            _ = background => None,
+        };
+        hub.close().await;
+        match reason {
+            None => Ok(()),
+            Some(reason) => Err(Error::plain(format!("storage failed, so the hub has stopped: {reason}"))),
+        }
+    }
+}
+
+fn app(hub: &Hub, metrics: polder_http::MetricsText) -> App {
+    App::builder()
+        .mount(Ops::new(hub.clone(), metrics))
+        .mount(polder_smart::Smart::new(hub.clone()))
+        .mount(polder_hf::Hf::new(hub.clone()))
+        .build()
+}
+
+/// The signals that end a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Error> {
+        let failed = |error| Error::caused_by("cannot listen for signals", error);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
