@@ -1,0 +1,39 @@
+//! The test kit: a real hub in its own process, real clients around it, and ways to watch both.
+//!
+//! Nothing here stands in for anything: [`Hub`] starts the built binary, [`Git`] runs the git on
+//! this machine, [`Http`] writes HTTP/1.1 to a socket. A client that is not installed is a named
+//! failure in CI and a named skip elsewhere ([`have`]). Waiting is polling with a deadline
+//! ([`until`]); nothing sleeps and hopes.
+//!
+//! The kit fails by panicking: a step that must work and does not is the end of the test.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test kit fails loudly, at the step that went wrong"
+)]
+
+mod client;
+mod fixture;
+mod git;
+mod http;
+mod hub;
+mod large_object;
+mod loop_fs;
+mod program;
+mod push;
+mod python;
+mod wait;
+
+pub use client::{Client, have, in_ci, skip};
+pub use fixture::{fixtures, minilm};
+pub use git::{Git, Work};
+pub use http::{Http, Request, Response};
+pub use hub::{Hub, HubBuilder, Token};
+pub use large_object::{LargeObject, sha256_hex};
+pub use loop_fs::LoopFs;
+pub use program::{Done, binary, program, run, workspace_root};
+pub use push::{FLUSH, pack_exactly, pack_of, pack_with, pkt, push_body, sideband_text, zero};
+pub use python::python;
+pub use wait::{poll, until};
