@@ -1,0 +1,12 @@
+//! Bad input of every kind: a clear error in the client's own words, and nothing changes.
+#![cfg(test)]
+
+mod commands;
+mod compression;
+mod fetches;
+mod lfs;
+mod objects;
+mod packs;
+mod place;
+mod reach;
+mod requests;
