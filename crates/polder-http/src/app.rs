@@ -11,6 +11,8 @@ use axum::body::Body;
 use http::{Method, StatusCode};
 use polder_types::{Clock, IdSource};
 
+use crate::client_address::TrustedProxies;
+use crate::peer::Peer;
 use crate::request_log::{Record, RequestId};
 use crate::respond;
 use crate::url::Url;
@@ -76,23 +78,35 @@ impl<E: Edge> AnyEdge for Mounted<E> {
 pub struct App {
     edges: Arc<Vec<Box<dyn AnyEdge>>>,
     ids: Arc<IdSource>,
+    proxies: Arc<TrustedProxies>,
 }
 
 /// Edges on their way to becoming an [`App`].
 #[derive(Default)]
-pub struct AppBuilder(Vec<Box<dyn AnyEdge>>);
+pub struct AppBuilder {
+    edges: Vec<Box<dyn AnyEdge>>,
+    proxies: TrustedProxies,
+}
 
 impl AppBuilder {
     /// Adds an edge, asked after those added before it.
     #[must_use]
     pub fn mount<E: Edge>(mut self, edge: E) -> Self {
-        self.0.push(Box::new(Mounted(Arc::new(edge))));
+        self.edges.push(Box::new(Mounted(Arc::new(edge))));
+        self
+    }
+
+    /// Believes these proxies about where a request comes from; without it, none.
+    #[must_use]
+    pub fn trust(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
     /// The finished app.
     pub fn build(self) -> App {
-        App { edges: Arc::new(self.0), ids: Arc::new(IdSource::new(Clock::System, 0)) }
+        let ids = Arc::new(IdSource::new(Clock::System, 0));
+        App { edges: Arc::new(self.edges), ids, proxies: Arc::new(self.proxies) }
     }
 }
 
@@ -105,6 +119,10 @@ impl App {
     /// Answers one request; never panics.
     pub fn call(&self, mut request: Request) -> ResponseFuture {
         let id = RequestId::of(request.headers(), &self.ids);
+        let peer = request.extensions().get::<Peer>().copied();
+        if let Some(client) = peer.and_then(|peer| self.proxies.client(peer, request.headers())) {
+            request.extensions_mut().insert(client);
+        }
         let mut record = Record::begin(&id, &request);
         request.extensions_mut().insert(id.clone());
         let edges = Arc::clone(&self.edges);

@@ -9,6 +9,7 @@ use polder_hub::{Hub, Kind};
 use crate::access::Access;
 use crate::app::{Edge, Request, Response, ResponseFuture};
 use crate::caller::Caller;
+use crate::client_address::{ClientAddress, speaks_for_another};
 use crate::peer::Peer;
 use crate::request_log::RequestId;
 use crate::url::Url;
@@ -55,13 +56,7 @@ impl Ops {
         Self { hub, metrics }
     }
 
-    async fn answer(
-        &self,
-        route: OpsRoute,
-        peer: Option<Peer>,
-        headers: HeaderMap,
-        id: RequestId,
-    ) -> Response {
+    async fn answer(&self, route: OpsRoute, is_local: bool, headers: HeaderMap, id: RequestId) -> Response {
         match route {
             OpsRoute::Version => {
                 respond::json(StatusCode::OK, &serde_json::json!({ "version": self.hub.version() }))
@@ -74,13 +69,13 @@ impl Ops {
                     respond::text(error::status(failure.kind()), format!("{failure}\n"))
                 }
             },
-            OpsRoute::Metrics => self.metrics(peer, &headers, &id).await,
+            OpsRoute::Metrics => self.metrics(is_local, &headers, &id).await,
             OpsRoute::WrongMethod => respond::wrong_method("GET, HEAD"),
         }
     }
 
-    async fn metrics(&self, peer: Option<Peer>, headers: &HeaderMap, id: &RequestId) -> Response {
-        if !is_local(peer, headers) {
+    async fn metrics(&self, is_local: bool, headers: &HeaderMap, id: &RequestId) -> Response {
+        if !is_local {
             match Caller::of(&self.hub, headers).await {
                 Ok(caller) if caller.principal().is_admin() => {}
                 Ok(caller) if caller.principal().is_anonymous() => {
@@ -112,10 +107,10 @@ fn challenge(text: impl Into<String>) -> Response {
 
 /// A program on this machine that does not speak for someone else: behind a proxy on the same machine
 /// every client has a loopback address.
-fn is_local(peer: Option<Peer>, headers: &HeaderMap) -> bool {
-    const PROXY_HEADERS: [&str; 5] = ["forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-host", "via"];
+fn is_local(peer: Option<Peer>, client: Option<ClientAddress>, headers: &HeaderMap) -> bool {
     peer.is_some_and(|peer| peer.is_loopback())
-        && PROXY_HEADERS.iter().all(|name| !headers.contains_key(*name))
+        && client.is_none_or(|client| client.is_direct())
+        && !speaks_for_another(headers)
 }
 
 impl Edge for Ops {
@@ -138,28 +133,53 @@ impl Edge for Ops {
     }
 
     fn handle(self: Arc<Self>, route: OpsRoute, request: Request) -> ResponseFuture {
-        let peer = request.extensions().get().copied();
-        let id = RequestId::in_extensions(request.extensions());
+        let extensions = request.extensions();
+        let (peer, client) = (extensions.get().copied(), extensions.get().copied());
+        let id = RequestId::in_extensions(extensions);
+        let is_local = is_local(peer, client, request.headers());
         let headers = request.into_parts().0.headers;
-        Box::pin(async move { self.answer(route, peer, headers, id).await })
+        Box::pin(async move { self.answer(route, is_local, headers, id).await })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client_address::TrustedProxies;
 
     #[test]
     fn a_proxy_on_this_machine_is_not_a_local_client() {
-        let local = Some(Peer::Tcp("127.0.0.1:9".parse().expect("address")));
-        let mapped = Some(Peer::Tcp("[::ffff:127.0.0.1]:9".parse().expect("address")));
-        let remote = Some(Peer::Tcp("192.0.2.1:9".parse().expect("address")));
         let none = HeaderMap::new();
-        assert!(is_local(local, &none) && is_local(mapped, &none) && is_local(Some(Peer::Unix), &none));
-        assert!(!is_local(remote, &none) && !is_local(None, &none));
-        let mut proxied = HeaderMap::new();
-        proxied.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
-        assert!(!is_local(local, &proxied) && !is_local(Some(Peer::Unix), &proxied));
+        let proxies = |networks: &[&str]| TrustedProxies {
+            networks: networks.iter().map(|text| text.parse().expect("network")).collect(),
+            ..Default::default()
+        };
+        let is_local = |peer: Peer, proxies: &TrustedProxies, headers: &HeaderMap| {
+            is_local(Some(peer), proxies.client(peer, headers), headers)
+        };
+        let tcp = |text: &str| Peer::Tcp(text.parse().expect("address"));
+        let local = [tcp("127.0.0.1:9"), tcp("[::ffff:127.0.0.1]:9"), Peer::Unix];
+        for peer in local {
+            assert!(is_local(peer, &proxies(&[]), &none), "{peer}");
+            assert!(is_local(peer, &proxies(&["10.0.0.0/8"]), &none), "{peer}");
+            for name in ["x-forwarded-for", "forwarded", "via"] {
+                let headers = HeaderMap::from_iter([(
+                    http::HeaderName::from_static(name),
+                    HeaderValue::from_static("127.0.0.1"),
+                )]);
+                assert!(!is_local(peer, &proxies(&[]), &headers), "{peer} {name}");
+            }
+        }
+        assert!(!is_local(tcp("192.0.2.1:9"), &proxies(&[]), &none));
+        // A proxy that names nobody, or names a local client, still is a proxy.
+        let named = HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-forwarded-for"),
+            HeaderValue::from_static("127.0.0.1"),
+        )]);
+        for headers in [&none, &named] {
+            assert!(!is_local(tcp("127.0.0.1:9"), &proxies(&["127.0.0.0/8"]), headers));
+            assert!(!is_local(tcp("10.0.0.1:9"), &proxies(&["10.0.0.0/8"]), headers));
+        }
     }
 
     #[test]

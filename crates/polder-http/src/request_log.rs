@@ -13,6 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use polder_types::IdSource;
 
 use crate::app::{Request, Response};
+use crate::client_address::ClientAddress;
 use crate::peer::Peer;
 use crate::respond;
 
@@ -61,6 +62,7 @@ fn is_plain(text: &str) -> bool {
 pub(crate) struct Record {
     id: RequestId,
     peer: Option<Peer>,
+    client: Option<ClientAddress>,
     method: Method,
     path: String,
     agent: String,
@@ -78,6 +80,7 @@ impl Record {
         Self {
             id: id.clone(),
             peer: request.extensions().get().copied(),
+            client: request.extensions().get().copied(),
             method: request.method().clone(),
             path: shown(request.uri().path()),
             agent: shown(agent.unwrap_or("-")),
@@ -127,6 +130,7 @@ impl End {
         tracing::info!(
             target: "polder::request",
             id = %record.id,
+            client = %record.client.map_or_else(|| "-".to_owned(), |client| client.ip().to_string()),
             peer = %record.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string()),
             method = %record.method,
             path = %record.path,

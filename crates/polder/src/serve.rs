@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use polder_http::{App, Ops, ServerLimits, Stop};
+use polder_http::{App, Ops, ServerLimits, Stop, TrustedProxies};
 use polder_hub::{Hub, storage_failed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,6 +28,7 @@ pub(crate) struct Serving {
     /// Set if this is the first start.
     pub(crate) login: Option<FirstLogin>,
     listener: TcpListener,
+    proxies: TrustedProxies,
     admin: AdminServer,
     signals: Signals,
     stop: Stop,
@@ -79,7 +80,8 @@ impl Serving {
         let signals = Signals::new()?;
         let admin = AdminServer::bind(&config.data)?;
         let url = config.public_url.clone().unwrap_or(bound);
-        Ok(Self { hub, url, address, login, listener, admin, signals, stop: Stop::default() })
+        let proxies = config.proxies.clone();
+        Ok(Self { hub, url, address, login, listener, proxies, admin, signals, stop: Stop::default() })
     }
 
     /// Prints how to log in, if this is the first start, and where the hub listens.
@@ -97,9 +99,9 @@ impl Serving {
     /// # Errors
     /// When storage failed: nothing more may be written by this process.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { hub, listener, admin, mut signals, stop, .. } = self;
+        let Self { hub, listener, proxies, admin, mut signals, stop, .. } = self;
         let recorder = metrics::start()?;
-        let app = app(&hub, {
+        let app = app(&hub, proxies, {
             let recorder = recorder.clone();
             Box::new(move || recorder.render())
         });
@@ -136,8 +138,9 @@ impl Serving {
     }
 }
 
-fn app(hub: &Hub, metrics: polder_http::MetricsText) -> App {
+fn app(hub: &Hub, proxies: TrustedProxies, metrics: polder_http::MetricsText) -> App {
     App::builder()
+        .trust(proxies)
         .mount(Ops::new(hub.clone(), metrics))
         .mount(polder_smart::Smart::new(hub.clone()))
         .mount(polder_hf::Hf::new(hub.clone()))

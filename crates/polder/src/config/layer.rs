@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use polder_http::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 
 use super::LogFormat;
@@ -20,6 +21,8 @@ pub struct Layer {
     pub log: LogLayer,
     /// Programs that see every push.
     pub hooks: HooksLayer,
+    /// Proxies in front.
+    pub proxy: ProxyLayer,
 }
 
 /// `[log]`
@@ -48,6 +51,16 @@ pub struct HooksLayer {
     pub path: Option<String>,
 }
 
+/// `[proxy]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ProxyLayer {
+    /// Addresses and networks of the proxies.
+    pub trusted: Option<Vec<String>>,
+    /// Where they name the client.
+    pub header: Option<ForwardedHeader>,
+}
+
 impl Layer {
     /// What `self` says, and what `below` says where `self` says nothing.
     #[must_use]
@@ -66,6 +79,10 @@ impl Layer {
                 seconds_max: self.hooks.seconds_max.or(below.hooks.seconds_max),
                 memory_mib_max: self.hooks.memory_mib_max.or(below.hooks.memory_mib_max),
                 path: self.hooks.path.or(below.hooks.path),
+            },
+            proxy: ProxyLayer {
+                trusted: self.proxy.trusted.or(below.proxy.trusted),
+                header: self.proxy.header.or(below.proxy.header),
             },
         }
     }
@@ -90,6 +107,7 @@ impl Layer {
                 memory_mib_max: Some(0),
                 path: Some(String::new()),
             },
+            proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
         }
     }
 }

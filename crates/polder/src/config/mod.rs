@@ -2,14 +2,17 @@
 
 mod environment;
 mod layer;
+mod proxy;
 mod url;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
-pub use layer::{HooksLayer, Layer, LogLayer};
+pub use layer::{HooksLayer, Layer, LogLayer, ProxyLayer};
 pub use url::PublicUrl;
+
+use polder_http::TrustedProxies;
 
 use crate::Error;
 use crate::cli::{Common, Serve};
@@ -38,6 +41,8 @@ pub struct Config {
     pub log: Log,
     /// Programs that see every push.
     pub hooks: Hooks,
+    /// Proxies that are believed about where a request comes from.
+    pub proxies: TrustedProxies,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -125,6 +130,7 @@ impl Config {
             public_url: layer.public_url.as_deref().map(PublicUrl::parse).transpose()?,
             log: Log { level: level.map(log_directives).transpose()?, format: format.unwrap_or_default() },
             hooks,
+            proxies: proxy::trusted_proxies(layer.proxy)?,
             failpoint: None,
             warnings: Vec::new(),
         })

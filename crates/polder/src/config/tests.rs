@@ -92,12 +92,17 @@ fn variables_of_every_type_are_read() {
         ("POLDER_HOOKS_SECONDS_MAX", "7"),
         ("POLDER_LOG_LEVEL", "warn,polder_git=debug"),
         ("POLDER_FAILPOINT", "pack.renamed:2"),
+        ("POLDER_PROXY_TRUSTED", "127.0.0.1, 10.1.2.3/8, ::1"),
+        ("POLDER_PROXY_HEADER", "forwarded"),
     ];
     let config = load(&pairs, &Common::default(), &Serve::default()).unwrap();
     assert_eq!(config.hooks.pre_receive, [PathBuf::from("/bin/sh"), PathBuf::from("/bin/cat")]);
     assert_eq!(config.hooks.seconds_max, 7);
     assert_eq!(config.log.level.as_deref(), Some("warn,polder_git=debug"));
     assert_eq!(config.failpoint.as_deref(), Some("pack.renamed:2"));
+    let networks: Vec<String> = config.proxies.networks.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]);
+    assert_eq!(config.proxies.header, polder_http::ForwardedHeader::Forwarded);
     assert!(config.warnings.is_empty());
 
     let config = load(&[("POLDER_LISTN", "x")], &Common::default(), &Serve::default()).unwrap();
@@ -116,6 +121,10 @@ fn values_without_sense_are_refused_with_their_key() {
         ("POLDER_HOOKS_MEMORY_MIB_MAX", "1", "hooks.memory-mib-max"),
         ("POLDER_HOOKS_PRE_RECEIVE", "/nowhere/hook", "/nowhere/hook"),
         ("POLDER_HOOKS_POST_RECEIVE", "/etc", "hooks.post-receive"),
+        ("POLDER_PROXY_TRUSTED", "10.0.0.0/8, proxy.example.org", "proxy.example.org"),
+        ("POLDER_PROXY_TRUSTED", "0.0.0.0/0", "everyone"),
+        ("POLDER_PROXY_TRUSTED", "*", "proxy.trusted"),
+        ("POLDER_PROXY_HEADER", "x-real-ip", "POLDER_PROXY_HEADER"),
         ("POLDER_CONFIG", "/nowhere/polder.toml", "/nowhere/polder.toml"),
     ] {
         let problem = load(&[(variable, value)], &Common::default(), &Serve::default()).unwrap_err();
