@@ -15,10 +15,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::app::{Request, Response, ResponseFuture};
+use crate::file_body::Outlet;
 use crate::idle::{IdleBody, IdleWriter};
 use crate::peer::Peer;
 use crate::server::ServerLimits;
 use crate::stop::Stop;
+use crate::transport::Transport;
 
 /// Most header lines of a request.
 const HEADERS_MAX: usize = 100;
@@ -36,15 +38,22 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
 pub(crate) async fn serve_connection<T, A>(io: T, peer: Peer, answer: A, limits: &ServerLimits, stop: Stop)
 where
     A: Fn(Request) -> ResponseFuture + Unpin,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Transport,
 {
+    let files = io.files();
     let body_was_left = Arc::new(AtomicBool::new(false));
     let (window, left) = (limits.body_idle_timeout, Arc::clone(&body_was_left));
     let service = service_fn(move |request: http::Request<Incoming>| -> Answer {
         let mut request = request.map(|body| Body::new(IdleBody::new(body, window, Arc::clone(&left))));
         request.extensions_mut().insert(peer);
-        let answer = answer(request);
-        Box::pin(async move { Ok(answer.await) })
+        let (answer, files) = (answer(request), files.clone());
+        Box::pin(async move {
+            let response = answer.await;
+            if let (Some(outlet), Some(files)) = (response.extensions().get::<Outlet>(), files) {
+                outlet.open(files);
+            }
+            Ok(response)
+        })
     });
     let io = TokioIo::new(IdleWriter::new(io, limits.write_idle_timeout));
     let mut connection = http1::Builder::new()

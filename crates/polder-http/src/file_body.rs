@@ -1,8 +1,10 @@
-//! A stretch of a file as a response body: read where it is, into buffers that are used again.
+//! A range of a file as a response body.
 //!
-//! What is in the page cache is read on the spot without waiting (`RWF_NOWAIT`); only a miss goes to a
-//! blocking thread, which also asks the system to read ahead. The file is never mapped, so one that
-//! shrinks cuts the connection and nothing worse.
+//! Over a connection that can, the system moves the bytes from the page cache to the socket
+//! ([`crate::file_queue`]); over any other they are read into buffers that are used again. What is in the
+//! page cache is taken on the spot without waiting (`RWF_NOWAIT`); only a miss goes to a blocking thread,
+//! which also asks the system to read ahead. The file is never mapped, so one that shrinks cuts the
+//! connection and nothing worse.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -10,7 +12,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -19,12 +21,26 @@ use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
+use crate::file_queue::{FileQueue, STRETCH_BYTES_MAX, STRETCH_BYTES_MIN};
+
 /// Bytes read at a time, and so the length of a pooled buffer.
 const BUFFER_BYTES: usize = 256 << 10;
 /// Buffers kept for use again: 16 MiB.
 const POOLED_BUFFERS_MAX: usize = 64;
 /// Bytes the system is asked to have ready after a miss.
 const READ_AHEAD_BYTES: u64 = 8 << 20;
+
+/// Where a body's connection queues stretches of files; known once the response is on its way, and only
+/// if the connection has such a queue. It goes from the body to the connection in the response's extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outlet(Arc<OnceLock<Arc<FileQueue>>>);
+
+impl Outlet {
+    pub(crate) fn open(&self, files: Arc<FileQueue>) {
+        // A response is sent over one connection, so this is the first and only time.
+        self.0.get_or_init(|| files);
+    }
+}
 
 /// The bytes `range` of a file.
 ///
@@ -36,58 +52,110 @@ pub struct FileBody {
     end: u64,
     /// Cleared when the file system cannot read without waiting.
     can_try: bool,
-    pending: Option<JoinHandle<io::Result<Buffer>>>,
+    pending: Option<JoinHandle<io::Result<Next>>>,
+    outlet: Outlet,
 }
 
 impl FileBody {
     /// The bytes of `file` from `range.start` up to, not including, `range.end`.
     pub fn new(file: Arc<File>, range: Range<u64>) -> Self {
-        Self { file, offset: range.start, end: range.end, can_try: true, pending: None }
+        Self {
+            file,
+            offset: range.start,
+            end: range.end,
+            can_try: true,
+            pending: None,
+            outlet: Outlet::default(),
+        }
+    }
+
+    pub(crate) fn outlet(&self) -> Outlet {
+        self.outlet.clone()
     }
 
     fn left_bytes(&self) -> u64 {
         self.end.saturating_sub(self.offset)
     }
 
-    /// Reads what the page cache has; gives the buffer back empty when that is nothing.
-    fn try_read(&mut self, mut buffer: Buffer) -> io::Result<Result<Buffer, Buffer>> {
+    /// Reads what the page cache has at `offset`; `None` when that is nothing.
+    fn try_read(&mut self, space: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
         if !self.can_try {
-            return Ok(Err(buffer));
+            return Ok(None);
         }
-        let read = rustix::io::preadv2(
-            &self.file,
-            &mut [IoSliceMut::new(buffer.space())],
-            self.offset,
-            ReadWriteFlags::NOWAIT,
-        );
-        match read {
+        let space = &mut [IoSliceMut::new(space)];
+        match rustix::io::preadv2(&self.file, space, offset, ReadWriteFlags::NOWAIT) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                buffer.truncate(read);
-                Ok(Ok(buffer))
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Ok(Err(buffer)),
+            Ok(read) => Ok(Some(read)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
             Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
                 self.can_try = false;
-                Ok(Err(buffer))
+                Ok(None)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Where the next bytes go as a stretch, and how many, if they can go so at all.
+    fn stretch(&self) -> Option<(&FileQueue, usize)> {
+        let bytes = usize::try_from(self.left_bytes()).unwrap_or(usize::MAX).min(STRETCH_BYTES_MAX);
+        let files = self.outlet.0.get().filter(|_| self.can_try && bytes >= STRETCH_BYTES_MIN)?;
+        Some((files, bytes))
+    }
+
+    /// What the page cache has of the next bytes; `None` when that is nothing.
+    fn try_next(&mut self) -> io::Result<Option<Next>> {
+        if let Some((_, bytes)) = self.stretch() {
+            let last = self.offset.saturating_add(u64::try_from(bytes - 1).unwrap_or(u64::MAX));
+            // Both ends stand for the rest: a hole costs the thread a short wait, as it would in nginx.
+            let is_cached =
+                self.try_read(&mut [0], self.offset)?.is_some() && self.try_read(&mut [0], last)?.is_some();
+            return Ok(is_cached.then_some(Next::Stretch(bytes)));
+        }
+        let mut buffer = Buffer::take(self.left_bytes());
+        let read = self.try_read(buffer.space(), self.offset)?;
+        Ok(read.map(|read| {
+            buffer.truncate(read);
+            Next::Memory(buffer)
+        }))
     }
 
     #[expect(
         clippy::disallowed_methods,
         reason = "one positioned read per connection, so bounded by the number of connections"
     )]
-    fn read_on_a_thread(&mut self, buffer: Buffer) -> JoinHandle<io::Result<Buffer>> {
-        let (file, offset) = (Arc::clone(&self.file), self.offset);
-        tokio::task::spawn_blocking(move || read_waiting(&file, offset, buffer))
+    fn next_on_a_thread(&self) -> JoinHandle<io::Result<Next>> {
+        let (file, offset, left_bytes) = (Arc::clone(&self.file), self.offset, self.left_bytes());
+        let stretch = self.stretch().map(|(_, bytes)| bytes);
+        tokio::task::spawn_blocking(move || {
+            // Only advice: where the system does not take it, reading is slower and nothing else.
+            let ahead = NonZeroU64::new(READ_AHEAD_BYTES);
+            let _: Result<(), Errno> = rustix::fs::fadvise(&file, offset, ahead, Advice::WillNeed);
+            match stretch {
+                Some(bytes) => fill_page_cache(&file, offset, bytes).map(|()| Next::Stretch(bytes)),
+                None => read_waiting(&file, offset, Buffer::take(left_bytes)).map(Next::Memory),
+            }
+        })
     }
 
-    fn deliver(&mut self, buffer: Buffer) -> Frame<Bytes> {
-        self.offset = self.offset.saturating_add(u64::try_from(buffer.len).unwrap_or(u64::MAX));
-        Frame::data(Bytes::from_owner(buffer))
+    fn deliver(&mut self, next: Next) -> io::Result<Frame<Bytes>> {
+        let data = match next {
+            Next::Memory(buffer) => Bytes::from_owner(buffer),
+            Next::Stretch(bytes) => self
+                .stretch()
+                .and_then(|(files, _)| files.placeholder(&self.file, self.offset, bytes))
+                .ok_or_else(|| io::Error::other("the connection does not take a stretch of a file"))?,
+        };
+        self.offset = self.offset.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        Ok(Frame::data(data))
     }
+}
+
+/// The next bytes of a body, ready to go.
+#[derive(Debug)]
+enum Next {
+    Memory(Buffer),
+    /// So many bytes of the file itself.
+    Stretch(usize),
 }
 
 impl Body for FileBody {
@@ -102,18 +170,17 @@ impl Body for FileBody {
             return Poll::Ready(None);
         }
         if self.pending.is_none() {
-            let buffer = Buffer::take(self.left_bytes());
-            match self.try_read(buffer) {
-                Ok(Ok(buffer)) => return Poll::Ready(Some(Ok(self.deliver(buffer)))),
-                Ok(Err(buffer)) => self.pending = Some(self.read_on_a_thread(buffer)),
+            match self.try_next() {
+                Ok(Some(next)) => return Poll::Ready(Some(self.deliver(next))),
+                Ok(None) => self.pending = Some(self.next_on_a_thread()),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
         let Some(pending) = &mut self.pending else { return Poll::Pending };
         let outcome = ready!(Pin::new(pending).poll(cx));
         self.pending = None;
-        let outcome = outcome.map_err(io::Error::other).and_then(|read| read);
-        Poll::Ready(Some(outcome.map(|buffer| self.deliver(buffer))))
+        let next = outcome.map_err(io::Error::other).and_then(|read| read);
+        Poll::Ready(Some(next.and_then(|next| self.deliver(next))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,19 +193,31 @@ impl Body for FileBody {
 }
 
 fn read_waiting(file: &File, offset: u64, mut buffer: Buffer) -> io::Result<Buffer> {
-    // Only advice: where the system does not take it, reading is slower and nothing else.
-    let _: Result<(), Errno> =
-        rustix::fs::fadvise(file, offset, NonZeroU64::new(READ_AHEAD_BYTES), Advice::WillNeed);
-    let read = loop {
-        match file.read_at(buffer.space(), offset) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => break read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    };
+    let read = read_some(file, offset, buffer.space())?;
     buffer.truncate(read);
     Ok(buffer)
+}
+
+/// Reads `bytes` bytes for no other use than that the page cache has them.
+fn fill_page_cache(file: &File, offset: u64, bytes: usize) -> io::Result<()> {
+    let end = offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    let mut position = offset;
+    while position < end {
+        let read = read_some(file, position, Buffer::take(end - position).space())?;
+        position = position.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+/// Reads at least one byte.
+fn read_some(file: &File, offset: u64, space: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(space, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Full-length buffers waiting for use, the last one used on top because it is still in the

@@ -34,12 +34,19 @@ impl FileSource {
         }
     }
 
-    fn body(self, range: std::ops::Range<u64>) -> Body {
+    /// A response with the bytes `range`, and no headers yet.
+    fn response(self, range: std::ops::Range<u64>) -> Response<Body> {
         match self {
-            Self::File { file, .. } => Body::new(FileBody::new(file, range)),
+            Self::File { file, .. } => {
+                let body = FileBody::new(file, range);
+                let outlet = body.outlet();
+                let mut response = Response::new(Body::new(body));
+                response.extensions_mut().insert(outlet);
+                response
+            }
             Self::Memory(bytes) => {
                 let at = |position| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
-                Body::from(bytes.slice(at(range.start)..at(range.end)))
+                Response::new(Body::from(bytes.slice(at(range.start)..at(range.end))))
             }
         }
     }
@@ -51,25 +58,25 @@ impl FileSource {
 /// `etag` is a strong entity tag with its quotes. A HEAD ignores `Range` (RFC 9110 §14.2).
 pub fn file_response(method: &Method, headers: &HeaderMap, source: FileSource, etag: &str) -> Response<Body> {
     let size_bytes = source.size_bytes();
-    let (status, length, range, body) = if is_not_modified(headers, etag) {
-        (StatusCode::NOT_MODIFIED, None, None, Body::empty())
+    let empty = || Response::new(Body::empty());
+    let (status, length, range, mut response) = if is_not_modified(headers, etag) {
+        (StatusCode::NOT_MODIFIED, None, None, empty())
     } else if *method == Method::HEAD {
-        (StatusCode::OK, Some(size_bytes), None, Body::empty())
+        (StatusCode::OK, Some(size_bytes), None, empty())
     } else {
         match select_range(headers, size_bytes, etag) {
-            Selection::Whole => (StatusCode::OK, Some(size_bytes), None, source.body(0..size_bytes)),
+            Selection::Whole => (StatusCode::OK, Some(size_bytes), None, source.response(0..size_bytes)),
             Selection::Part(part) => {
                 let range = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
                 let length = part.end - part.start;
-                (StatusCode::PARTIAL_CONTENT, Some(length), Some(range), source.body(part))
+                (StatusCode::PARTIAL_CONTENT, Some(length), Some(range), source.response(part))
             }
             Selection::Unsatisfiable => {
                 let range = format!("bytes */{size_bytes}");
-                (StatusCode::RANGE_NOT_SATISFIABLE, Some(0), Some(range), Body::empty())
+                (StatusCode::RANGE_NOT_SATISFIABLE, Some(0), Some(range), empty())
             }
         }
     };
-    let mut response = Response::new(body);
     *response.status_mut() = status;
     let out = response.headers_mut();
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -16,7 +16,10 @@ mod client_address;
 mod connection;
 mod error;
 mod file_body;
+mod file_queue;
 mod file_response;
+#[cfg(test)]
+mod file_serving_tests;
 mod idle;
 mod listener;
 mod ops;
@@ -29,6 +32,7 @@ mod server;
 #[cfg(test)]
 mod server_tests;
 mod stop;
+mod transport;
 mod url;
 
 pub use access::Access;
@@ -37,6 +41,7 @@ pub use caller::{Caller, credentials};
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use error::{log, status};
 pub use file_body::FileBody;
+pub use file_queue::FileQueue;
 pub use file_response::{FileSource, file_response};
 pub use idle::{IdleBody, IdleWriter};
 pub use listener::Listener;
@@ -47,4 +52,5 @@ pub use range::{Selection, is_not_modified, select_range};
 pub use request_log::RequestId;
 pub use server::{ServerLimits, serve};
 pub use stop::Stop;
+pub use transport::{TcpTransport, Transport};
 pub use url::{Url, query_parameter};

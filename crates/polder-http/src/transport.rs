@@ -1,0 +1,110 @@
+//! What a connection's bytes go over.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::file_queue::{FileQueue, Stretch, Written};
+
+/// Both directions of a connection.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Where stretches of files are queued, if the connection can send them by itself.
+    fn files(&self) -> Option<Arc<FileQueue>> {
+        None
+    }
+}
+
+impl Transport for UnixStream {}
+
+/// A TCP connection that sends stretches of files without copying them through this process.
+#[derive(Debug)]
+pub struct TcpTransport {
+    stream: TcpStream,
+    files: Arc<FileQueue>,
+}
+
+impl TcpTransport {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, files: Arc::default() }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, stretch: &Stretch) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let mut offset = stretch.offset;
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                let count = stretch.left_bytes;
+                Ok(rustix::fs::sendfile(&self.stream, &stretch.file, Some(&mut offset), count)?)
+            });
+            match sent {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(sent) => {
+                    self.files.sent(sent);
+                    return Poll::Ready(Ok(sent));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl Transport for TcpTransport {
+    fn files(&self) -> Option<Arc<FileQueue>> {
+        Some(Arc::clone(&self.files))
+    }
+}
+
+impl AsyncRead for TcpTransport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TcpTransport {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.files.next(data)? {
+            Written::Memory => Pin::new(&mut self.stream).poll_write(cx, data),
+            Written::File(stretch) => self.poll_send(cx, &stretch),
+        }
+    }
+
+    /// Writes what comes before the first placeholder, or sends the stretch if that comes first.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut memory_end = 0;
+        for (at, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_empty()) {
+            match self.files.next(slice)? {
+                Written::Memory => memory_end = at + 1,
+                Written::File(stretch) if memory_end == 0 => return self.poll_send(cx, &stretch),
+                Written::File(_) => break,
+            }
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices.get(..memory_end).unwrap_or_default())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
