@@ -19,6 +19,8 @@ pub enum Client {
     Python,
     /// Mounting a file as a disk: root, losetup, `mkfs.ext4`, `xfs_io`.
     LoopMount,
+    /// A PostgreSQL server that this user may start.
+    Postgres,
 }
 
 impl Client {
@@ -36,6 +38,7 @@ impl Client {
                 let python = workspace_root().join(".tools/venv/bin/python");
                 (!python.exists()).then(|| format!("no {}", python.display()))
             }
+            Self::Postgres => polder_cluster::problem(),
             Self::LoopMount if !rustix::process::geteuid().is_root() => Some("not root".to_owned()),
             Self::LoopMount => missing(&["/usr/sbin/xfs_io", "/usr/sbin/mkfs.ext4", "/usr/sbin/losetup"]),
         }

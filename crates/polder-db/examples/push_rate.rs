@@ -1,11 +1,11 @@
-//! Measures durable pushes per second: `cargo run --release -p polder-db --example push_rate [DIR]`.
+//! Measures durable pushes per second: `cargo run --release -p polder-db --example push_rate [WHERE]`.
 //!
 //! Sixteen tasks, each pushing one-commit packs of 1 KiB to a branch of its own repository as fast
-//! as the answers come. The database is made in DIR (here, if not given) and removed afterwards.
+//! as the answers come. WHERE is a directory (here, if not given), where a SQLite database is made and
+//! removed afterwards, or the `postgres://` URL of an empty database.
 
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,10 +19,17 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let dir = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let dir = tempfile::tempdir_in(dir)?;
+    let place = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let ids = Arc::new(IdSource::new(Clock::System, 0));
-    let db = Db::open(dir.path(), Clock::System, ids).await?;
+    let (_dir, db) = if place.starts_with("postgres://") {
+        let dir = tempfile::tempdir()?;
+        let db = Db::connect(&place, dir.path(), Clock::System, ids).await?;
+        (dir, db)
+    } else {
+        let dir = tempfile::tempdir_in(place)?;
+        let db = Db::open(dir.path(), Clock::System, ids).await?;
+        (dir, db)
+    };
     db.add_user(&"acme".parse()?, false).await?;
 
     let mut tasks = Vec::new();

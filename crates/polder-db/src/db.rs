@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use polder_types::{Clock, IdSource};
-use sqlx::Connection;
-
+use crate::postgres::{self, Postgres};
 use crate::row::Row;
 use crate::sql::Statement;
-use crate::sqlite::{self, Sqlite, TxFuture, error_of};
+use crate::sqlite::{self, Sqlite};
 use crate::tx::Tx;
 use crate::value::Value;
+use crate::write_queue::{TxFuture, WriteQueue};
 use crate::{Error, Result};
+use polder_types::{Clock, IdSource};
 
 /// The open database; clones share it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ struct Inner {
 #[derive(Debug)]
 enum Engine {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Db {
@@ -42,14 +43,41 @@ impl Db {
     /// cannot be opened; [`Error::Full`].
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
-        let sqlite = sqlite::open(dir, |connection| Tx::new(connection, clock, tx_ids)).await?;
+        let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
         Ok(Self { inner: Arc::new(Inner { engine: Engine::Sqlite(sqlite), ids }) })
     }
 
-    /// Finishes queued writes, moves the log into the file, closes. Later calls fail.
+    /// Opens the PostgreSQL database at `url`, migrating it as needed, and `cache.db` in `dir`.
+    ///
+    /// Other processes may have the database open too, each with a `dir` and a node of its own in `ids`.
+    /// Must be called in a tokio runtime, which runs the writer.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if it cannot be reached; [`Error::Newer`] if a newer version made it;
+    /// [`Error::Other`] if its version, encoding, collation or `synchronous_commit` will not do.
+    pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
+        let tx_ids = Arc::clone(&ids);
+        let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
+        Ok(Self { inner: Arc::new(Inner { engine: Engine::Postgres(postgres), ids }) })
+    }
+
+    /// Whether other processes may write at any moment, so that nothing read before is certain.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.engine, Engine::Postgres(_))
+    }
+
+    /// Finishes queued writes and closes; SQLite's log is moved into its file. Later calls fail.
     pub async fn close(&self) {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+        }
+    }
+
+    fn writes(&self) -> &WriteQueue {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => &sqlite.writes,
+            Engine::Postgres(postgres) => &postgres.writes,
         }
     }
 
@@ -60,9 +88,7 @@ impl Db {
 
     /// Why no write is taken any more, if so. The process should say it and exit.
     pub fn storage_failed(&self) -> Option<&str> {
-        match &self.inner.engine {
-            Engine::Sqlite(sqlite) => sqlite.writes.failed().reason(),
-        }
+        self.writes().failed().reason()
     }
 
     /// Runs `work` in a write transaction of its own, as far as it can tell; returns when it is
@@ -72,19 +98,14 @@ impl Db {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T> + Send + 'static,
     {
-        match &self.inner.engine {
-            Engine::Sqlite(sqlite) => sqlite.writes.run(work).await,
-        }
+        self.writes().run(work).await
     }
 
     /// Runs a statement outside any transaction and gathers its rows.
     pub(crate) async fn rows(&self, statement: impl Into<Statement>, args: Vec<Value>) -> Result<Vec<Row>> {
         match &self.inner.engine {
-            Engine::Sqlite(sqlite) => {
-                let acquired = sqlite.readers.acquire().await;
-                let mut reader = acquired.map_err(|error| error_of("reading from", "the database", error))?;
-                sqlite::rows(&mut reader, statement.into(), args).await
-            }
+            Engine::Sqlite(sqlite) => sqlite.rows(statement.into(), args).await,
+            Engine::Postgres(postgres) => postgres.rows(statement.into(), args).await,
         }
     }
 
@@ -100,36 +121,23 @@ impl Db {
         args: &[Value],
     ) -> Result<Vec<Vec<Row>>> {
         match &self.inner.engine {
-            Engine::Sqlite(sqlite) => {
-                let failed = |error| error_of("reading from", "the database", error);
-                let mut reader = sqlite.readers.acquire().await.map_err(failed)?;
-                let mut view = reader.begin().await.map_err(failed)?;
-                let mut answers = Vec::with_capacity(statements.len());
-                for statement in statements {
-                    answers.push(sqlite::rows(&mut view, (*statement).into(), args.to_vec()).await?);
-                }
-                view.rollback().await.map_err(failed)?;
-                Ok(answers)
-            }
+            Engine::Sqlite(sqlite) => sqlite.rows_at_once(statements, args).await,
+            Engine::Postgres(postgres) => postgres.rows_at_once(statements, args).await,
         }
     }
 
     /// Makes the engine believe that a sync failed.
     #[cfg(test)]
     pub(crate) fn fail_storage(&self, reason: &str) {
-        match &self.inner.engine {
-            Engine::Sqlite(sqlite) => sqlite.writes.failed().set(reason.to_owned()),
-        }
+        self.writes().failed().set(reason.to_owned());
     }
 
     /// Whether the engine understands a statement.
     #[cfg(test)]
     pub(crate) async fn prepare(&self, statement: Statement) -> Result<()> {
         match &self.inner.engine {
-            Engine::Sqlite(sqlite) => {
-                let prepared = sqlx::Executor::prepare(&sqlite.readers, statement.text).await;
-                prepared.map(drop).map_err(|error| error_of("preparing", "a statement", error))
-            }
+            Engine::Sqlite(sqlite) => sqlite.prepare(statement).await,
+            Engine::Postgres(postgres) => postgres.prepare(statement).await,
         }
     }
 }

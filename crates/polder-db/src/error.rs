@@ -20,7 +20,8 @@ pub enum Error {
         /// The rule and the name, for a message.
         what: String,
     },
-    /// The write queue is full or the database is locked: try again later.
+    /// The write queue is full, or the database is locked or cannot be reached: try again later. Nothing
+    /// was written.
     #[error("the database is busy")]
     Busy,
     /// The disk or the quota is full; nothing was written.
@@ -33,10 +34,17 @@ pub enum Error {
         /// The first failure, as text: every waiting write gets its own copy.
         reason: String,
     },
-    /// The file was made by a newer version; nothing was touched.
+    /// The connection broke while the write was being committed: it may have been written or not. Other
+    /// writes go on.
+    #[error("the connection to the database broke during a commit")]
+    Undecided {
+        /// What broke, as text: every waiting write gets its own copy.
+        reason: String,
+    },
+    /// The database was made by a newer version; nothing was touched.
     #[error("the database has schema {found}, this version knows up to {known}")]
     Newer {
-        /// Version found in the file.
+        /// Version found in the database.
         found: i64,
         /// Newest version this build knows.
         known: i64,

@@ -10,8 +10,7 @@ use crate::value::args;
 use crate::{Db, Error, Result};
 
 statements! {
-    // Writers take turns, so the next number is the commit order. With several writers numbers are
-    // given by one sequencer instead.
+    // Writes take turns, among the nodes of one database too, so the next number is the commit order.
     INSERT_EVENT = "INSERT INTO event (seq, repo, rseq, time, actor, type, facts) \
         SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $5, $6 FROM event";
     EVENTS_AFTER = "SELECT seq, repo, rseq, time, actor, type, facts FROM event \

@@ -22,7 +22,7 @@ statements! {
 }
 
 templates! {
-    // Several writers will add FOR UPDATE SKIP LOCKED to the inner SELECT.
+    // No two claims meet: writes take turns, among the nodes of one database too.
     CLAIM_JOBS(3) = "UPDATE job SET attempt = attempt + 1, lease_until = $2 WHERE id IN (SELECT id FROM job \
         WHERE due <= $1 AND (lease_until IS NULL OR lease_until <= $1) AND kind IN (", "?",
         ") ORDER BY due, id LIMIT $3) RETURNING id, kind, payload, attempt";
@@ -115,7 +115,8 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn fail_job(&self, job: &Job, error: &str, retry_at: UnixMillis) -> Result<bool> {
-        let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
+        // PostgreSQL's text holds no NUL.
+        let error: String = error.chars().filter(|c| *c != '\0').take(ERROR_CHARS_MAX).collect();
         let args = args![job.id, job.attempt, retry_at, error];
         self.write(move |tx| {
             Box::pin(async move { Ok(Verdict::Keep(tx.execute(FAIL_JOB, args).await? > 0)) })

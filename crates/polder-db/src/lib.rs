@@ -10,8 +10,9 @@
 //! never comes back to life.
 //!
 //! The crate never decides who may do what, knows no git and no file but its own two. Everything is
-//! written so that PostgreSQL takes it unchanged: SQL texts are constants, arguments and rows are
-//! neutral, and the engine hides behind the handle.
+//! written for SQLite and PostgreSQL alike: SQL texts are constants, arguments and rows are neutral, and
+//! the engine hides behind the handle. Writes take turns on both: with PostgreSQL among all processes
+//! that have the database open.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -61,6 +62,8 @@ mod error;
 mod events;
 mod jobs;
 mod meta;
+mod migrations;
+mod postgres;
 mod push;
 mod repos;
 mod row;
@@ -71,6 +74,7 @@ mod tokens;
 mod tx;
 mod upkeep;
 mod value;
+mod write_queue;
 
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use blobs::Blob;

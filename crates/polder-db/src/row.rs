@@ -2,26 +2,34 @@
 
 use bytes::Bytes;
 use polder_types::{ObjectId, Sha256};
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row as _, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::{Error, Result};
 
 /// A row of whichever engine answered. Columns go by position.
 pub(crate) enum Row {
     Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
 /// What a column can be read as, on every engine.
-pub(crate) trait Column: for<'r> Decode<'r, Sqlite> + Type<Sqlite> {}
-impl<T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>> Column for T {}
+pub(crate) trait Column: OfEngine<Sqlite> + OfEngine<Postgres> {}
+impl<T: OfEngine<Sqlite> + OfEngine<Postgres>> Column for T {}
+
+/// What a column can be read as, on one engine.
+pub(crate) trait OfEngine<DB: sqlx::Database>: for<'r> Decode<'r, DB> + Type<DB> {}
+impl<DB: sqlx::Database, T: for<'r> Decode<'r, DB> + Type<DB>> OfEngine<DB> for T {}
 
 impl Row {
     /// Reads column `index`, from 0.
     pub(crate) fn read<T: Column>(&self, index: usize) -> Result<T> {
-        match self {
-            Self::Sqlite(row) => row.try_get(index).map_err(|source| unreadable(index, Some(source.into()))),
-        }
+        let read = match self {
+            Self::Sqlite(row) => row.try_get(index),
+            Self::Postgres(row) => row.try_get(index),
+        };
+        read.map_err(|source| unreadable(index, Some(source.into())))
     }
 
     /// Reads a word that `T` is written as.

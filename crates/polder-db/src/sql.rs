@@ -1,6 +1,10 @@
 //! How SQL is written down: named constants, in lists that a test prepares one by one.
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use sqlx::database::HasStatementCache;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Database, Encode, SqlSafeStr, SqlStr, Type};
+
+use crate::value::Value;
 
 /// Most rows (or list members) that one statement takes; longer lists are split.
 pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 400;
@@ -47,6 +51,7 @@ impl Template {
 }
 
 /// One statement's text, and whether to keep it prepared.
+#[derive(Clone)]
 pub(crate) struct Statement {
     pub(crate) text: SqlStr,
     pub(crate) kept: bool,
@@ -56,6 +61,35 @@ impl From<&'static str> for Statement {
     fn from(text: &'static str) -> Self {
         Self { text: text.into_sql_str(), kept: true }
     }
+}
+
+/// A statement with its arguments, for either driver.
+pub(crate) fn bound<'q, DB: Database + HasStatementCache>(
+    statement: Statement,
+    args: Vec<Value>,
+) -> Query<'q, DB, <DB as Database>::Arguments>
+where
+    Option<i64>: Encode<'q, DB> + Type<DB>,
+    bool: Encode<'q, DB> + Type<DB>,
+    Option<String>: Encode<'q, DB> + Type<DB>,
+    Option<Vec<u8>>: Encode<'q, DB> + Type<DB>,
+{
+    let mut query = sqlx::query(statement.text).persistent(statement.kept);
+    for value in args {
+        query = match value {
+            Value::Int(value) => query.bind(value),
+            Value::Bool(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+/// A statement's beginning, which names it in errors; arguments are never shown.
+pub(crate) fn shown(text: &SqlStr) -> String {
+    const SHOWN_CHARS_MAX: usize = 120;
+    text.as_str().chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// Defines SQL constants and the list `ALL` of them.

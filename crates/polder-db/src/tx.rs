@@ -6,11 +6,12 @@ use polder_types::{Clock, IdSource, UnixMillis};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::Result;
+use crate::postgres::PgWriter;
 use crate::row::Row;
 use crate::sql::Statement;
 use crate::sqlite;
 use crate::value::Value;
-use crate::{Error, Result};
 
 /// What a write wants done with its changes.
 pub(crate) enum Verdict<T> {
@@ -20,17 +21,23 @@ pub(crate) enum Verdict<T> {
     Discard(T),
 }
 
+/// The connection that writes, of whichever engine.
+pub(crate) enum Writer {
+    Sqlite(SqliteConnection),
+    Postgres(Box<PgWriter>),
+}
+
 /// The writer's connection, in a transaction.
 pub(crate) struct Tx {
-    connection: Option<SqliteConnection>,
+    writer: Writer,
     clock: Clock,
     ids: Arc<IdSource>,
     written_bytes: usize,
 }
 
 impl Tx {
-    pub(crate) fn new(connection: SqliteConnection, clock: Clock, ids: Arc<IdSource>) -> Self {
-        Self { connection: Some(connection), clock, ids, written_bytes: 0 }
+    pub(crate) fn new(writer: Writer, clock: Clock, ids: Arc<IdSource>) -> Self {
+        Self { writer, clock, ids, written_bytes: 0 }
     }
 
     /// The time now.
@@ -46,7 +53,10 @@ impl Tx {
     /// Runs a statement; says how many rows it changed.
     pub(crate) async fn execute(&mut self, statement: impl Into<Statement>, args: Vec<Value>) -> Result<u64> {
         self.written_bytes += args.iter().map(Value::size_bytes).sum::<usize>();
-        sqlite::execute(self.connection()?, statement.into(), args).await
+        match &mut self.writer {
+            Writer::Sqlite(connection) => sqlite::execute(connection, statement.into(), args).await,
+            Writer::Postgres(writer) => writer.execute(statement.into(), args).await,
+        }
     }
 
     /// Runs a statement and gathers its rows.
@@ -55,7 +65,10 @@ impl Tx {
         statement: impl Into<Statement>,
         args: Vec<Value>,
     ) -> Result<Vec<Row>> {
-        sqlite::rows(self.connection()?, statement.into(), args).await
+        match &mut self.writer {
+            Writer::Sqlite(connection) => sqlite::rows(connection, statement.into(), args).await,
+            Writer::Postgres(writer) => writer.rows(statement.into(), args).await,
+        }
     }
 
     /// Runs a statement that has at most one row.
@@ -74,29 +87,52 @@ impl Tx {
 
     /// Runs transaction control.
     pub(crate) async fn control(&mut self, sql: &'static str) -> Result<()> {
-        self.execute(sql, Vec::new()).await.map(drop)
-    }
-
-    /// Commits; the driver's own error, because a failed commit is judged by itself.
-    pub(crate) async fn commit(&mut self) -> std::result::Result<(), sqlx::Error> {
-        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        sqlx::query("COMMIT").execute(connection).await.map(drop)
-    }
-
-    /// Closes the connection.
-    pub(crate) async fn close(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::error!(%error, "closing the writer");
+        match &mut self.writer {
+            Writer::Sqlite(connection) => sqlite::execute(connection, sql.into(), Vec::new()).await.map(drop),
+            Writer::Postgres(writer) => writer.control(sql).await,
         }
     }
 
-    fn connection(&mut self) -> Result<&mut SqliteConnection> {
-        self.connection.as_mut().ok_or_else(|| Error::Other {
-            doing: "writing to",
-            subject: "a closed database".to_owned(),
-            source: None,
-        })
+    /// Begins a transaction that alone writes until its end.
+    pub(crate) async fn begin(&mut self) -> Result<()> {
+        match &mut self.writer {
+            Writer::Sqlite(_) => self.control("BEGIN IMMEDIATE").await,
+            Writer::Postgres(writer) => writer.begin().await,
+        }
+    }
+
+    /// Commits; a failed commit is judged otherwise than a failed statement.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        match &mut self.writer {
+            Writer::Sqlite(connection) => {
+                sqlx::query("COMMIT").execute(connection).await.map(drop).map_err(sqlite::commit_error)
+            }
+            Writer::Postgres(writer) => writer.commit().await,
+        }
+    }
+
+    /// Undoes everything since the beginning.
+    pub(crate) async fn rollback(&mut self) {
+        match &mut self.writer {
+            // After some errors SQLite has rolled back already, and says so.
+            Writer::Sqlite(_) => {
+                if let Err(error) = self.control("ROLLBACK").await {
+                    tracing::debug!(%error, "rolling back a failed batch");
+                }
+            }
+            Writer::Postgres(writer) => writer.rollback().await,
+        }
+    }
+
+    /// Closes the connection.
+    pub(crate) async fn close(self) {
+        match self.writer {
+            Writer::Sqlite(connection) => {
+                if let Err(error) = connection.close().await {
+                    tracing::error!(%error, "closing the writer");
+                }
+            }
+            Writer::Postgres(writer) => writer.close().await,
+        }
     }
 }

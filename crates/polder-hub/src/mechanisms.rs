@@ -17,6 +17,11 @@ impl From<polder_db::Error> for Error {
                 fatal::raise(chain(&error));
                 Self::unavailable("the hub's storage failed; nothing was stored").caused_by(error)
             }
+            Db::Undecided { .. } => {
+                let message =
+                    "the hub lost its database at the very moment of storing; look whether it was stored";
+                Self::unavailable(message).caused_by(error)
+            }
             Db::Newer { .. } => Self::new(Kind::Internal, error.to_string()),
             error => Self::internal(error),
         }
@@ -54,7 +59,7 @@ impl From<polder_git::Error> for Error {
     }
 }
 
-/// Whether a write that failed so may show up after a restart: the files it names must stay then.
+/// Whether a write that failed so may show up later: the files it names must stay then.
 pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
     use polder_db::Error as Db;
     let refused =

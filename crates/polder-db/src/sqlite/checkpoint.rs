@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::error_of;
-use super::writer::Failed;
 use crate::Error;
 use crate::error::warn;
+use crate::write_queue::Failed;
 
 /// Log length from which it is restarted, in pages of 4 KiB (64 MiB).
 const LOG_PAGES_MAX: i64 = 16 << 10;

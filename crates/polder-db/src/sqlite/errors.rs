@@ -31,7 +31,7 @@ pub(crate) fn error_of(doing: &'static str, subject: &str, error: sqlx::Error) -
 
 /// Turns the error of a COMMIT into ours: an I/O error there leaves durability unknown, except a
 /// plain failed write, which comes before any sync (a quota, for one).
-pub(super) fn commit_error(error: sqlx::Error) -> Error {
+pub(crate) fn commit_error(error: sqlx::Error) -> Error {
     match code_of(&error) {
         Some(code) if code & 255 == IO && code != IO_WRITE && code != IO_SHM_SIZE => {
             Error::StorageFailed { reason: error.to_string() }

@@ -1,12 +1,12 @@
-//! SQLite behind the neutral words of this crate: one writer with group commit, many readers.
+//! SQLite behind the neutral words of this crate: one connection that writes, many that read.
 
 mod checkpoint;
 mod errors;
 mod open;
 mod statement;
-mod writer;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use errors::error_of;
-pub(crate) use open::{Sqlite, open};
+pub(crate) use errors::{commit_error, error_of};
+pub(crate) use open::{Sqlite, open, prepare_cache};
 pub(crate) use statement::{execute, rows};
-pub(crate) use writer::TxFuture;

@@ -1,20 +1,22 @@
 //! Opening the two files.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection};
 
 use super::checkpoint::Checkpointer;
-use super::writer::{self, WriteQueue};
 use super::{checkpoint, error_of};
-use crate::tx::Tx;
+use crate::migrations::{CACHE, MAIN, migrate};
+use crate::row::Row;
+use crate::sql::Statement;
+use crate::tx::{Tx, Writer};
+use crate::value::Value;
+use crate::write_queue::{Failed, WriteQueue};
 use crate::{Error, Result};
 
 /// Readers at the same time; a read more waits.
@@ -26,25 +28,21 @@ const LOCK_WAIT_SECONDS: u64 = 5;
 /// How long a read waits for a free reader, in seconds.
 const READER_WAIT_SECONDS: u64 = 10;
 
-const MAIN: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/0001_first.sql"))];
-const CACHE: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/cache_0001_first.sql"))];
-
 /// The open files.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    pub(crate) readers: SqlitePool,
+    readers: SqlitePool,
     pub(crate) writes: WriteQueue,
     checkpointer: Checkpointer,
 }
 
 /// Opens `polder.db` and `cache.db` in `dir`; `make_tx` dresses the writer's connection.
-pub(crate) async fn open(dir: &Path, make_tx: impl FnOnce(SqliteConnection) -> Tx) -> Result<Sqlite> {
+pub(crate) async fn open(dir: &Path, make_tx: impl FnOnce(Writer) -> Tx) -> Result<Sqlite> {
     let file = dir.join("polder.db");
     let options = options(&file).synchronous(SqliteSynchronous::Full).pragma("wal_autocheckpoint", "0");
     let mut connection = connect(&options, &file).await?;
     migrate(&mut connection, MAIN).await?;
-    prepare_cache(&dir.join("cache.db")).await?;
-    sync_directory(dir)?;
+    prepare_cache(dir).await?;
 
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
@@ -54,19 +52,52 @@ pub(crate) async fn open(dir: &Path, make_tx: impl FnOnce(SqliteConnection) -> T
         .await
         .map_err(|error| error_of("opening", &file.display().to_string(), error))?;
     let checkpoints = connect(&options, &file).await?;
-    let failed = writer::Failed::default();
+    let failed = Failed::default();
     let checkpointer = checkpoint::start(checkpoints, failed.clone());
-    let writes = writer::start(make_tx(connection), checkpointer.bell(), failed);
+    let writes = WriteQueue::start(make_tx(Writer::Sqlite(connection)), Some(checkpointer.bell()), failed);
     Ok(Sqlite { readers, writes, checkpointer })
 }
 
 impl Sqlite {
+    /// Runs a statement outside any transaction and gathers its rows.
+    pub(crate) async fn rows(&self, statement: Statement, args: Vec<Value>) -> Result<Vec<Row>> {
+        let mut reader = self.readers.acquire().await.map_err(unreadable)?;
+        super::rows(&mut reader, statement, args).await
+    }
+
+    /// Runs statements that take the same arguments, all as of one moment.
+    pub(crate) async fn rows_at_once(
+        &self,
+        statements: &[&'static str],
+        args: &[Value],
+    ) -> Result<Vec<Vec<Row>>> {
+        let mut reader = self.readers.acquire().await.map_err(unreadable)?;
+        let mut view = reader.begin().await.map_err(unreadable)?;
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            answers.push(super::rows(&mut view, (*statement).into(), args.to_vec()).await?);
+        }
+        view.rollback().await.map_err(unreadable)?;
+        Ok(answers)
+    }
+
+    /// Whether the engine understands a statement.
+    #[cfg(test)]
+    pub(crate) async fn prepare(&self, statement: Statement) -> Result<()> {
+        let prepared = sqlx::Executor::prepare(&self.readers, statement.text).await;
+        prepared.map(drop).map_err(|error| error_of("preparing", "a statement", error))
+    }
+
     /// Finishes queued writes, then moves the log into the file and closes it.
     pub(crate) async fn close(&self) {
         self.writes.close().await;
         self.readers.close().await;
         self.checkpointer.close().await;
     }
+}
+
+fn unreadable(error: sqlx::Error) -> Error {
+    error_of("reading from", "the database", error)
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -84,37 +115,13 @@ async fn connect(options: &SqliteConnectOptions, file: &Path) -> Result<SqliteCo
     options.connect().await.map_err(|error| error_of("opening", &file.display().to_string(), error))
 }
 
-/// Makes and migrates `cache.db`; it is opened again by whoever counts something.
-async fn prepare_cache(file: &Path) -> Result<()> {
-    let mut connection = connect(&options(file).synchronous(SqliteSynchronous::Normal), file).await?;
+/// Makes and migrates `cache.db` in `dir`; it is opened again by whoever counts something.
+pub(crate) async fn prepare_cache(dir: &Path) -> Result<()> {
+    let file = dir.join("cache.db");
+    let mut connection = connect(&options(&file).synchronous(SqliteSynchronous::Normal), &file).await?;
     migrate(&mut connection, CACHE).await?;
-    connection.close().await.map_err(|error| error_of("closing", &file.display().to_string(), error))
-}
-
-async fn migrate(
-    connection: &mut SqliteConnection,
-    texts: &[(i64, &'static str, &'static str)],
-) -> Result<()> {
-    let known = texts.iter().map(|(version, ..)| *version).max().unwrap_or_default();
-    let migrations = texts.iter().map(|(version, name, text)| {
-        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
-    });
-    let migrator = Migrator::with_migrations(migrations.collect());
-    let failed = |source: MigrateError| match source {
-        MigrateError::VersionMissing(found) => Error::Newer { found, known },
-        source => Error::Other {
-            doing: "migrating",
-            subject: "the database".to_owned(),
-            source: Some(source.into()),
-        },
-    };
-    let table = migrator.table_name.clone();
-    connection.ensure_migrations_table(&table).await.map_err(failed)?;
-    let applied = connection.list_applied_migrations(&table).await.map_err(failed)?;
-    if let Some(found) = applied.iter().map(|one| one.version).max().filter(|found| *found > known) {
-        return Err(Error::Newer { found, known });
-    }
-    migrator.run_direct(None, connection, false).await.map_err(failed)
+    connection.close().await.map_err(|error| error_of("closing", &file.display().to_string(), error))?;
+    sync_directory(dir)
 }
 
 /// Makes the new files' names durable.

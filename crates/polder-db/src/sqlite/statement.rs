@@ -1,12 +1,10 @@
-//! Running one statement with neutral arguments.
+//! Running one statement.
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{SqlStr, Sqlite};
+use sqlx::sqlite::SqliteConnection;
 
 use super::error_of;
 use crate::row::Row;
-use crate::sql::Statement;
+use crate::sql::{Statement, bound, shown};
 use crate::value::Value;
 use crate::{Error, Result};
 
@@ -16,8 +14,8 @@ pub(crate) async fn execute(
     statement: Statement,
     args: Vec<Value>,
 ) -> Result<u64> {
-    let text = statement.text.clone();
-    let done = bound(statement, args).execute(connection).await.map_err(|error| failed(&text, error))?;
+    let failed = failing(&statement);
+    let done = bound(statement, args).execute(connection).await.map_err(failed)?;
     Ok(done.rows_affected())
 }
 
@@ -27,27 +25,12 @@ pub(crate) async fn rows(
     statement: Statement,
     args: Vec<Value>,
 ) -> Result<Vec<Row>> {
-    let text = statement.text.clone();
-    let rows = bound(statement, args).fetch_all(connection).await.map_err(|error| failed(&text, error))?;
+    let failed = failing(&statement);
+    let rows = bound(statement, args).fetch_all(connection).await.map_err(failed)?;
     Ok(rows.into_iter().map(Row::Sqlite).collect())
 }
 
-fn bound<'q>(statement: Statement, args: Vec<Value>) -> Query<'q, Sqlite, SqliteArguments> {
-    let mut query = sqlx::query(statement.text).persistent(statement.kept);
-    for value in args {
-        query = match value {
-            Value::Int(value) => query.bind(value),
-            Value::Bool(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Bytes(value) => query.bind(value),
-        };
-    }
-    query
-}
-
-/// Names a statement by its beginning; arguments are never shown.
-fn failed(text: &SqlStr, error: sqlx::Error) -> Error {
-    const SHOWN_CHARS_MAX: usize = 120;
-    let shown: String = text.as_str().chars().take(SHOWN_CHARS_MAX).collect();
-    error_of("running", &shown, error)
+fn failing(statement: &Statement) -> impl FnOnce(sqlx::Error) -> Error + use<> {
+    let text = statement.text.clone();
+    move |error| error_of("running", &shown(&text), error)
 }

@@ -1,4 +1,5 @@
-//! The one writer: queued writes, a savepoint each, one COMMIT for a batch, then all the replies.
+//! The one writer of this process: queued writes, a savepoint each, one COMMIT for a batch, then all the
+//! replies.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +10,6 @@ use polder_types::failpoint;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::errors::commit_error;
 use crate::tx::{Tx, Verdict};
 use crate::{Error, Result};
 
@@ -84,8 +84,16 @@ impl WriteQueue {
         &self.failed
     }
 
+    /// Starts the writer on its connection; `checkpoint_bell`, if any, is rung now and then.
+    pub(crate) fn start(tx: Tx, checkpoint_bell: Option<mpsc::Sender<()>>, failed: Failed) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer { tx, checkpoint_bell, failed: failed.clone(), log_bytes: 0 };
+        let task = tokio::spawn(supervise(writer, receiver, failed.clone()));
+        Self { sender, failed, task: Mutex::new(Some(task)) }
+    }
+
     /// Finishes what is queued and ends the task.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         if let Some(task) = self.task.lock().await.take() {
             if self.sender.send(Message::Close).await.is_err() {
                 tracing::warn!("the writer had ended before");
@@ -99,14 +107,6 @@ impl WriteQueue {
 
 fn closed() -> Error {
     Error::Other { doing: "writing to", subject: "a closed database".to_owned(), source: None }
-}
-
-/// Starts the writer on its connection; `checkpoint_bell` is rung now and then.
-pub(super) fn start(tx: Tx, checkpoint_bell: mpsc::Sender<()>, failed: Failed) -> WriteQueue {
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let writer = Writer { tx, checkpoint_bell, failed: failed.clone(), log_bytes: 0 };
-    let task = tokio::spawn(supervise(writer, receiver, failed.clone()));
-    WriteQueue { sender, failed, task: Mutex::new(Some(task)) }
 }
 
 /// Runs the writer; a panic in it stops all writing and shows.
@@ -168,7 +168,7 @@ where
 
 struct Writer {
     tx: Tx,
-    checkpoint_bell: mpsc::Sender<()>,
+    checkpoint_bell: Option<mpsc::Sender<()>>,
     failed: Failed,
     log_bytes: usize,
 }
@@ -206,8 +206,8 @@ impl Writer {
             replies.push(done.reply);
             mark = if done.keep { Mark::Next } else { Mark::Same };
             if !done.keep {
-                // Fails if SQLite gave up the whole transaction by itself (disk full, I/O error).
-                if let Err(error) = self.tx.control("ROLLBACK TO one_write").await {
+                // Fails if the transaction as a whole is gone (disk full, I/O error, connection lost).
+                if let Err(error) = self.tx.control("ROLLBACK TO SAVEPOINT one_write").await {
                     fate = Err(done.failure.unwrap_or(error));
                     break;
                 }
@@ -235,12 +235,9 @@ impl Writer {
             }
             // Emptying the log makes room for the next, smaller write. The bell may be ringing already.
             if matches!(error, Error::Full) {
-                let _ = self.checkpoint_bell.try_send(());
+                self.ring();
             }
-            // After some errors SQLite has rolled back already, and says so.
-            if let Err(error) = self.tx.control("ROLLBACK").await {
-                tracing::debug!(%error, "rolling back a failed batch");
-            }
+            self.tx.rollback().await;
         }
         for reply in replies {
             reply(fate.as_ref().map_err(echo).copied());
@@ -249,13 +246,17 @@ impl Writer {
 
     async fn commit(&mut self) -> Result<()> {
         failpoint::hit("db.before_commit");
-        self.tx.commit().await.map_err(commit_error)?;
+        self.tx.commit().await?;
         failpoint::hit("db.after_commit");
         self.log_bytes += self.tx.take_written_bytes() + COMMIT_BYTES;
-        if self.log_bytes >= CHECKPOINT_BYTES && self.checkpoint_bell.try_send(()).is_ok() {
+        if self.log_bytes >= CHECKPOINT_BYTES && self.ring() {
             self.log_bytes = 0;
         }
         Ok(())
+    }
+
+    fn ring(&self) -> bool {
+        self.checkpoint_bell.as_ref().is_some_and(|bell| bell.try_send(()).is_ok())
     }
 }
 
@@ -271,8 +272,11 @@ enum Mark {
 impl Mark {
     async fn set(self, tx: &mut Tx) -> Result<()> {
         match self {
-            Self::Begin => tx.control("BEGIN IMMEDIATE; SAVEPOINT one_write").await,
-            Self::Next => tx.control("RELEASE one_write; SAVEPOINT one_write").await,
+            Self::Begin => {
+                tx.begin().await?;
+                tx.control("SAVEPOINT one_write").await
+            }
+            Self::Next => tx.control("RELEASE SAVEPOINT one_write; SAVEPOINT one_write").await,
             Self::Same => Ok(()),
         }
     }
@@ -284,6 +288,7 @@ fn echo(error: &Error) -> Error {
         Error::Busy => Error::Busy,
         Error::Full => Error::Full,
         Error::StorageFailed { reason } => Error::StorageFailed { reason: reason.clone() },
+        Error::Undecided { reason } => Error::Undecided { reason: reason.clone() },
         error => Error::Other {
             doing: "committing",
             subject: "a batch of writes".to_owned(),

@@ -1,0 +1,48 @@
+//! The schema, one text for both engines, and bringing a database up to it.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::{Error, Result};
+
+/// Version, name and text of each step. Landed ones never change.
+pub(crate) type Steps = &'static [(i64, &'static str, &'static str)];
+
+/// The database that is lost never.
+pub(crate) const MAIN: Steps = &[(1, "first", include_str!("../migrations/0001_first.sql"))];
+/// `cache.db`.
+pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];
+
+/// Applies what is missing, each step in a transaction of its own. Several processes may do so at the
+/// same time: where they can, the engine's own lock lets one after another.
+///
+/// # Errors
+/// [`Error::Newer`] before anything is touched.
+pub(crate) async fn migrate<C: Migrate>(connection: &mut C, steps: Steps) -> Result<()> {
+    connection.lock().await.map_err(failed)?;
+    let migrated = migrate_alone(connection, steps).await;
+    connection.unlock().await.map_err(failed)?;
+    migrated
+}
+
+async fn migrate_alone<C: Migrate>(connection: &mut C, steps: Steps) -> Result<()> {
+    let known = steps.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    let migrations = steps.iter().map(|(version, name, text)| {
+        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_locking(false);
+    let table = migrator.table_name.clone();
+    connection.ensure_migrations_table(&table).await.map_err(failed)?;
+    let applied = connection.list_applied_migrations(&table).await.map_err(failed)?;
+    if let Some(found) = applied.iter().map(|one| one.version).max().filter(|found| *found > known) {
+        return Err(Error::Newer { found, known });
+    }
+    migrator.run_direct(None, connection, false).await.map_err(failed)
+}
+
+fn failed(source: MigrateError) -> Error {
+    Error::Other { doing: "migrating", subject: "the database".to_owned(), source: Some(source.into()) }
+}
