@@ -71,6 +71,15 @@ impl Error {
         Self::Io { doing, subject: subject.to_string(), source }
     }
 
+    /// A request body that could not be read: the sender's fault where its decoder says so.
+    pub(crate) fn body(doing: &'static str, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::InvalidData => Self::refused(source.to_string()),
+            std::io::ErrorKind::FileTooLarge => Self::too_large(source.to_string()),
+            _ => Self::io(doing, "request body", source),
+        }
+    }
+
     /// A refusal with its words for the client.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::Refused { message: message.into() }

@@ -251,7 +251,7 @@ fn read_failed(error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::UnexpectedEof {
         return Error::refused("the remote end hung up unexpectedly");
     }
-    Error::io("read the request", "request body", error)
+    Error::body("read the request", error)
 }
 
 #[cfg(test)]

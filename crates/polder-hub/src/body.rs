@@ -4,9 +4,9 @@ use std::io::{self, BufReader, Read};
 use std::pin::Pin;
 
 use bytes::{Buf as _, Bytes};
-use flate2::read::MultiGzDecoder;
 use futures_core::Stream;
-use polder_git::Sink;
+use polder_git::{Gunzip, Sink};
+use polder_types::limits::{PACK_BYTES_MAX, PUSH_COMMAND_BYTES_MAX};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -84,11 +84,16 @@ pub(crate) async fn next(stream: &mut BodyStream) -> Option<io::Result<Bytes>> {
     std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
 }
 
-/// A reader of the decoded body.
+/// Most bytes of a compressed push: compressing one well never makes it larger.
+const COMPRESSED_PUSH_BYTES_MAX: u64 = PACK_BYTES_MAX + PUSH_COMMAND_BYTES_MAX;
+
+/// A reader of the decoded body of a push.
 pub(crate) fn decoded(body: BlockingBody, encoding: BodyEncoding) -> Box<dyn Read + Send> {
     match encoding {
         BodyEncoding::Identity => Box::new(BufReader::with_capacity(64 << 10, body)),
-        BodyEncoding::Gzip => Box::new(BufReader::with_capacity(64 << 10, MultiGzDecoder::new(body))),
+        BodyEncoding::Gzip => {
+            Box::new(BufReader::with_capacity(64 << 10, Gunzip::new(body, COMPRESSED_PUSH_BYTES_MAX)))
+        }
     }
 }
 
@@ -115,10 +120,5 @@ pub(crate) async fn collect(
     if encoding == BodyEncoding::Identity {
         return Ok(body);
     }
-    let mut plain = Vec::new();
-    MultiGzDecoder::new(body.as_slice())
-        .take(max_bytes.saturating_add(1))
-        .read_to_end(&mut plain)
-        .map_err(|error| Error::invalid("the request body is not valid gzip").caused_by(error))?;
-    if plain.len() > limit { Err(too_large()) } else { Ok(plain) }
+    Ok(polder_git::gunzip(&body, max_bytes)?)
 }

@@ -149,7 +149,7 @@ impl<'a, 'b> Stream<'a, 'b> {
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if is_hangup(&error) => return Err(Error::Closed),
-                Err(error) => return Err(Error::io(RECEIVE, "request body", error)),
+                Err(error) => return Err(Error::body(RECEIVE, error)),
             }
         }
         Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
