@@ -80,6 +80,7 @@ fn dependencies_point_down_a_floor() {
         ("polder-hf", 4),
         ("polder", 5),
         ("polder-bench", 5),
+        ("polder-fuzz", 5),
         ("polder-tests", 6),
     ];
     for (name, floor) in expected {
