@@ -5,6 +5,7 @@ mod commands;
 mod compression;
 mod fetches;
 mod lfs;
+mod malicious;
 mod objects;
 mod packs;
 mod place;

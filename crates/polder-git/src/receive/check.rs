@@ -1,7 +1,7 @@
 //! Whether an object is well formed: git fsck's rules, by git's names and with git's severities.
 //!
 //! Source: git 2.47 `fsck.h` (`FOREACH_FSCK_MSG_ID`) and `fsck.c`; what `--strict` turns into an error is
-//! an error here.
+//! an error here. `severity.md` has the table for readers.
 
 use polder_types::ObjectId;
 
@@ -31,6 +31,9 @@ macro_rules! problems {
         pub(super) enum Problem { $($name),* }
 
         impl Problem {
+            #[cfg(test)]
+            pub(super) const EVERY: &[Self] = &[$(Self::$name),*];
+
             /// Git's name for it.
             pub(super) fn id(self) -> &'static str {
                 match self { $(Self::$name => $id),* }

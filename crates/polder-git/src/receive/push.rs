@@ -16,6 +16,8 @@ use crate::reader::ObjectReader;
 use crate::{Error, ObjectKind, Result, Snapshot};
 
 /// How strict the object checks are.
+///
+#[doc = include_str!("severity.md")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Whatever `git fsck --strict` calls an error is refused.

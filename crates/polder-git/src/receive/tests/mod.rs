@@ -4,6 +4,7 @@ mod attacks;
 mod bombs;
 mod conversation;
 mod packs;
+mod severities;
 mod verdicts;
 
 use std::io::Write;
