@@ -15,6 +15,8 @@ pub enum Client {
     GitLfs,
     /// curl.
     Curl,
+    /// openssl's own client.
+    Openssl,
     /// The Python environment in `.tools/venv`, with dulwich and pygit2.
     Python,
     /// Mounting a file as a disk: root, losetup, `mkfs.ext4`, `xfs_io`.
@@ -34,6 +36,7 @@ impl Client {
             Self::OldGit => missing(&["/usr/bin/git"]),
             Self::GitLfs => missing(&["/usr/bin/git-lfs"]),
             Self::Curl => missing(&["/usr/bin/curl"]),
+            Self::Openssl => missing(&["/usr/bin/openssl"]),
             Self::Python => {
                 let python = workspace_root().join(".tools/venv/bin/python");
                 (!python.exists()).then(|| format!("no {}", python.display()))

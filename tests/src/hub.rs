@@ -15,7 +15,7 @@ const START_SECONDS_MAX: u64 = 60;
 const STOP_SECONDS_MAX: u64 = 40;
 /// Lines of the log that a failing test shows.
 const SHOWN_LINES_MAX: usize = 30;
-const ANNOUNCEMENT: &str = "listening on http://";
+const ANNOUNCEMENT: &str = "listening on ";
 
 /// An access token and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct Hub {
     log: PathBuf,
     child: Option<Child>,
     address: Option<SocketAddr>,
+    scheme: &'static str,
     action: &'static str,
 }
 
@@ -93,7 +94,7 @@ impl HubBuilder {
         let log = root.path().join("log");
         std::fs::create_dir(root.path().join("tmp")).expect("make a directory for temporary files");
         let action = if self.demo { "demo" } else { "serve" };
-        Hub { root, data, log, child: None, address: None, action }
+        Hub { root, data, log, child: None, address: None, scheme: "http", action }
     }
 }
 
@@ -150,7 +151,8 @@ impl Hub {
             announced(&self.log()).map(Ok)
         });
         let started = started.unwrap_or_else(|| panic!("polder serve printed no address\n{}", self.log()));
-        self.address = Some(started?);
+        let (scheme, address) = started?;
+        (self.scheme, self.address) = (scheme, Some(address));
         Ok(())
     }
 
@@ -196,7 +198,7 @@ impl Hub {
 
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address())
+        format!("{}://{}/{path}", self.scheme, self.address())
     }
 
     /// The URL to clone `repo` from.
@@ -206,7 +208,7 @@ impl Hub {
 
     /// The URL to clone from or push to with a token in it.
     pub fn repo_url_as(&self, repo: &str, token: &Token) -> String {
-        format!("http://{}:{}@{}/{repo}.git", token.user, token.secret, self.address())
+        format!("{}://{}:{}@{}/{repo}.git", self.scheme, token.user, token.secret, self.address())
     }
 
     /// Runs `polder … --data … --config …` beside the server, or without one.
@@ -311,10 +313,13 @@ impl Hub {
     }
 }
 
-fn announced(log: &str) -> Option<SocketAddr> {
+fn announced(log: &str) -> Option<(&'static str, SocketAddr)> {
     let rest = log.split_once(ANNOUNCEMENT)?.1;
+    let schemes = [("http", "http://"), ("https", "https://")];
+    let (scheme, rest) =
+        schemes.into_iter().find_map(|(scheme, start)| Some((scheme, rest.strip_prefix(start)?)))?;
     let (address, _) = rest.split_once(|c: char| c != ':' && c != '.' && !c.is_ascii_digit())?;
-    Some(address.parse().unwrap_or_else(|error| panic!("{error}: {address}")))
+    Some((scheme, address.parse().unwrap_or_else(|error| panic!("{error}: {address}"))))
 }
 
 fn list(dir: &Path, found: &mut Vec<PathBuf>) {

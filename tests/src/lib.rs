@@ -14,6 +14,7 @@
     reason = "a test kit fails loudly, at the step that went wrong"
 )]
 
+mod authority;
 mod client;
 mod fixture;
 mod git;
@@ -26,6 +27,7 @@ mod push;
 mod python;
 mod wait;
 
+pub use authority::{Authority, Issued};
 pub use client::{Client, have, in_ci, skip};
 pub use fixture::{fixtures, minilm};
 pub use git::{Git, Work};

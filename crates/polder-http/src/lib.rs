@@ -44,7 +44,7 @@ pub use file_body::FileBody;
 pub use file_queue::FileQueue;
 pub use file_response::{FileSource, file_response};
 pub use idle::{IdleBody, IdleWriter};
-pub use listener::Listener;
+pub use listener::{Listener, accept_tcp};
 pub use ops::{MetricsText, Ops, OpsRoute};
 pub use peer::Peer;
 pub use place::{Place, Target};

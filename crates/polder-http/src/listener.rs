@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::peer::Peer;
 use crate::transport::{TcpTransport, Transport};
@@ -20,16 +20,25 @@ pub trait Listener: Send {
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Peer)>> + Send;
 }
 
+/// Waits for the next TCP connection and sets it up for requests and answers. Dropping the future loses none.
+///
+/// # Errors
+/// When the system has none to give.
+pub async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+    let (stream, address) = listener.accept().await?;
+    // Without it an answer of a few hundred bytes can wait 40 ms for the client's delayed ACK.
+    stream.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
+    socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok((stream, Peer::Tcp(address)))
+}
+
 impl Listener for TcpListener {
     type Io = TcpTransport;
 
     async fn accept(&mut self) -> io::Result<(TcpTransport, Peer)> {
-        let (stream, address) = Self::accept(self).await?;
-        // Without it an answer of a few hundred bytes can wait 40 ms for the client's delayed ACK.
-        stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
-        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok((TcpTransport::new(stream), Peer::Tcp(address)))
+        let (stream, peer) = accept_tcp(self).await?;
+        Ok((TcpTransport::new(stream), peer))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 mod data_dir;
 mod demo;
+mod door;
 mod error;
 mod failpoint;
 mod first_start;

@@ -7,7 +7,7 @@ use crate::config::{Config, PublicUrl};
 
 /// What to open the hub with. `public_url` is the one to use when the configuration names none.
 pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> HubOptions {
-    let bound = PublicUrl::of_address(config.listen);
+    let bound = config.url_at(config.listen);
     let public_url = config.public_url.as_ref().or(public_url).unwrap_or(&bound);
     HubOptions {
         data_dir: config.data.clone(),

@@ -1,16 +1,16 @@
 //! A running hub: opened, announced, served, ended.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use polder_http::{App, Ops, ServerLimits, Stop, TrustedProxies};
+use polder_http::{App, Ops, Stop, TrustedProxies};
 use polder_hub::{Hub, storage_failed};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::admin::{Owner, Server as AdminServer, take};
 use crate::config::{Config, PublicUrl};
+use crate::door::Door;
 use crate::first_start::{FirstLogin, first_login};
 use crate::{Error, data_dir, metrics};
 
@@ -24,10 +24,10 @@ pub(crate) struct Serving {
     /// Where clients reach it.
     pub(crate) url: PublicUrl,
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub(crate) bound: PublicUrl,
     /// Set if this is the first start.
     pub(crate) login: Option<FirstLogin>,
-    listener: TcpListener,
+    door: Door,
     proxies: TrustedProxies,
     admin: AdminServer,
     signals: Signals,
@@ -64,10 +64,8 @@ impl Serving {
             )));
         }
         data_dir::check(&config.data, true)?;
-        let failed = |error| Error::caused_by(format!("cannot listen on {}", config.listen), error);
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let bound = PublicUrl::of_address(address);
+        let door = Door::open(config).await?;
+        let bound = config.url_at(door.address());
         let hub = match Box::pin(take(config, Some(&bound))).await? {
             Owner::Here(hub) => hub,
             Owner::There(_) => {
@@ -79,9 +77,9 @@ impl Serving {
         // Before anyone is told that the hub is there: from then on a signal ends it in order.
         let signals = Signals::new()?;
         let admin = AdminServer::bind(&config.data)?;
-        let url = config.public_url.clone().unwrap_or(bound);
+        let url = config.public_url.clone().unwrap_or_else(|| bound.clone());
         let proxies = config.proxies.clone();
-        Ok(Self { hub, url, address, login, listener, proxies, admin, signals, stop: Stop::default() })
+        Ok(Self { hub, url, bound, login, door, proxies, admin, signals, stop: Stop::default() })
     }
 
     /// Prints how to log in, if this is the first start, and where the hub listens.
@@ -90,7 +88,10 @@ impl Serving {
         if let Some(login) = &self.login {
             login.write(&mut out, &self.url)?;
         }
-        writeln!(out, "listening on http://{}", self.address)?;
+        if let Some(address) = self.door.redirect_address() {
+            writeln!(out, "sending browsers from http://{address} to {}", self.url)?;
+        }
+        writeln!(out, "listening on {}", self.bound)?;
         out.flush()
     }
 
@@ -99,7 +100,9 @@ impl Serving {
     /// # Errors
     /// When storage failed: nothing more may be written by this process.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { hub, listener, proxies, admin, mut signals, stop, .. } = self;
+        let Self { hub, url, door, proxies, admin, mut signals, stop, .. } = self;
+        let reload = Notify::new();
+        let hangup = door.can_reload().then_some(&reload);
         let recorder = metrics::start()?;
         let app = app(&hub, proxies, {
             let recorder = recorder.clone();
@@ -107,18 +110,13 @@ impl Serving {
         });
         let served = async {
             tokio::join!(
-                polder_http::serve(
-                    listener,
-                    move |request| app.call(request),
-                    ServerLimits::default(),
-                    stop.clone()
-                ),
+                door.serve(app, &url, &reload, &stop),
                 admin.run(hub.clone(), stop.clone(), ADMIN_GRACE),
             )
         };
         let watch = async {
             let reason = tokio::select! {
-                () = signals.next() => None,
+                () = signals.next(hangup) => None,
                 reason = storage_failed() => Some(reason),
             };
             tracing::info!("stopping: running transfers finish, new ones are refused");
@@ -147,10 +145,11 @@ fn app(hub: &Hub, proxies: TrustedProxies, metrics: polder_http::MetricsText) ->
         .build()
 }
 
-/// The signals that end a server.
+/// The signals that end a server, and the one that makes it read its certificate again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -159,13 +158,22 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hangup: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for a signal that ends the server. A hangup does, as when its terminal is closed, unless it
+    /// is to be told as `reload`.
+    async fn next(&mut self, reload: Option<&Notify>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => match reload {
+                    Some(reload) => reload.notify_one(),
+                    None => return,
+                },
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use polder_http::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 
 use super::LogFormat;
+use super::tls::TlsLayer;
 
 /// What one source says; a later source may say the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Layer {
     pub hooks: HooksLayer,
     /// Proxies in front.
     pub proxy: ProxyLayer,
+    /// TLS of the hub itself.
+    pub tls: TlsLayer,
 }
 
 /// `[log]`
@@ -84,13 +87,15 @@ impl Layer {
                 trusted: self.proxy.trusted.or(below.proxy.trusted),
                 header: self.proxy.header.or(below.proxy.header),
             },
+            tls: self.tls.over(below.tls),
         }
     }
 
     /// Every path in it, to resolve against the directory of its file.
     pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let hooks = [&mut self.hooks.pre_receive, &mut self.hooks.post_receive];
-        self.data.iter_mut().chain(hooks.into_iter().flatten().flatten())
+        let hooks = hooks.into_iter().flatten().flatten();
+        self.data.iter_mut().chain(hooks).chain(self.tls.paths_mut())
     }
 
     /// A value in which every key is set, so that the list of keys can be read off it.
@@ -108,6 +113,7 @@ impl Layer {
                 path: Some(String::new()),
             },
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
+            tls: TlsLayer::every_key(),
         }
     }
 }

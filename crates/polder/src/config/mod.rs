@@ -3,6 +3,7 @@
 mod environment;
 mod layer;
 mod proxy;
+mod tls;
 mod url;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use layer::{HooksLayer, Layer, LogLayer, ProxyLayer};
+pub use tls::{Tls, TlsLayer};
 pub use url::PublicUrl;
 
 use polder_http::TrustedProxies;
@@ -43,6 +45,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// Proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
+    /// How the hub speaks TLS, if it does.
+    pub tls: Option<Tls>,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -123,17 +127,33 @@ impl Config {
             memory_mib_max: within("hooks.memory-mib-max", memory_mib_max.unwrap_or(1_024), 64, 1 << 20)?,
             path: path.unwrap_or_else(|| HOOK_PATH_DEFAULT.to_owned()),
         };
+        let tls = layer.tls.resolve()?;
+        let public_url = layer.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        if let (Some(_), Some(url)) = (&tls, &public_url)
+            && !url.as_str().starts_with("https://")
+        {
+            return Err(Error::plain(format!(
+                "public-url: the hub speaks TLS, so links to {url} would lead to nothing or in clear; \
+                 write it with https://"
+            )));
+        }
         Ok(Self {
             data_is_chosen: layer.data.is_some(),
             data: absolute(layer.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT)))?,
             listen: listen_address(layer.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?,
-            public_url: layer.public_url.as_deref().map(PublicUrl::parse).transpose()?,
+            public_url,
             log: Log { level: level.map(log_directives).transpose()?, format: format.unwrap_or_default() },
             hooks,
             proxies: proxy::trusted_proxies(layer.proxy)?,
+            tls,
             failpoint: None,
             warnings: Vec::new(),
         })
+    }
+
+    /// The URL of the hub when it listens at `address`.
+    pub fn url_at(&self, address: SocketAddr) -> PublicUrl {
+        PublicUrl::of_address(if self.tls.is_some() { "https" } else { "http" }, address)
     }
 }
 

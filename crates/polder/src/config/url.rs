@@ -33,8 +33,8 @@ impl PublicUrl {
     }
 
     /// The URL of a hub that is reached at the address it listens on.
-    pub fn of_address(address: std::net::SocketAddr) -> Self {
-        Self(format!("http://{address}"))
+    pub fn of_address(scheme: &str, address: std::net::SocketAddr) -> Self {
+        Self(format!("{scheme}://{address}"))
     }
 
     /// As text.

@@ -140,7 +140,7 @@ fn announce(
     }
     writeln!(out, "\nThe user `{USER}` may write everything; her token is {}", token.reveal())?;
     writeln!(out, "Ctrl-C ends the demo.\n")?;
-    writeln!(out, "listening on http://{}", serving.address)?;
+    writeln!(out, "listening on {}", serving.bound)?;
     out.flush()
 }
 
