@@ -11,7 +11,6 @@ mod rows;
 mod run;
 mod server;
 mod socket_path;
-mod timestamp;
 mod wire;
 
 pub use client::Client;

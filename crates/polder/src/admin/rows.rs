@@ -1,10 +1,8 @@
 //! Lines of the lists, as JSON shows them.
 
 use polder_hub::{OrgSummary, RepoSummary, TokenSummary, UserSummary};
-use polder_types::{RepoKind, Role, Visibility};
+use polder_types::{RepoKind, Role, UnixMillis, Visibility};
 use serde::{Deserialize, Serialize};
-
-use super::timestamp::timestamp;
 
 /// A line of `user list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +69,7 @@ pub struct RepoRow {
 
 impl From<UserSummary> for UserRow {
     fn from(user: UserSummary) -> Self {
-        Self { name: user.name.to_string(), admin: user.is_admin, created: timestamp(user.created) }
+        Self { name: user.name.to_string(), admin: user.is_admin, created: user.created.rfc3339() }
     }
 }
 
@@ -82,7 +80,7 @@ impl From<OrgSummary> for OrgRow {
         Self {
             name: org.name.to_string(),
             members: org.members.into_iter().map(row).collect(),
-            created: timestamp(org.created),
+            created: org.created.rfc3339(),
         }
     }
 }
@@ -94,8 +92,8 @@ impl From<TokenSummary> for TokenRow {
             user: token.user.to_string(),
             scope: token.scope,
             repos: token.repos.map(|names| names.iter().map(ToString::to_string).collect()),
-            expires: token.expires.map(timestamp),
-            created: timestamp(token.created),
+            expires: token.expires.map(UnixMillis::rfc3339),
+            created: token.created.rfc3339(),
         }
     }
 }
