@@ -1,0 +1,7 @@
+//! git-lfs, and the LFS API spoken by hand.
+#![cfg(test)]
+
+mod client;
+mod links;
+mod place;
+mod transfer;
