@@ -259,7 +259,10 @@ fn smart(kind: polder_smart::RouteKind, http: Http, repo: &str, object: &LargeOb
             let body = json!({"oid": object.oid, "size": object.bytes.len()});
             post(http, &format!("{git}/info/lfs/objects/{}/verify", object.oid), LFS_JSON, body.to_string())
         }
-        Kind::LfsLocks => http.get(&format!("{git}/info/lfs/locks")),
+        Kind::LfsLocks => http.get(&format!("{git}/info/lfs/locks?path=none")),
+        Kind::LfsLock => post(http, &format!("{git}/info/lfs/locks"), LFS_JSON, "{\"path\": \"../up\"}"),
+        Kind::LfsLocksVerify => post(http, &format!("{git}/info/lfs/locks/verify"), LFS_JSON, "{}"),
+        Kind::LfsUnlock => post(http, &format!("{git}/info/lfs/locks/1/unlock"), LFS_JSON, "{}"),
         Kind::LfsUnknown => http.get(&format!("{git}/info/lfs/unknown")),
         Kind::LfsWrongMethod => http.get(&format!("{git}/info/lfs/objects/batch")),
     }
@@ -294,14 +297,28 @@ fn same_for_everyone(kind: polder_smart::RouteKind) -> u16 {
     match kind {
         Kind::LfsDownload | Kind::LfsUpload | Kind::LfsVerifyLink | Kind::UnknownService => 403,
         Kind::GitWrongMethod | Kind::LfsWrongMethod => 405,
-        Kind::LfsLocks => 501,
         Kind::LfsUnknown => 404,
         Kind::AdvertiseFetch
         | Kind::AdvertisePush
         | Kind::UploadPack
         | Kind::ReceivePack
         | Kind::LfsBatch
-        | Kind::LfsVerify => unreachable!("these depend on the caller"),
+        | Kind::LfsVerify
+        | Kind::LfsLocks
+        | Kind::LfsLock
+        | Kind::LfsLocksVerify
+        | Kind::LfsUnlock => unreachable!("these depend on the caller"),
+    }
+}
+
+/// The status for those who may, of a request that leaves the next cell's world as it is.
+fn granted(kind: polder_smart::RouteKind) -> u16 {
+    use polder_smart::RouteKind as Kind;
+    match kind {
+        // A path that cannot be locked, and a lock that is not there.
+        Kind::LfsLock => 422,
+        Kind::LfsUnlock => 404,
+        _ => 200,
     }
 }
 
@@ -313,7 +330,10 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
         let build = |http: Http, repo: &str| smart(*kind, http, repo, object);
         match kind.access() {
             access @ (Access::Read | Access::Write) => {
-                place.check(kind.as_str(), &build, &|who, what| who.expected(access, what));
+                place.check(kind.as_str(), &build, &|who, what| match who.expected(access, what) {
+                    200 => granted(*kind),
+                    refused => refused,
+                });
             }
             Access::Batch => {
                 place.check("batch download", &build, &|who, what| who.expected(Access::Read, what));

@@ -80,6 +80,7 @@ async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {
             repo,
             actor: None,
             expected_gc_epoch: 0,
+            expected_lock_gen: None,
             atomic: false,
             updates: vec![update],
             new_head: None,

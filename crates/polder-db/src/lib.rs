@@ -39,6 +39,7 @@
 //!     repo: repo.id,
 //!     actor: None,
 //!     expected_gc_epoch: repo.gc_epoch,
+//!     expected_lock_gen: None,
 //!     atomic: false,
 //!     updates: vec![main],
 //!     new_head: None,
@@ -61,6 +62,7 @@ mod db;
 mod error;
 mod events;
 mod jobs;
+mod locks;
 mod meta;
 mod migrations;
 mod postgres;
@@ -82,6 +84,7 @@ pub use db::Db;
 pub use error::{Error, Result};
 pub use events::Event;
 pub use jobs::{Job, NewJob};
+pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use repos::{Deleted, NameState, NewRepo, Repo};
 pub use snapshots::{PackRow, RefRow, RepoState};

@@ -11,7 +11,10 @@ use crate::{Error, Result};
 pub(crate) type Steps = &'static [(i64, &'static str, &'static str)];
 
 /// The database that is lost never.
-pub(crate) const MAIN: Steps = &[(1, "first", include_str!("../migrations/0001_first.sql"))];
+pub(crate) const MAIN: Steps = &[
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (3, "lfs", include_str!("../migrations/0003_lfs.sql")),
+];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];
 

@@ -117,13 +117,16 @@ pub(crate) use {statements, templates};
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts, blobs, contract, events, jobs, meta, push, repos, snapshots, tokens, upkeep};
+    use crate::{
+        accounts, blobs, contract, events, jobs, locks, meta, push, repos, snapshots, tokens, upkeep,
+    };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
         blobs::ALL,
         events::ALL,
         jobs::ALL,
+        locks::ALL,
         meta::ALL,
         snapshots::ALL,
         tokens::ALL,

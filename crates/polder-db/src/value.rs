@@ -1,7 +1,9 @@
 //! Statement arguments, the same for every engine.
 
 use bytes::Bytes;
-use polder_types::{AccountId, BlobId, JobId, ObjectId, PackId, RepoId, Sha256, TokenId, UnixMillis};
+use polder_types::{
+    AccountId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, Sha256, TokenId, UnixMillis, UploadId,
+};
 
 /// One argument. `None` is NULL of the variant's type, because PostgreSQL wants to know the type.
 #[derive(Debug, Clone)]
@@ -53,7 +55,7 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccountId, BlobId, JobId, PackId, RepoId, TokenId, UnixMillis;
+    Int: i64, AccountId, BlobId, JobId, LockId, PackId, PartId, RepoId, TokenId, UnixMillis, UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, Bytes;
 }
@@ -63,9 +65,12 @@ values! {
     AccountId, id => Self::Int(Some(id.0));
     BlobId, id => Self::Int(Some(id.0));
     JobId, id => Self::Int(Some(id.0));
+    LockId, id => Self::Int(Some(id.0));
     PackId, id => Self::Int(Some(id.0));
+    PartId, id => Self::Int(Some(id.0));
     RepoId, id => Self::Int(Some(id.0));
     TokenId, id => Self::Int(Some(id.0));
+    UploadId, id => Self::Int(Some(id.0));
     UnixMillis, time => Self::Int(Some(time.0));
     &str, text => Self::Text(Some(text.to_owned()));
     String, text => Self::Text(Some(text));

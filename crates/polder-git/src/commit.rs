@@ -15,6 +15,7 @@ use crate::tree::{MODE_EXECUTABLE, MODE_FILE, tree_of_commit};
 use crate::{Error, ObjectKind, ObjectReader, Result, Snapshot};
 use edit::{Leaf, Removal, TreeEdit};
 use pack_stream::PackStream;
+pub use path::check_path;
 
 /// Most changes in one commit.
 pub const COMMIT_CHANGES_MAX: usize = 100_000;

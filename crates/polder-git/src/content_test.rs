@@ -1,5 +1,6 @@
 //! Reading, writing, importing and exporting, with real git as the oracle.
 
+mod changed_paths;
 mod commit;
 mod export;
 mod import;

@@ -9,6 +9,7 @@
 
 mod audit;
 mod capabilities;
+mod changed_paths;
 mod commit;
 #[cfg(test)]
 mod content_test;
@@ -40,7 +41,8 @@ mod walk_reachable;
 
 pub use audit::{Audit, audit, verify_pack};
 pub use capabilities::{Protocol, Service, advertise};
-pub use commit::{COMMIT_CHANGES_MAX, Change, Signature, WrittenCommit, write_commit};
+pub use changed_paths::{WatchedPaths, changed_paths};
+pub use commit::{COMMIT_CHANGES_MAX, Change, Signature, WrittenCommit, check_path, write_commit};
 pub use error::{Error, Result};
 pub use export::{ExportPack, PackBytes, check_export_target, export, write_view};
 pub use file::read_file;

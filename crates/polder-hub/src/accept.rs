@@ -1,6 +1,6 @@
 //! The one way into a repository: a push, an API commit and an import all end here.
 //!
-//! quarantine → index → object checks → connectivity → pointers present → hooks → durable bytes →
+//! quarantine → index → object checks → connectivity → locks → pointers present → hooks → durable bytes →
 //! one transaction. The transaction is the only commit point; what fails before it leaves nothing.
 
 use std::collections::HashMap;
@@ -16,10 +16,11 @@ use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
+use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
 use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
 
-/// How often a push is checked again because objects were collected meanwhile.
+/// How often a push is checked again because objects were collected or files locked meanwhile.
 const RECHECKS_MAX: usize = 3;
 /// Most missing large objects that a refusal names.
 const MISSING_NAMED_MAX: usize = 10;
@@ -42,6 +43,15 @@ pub(crate) struct Origin {
 pub(crate) struct Quarantined {
     pub(crate) received: Option<Received>,
     pub(crate) scratch: Scratch,
+}
+
+/// A push that is checked: what the transaction shall do, and what is refused without it.
+struct Ready {
+    push: Push,
+    checked: Checked,
+    /// What `push` is about.
+    commands: Vec<Command>,
+    refused: Vec<RefResult>,
 }
 
 /// The answer for one ref; the text of a refusal is one line.
@@ -73,7 +83,11 @@ impl Hub {
     ) -> Result<Vec<RefResult>> {
         let received = quarantined.received.as_ref();
         for _ in 0..RECHECKS_MAX {
-            let (push, checked) = self.check(origin, commands, quarantined, say)?;
+            let Ready { push, checked, commands, refused } =
+                self.check(origin, commands, quarantined, say)?;
+            if commands.is_empty() {
+                return Ok(refused);
+            }
             let published = self.publish_pack(received)?;
             let outcome = Handle::current().block_on(self.db.commit_push(push));
             let landed = matches!(outcome, Ok(PushOutcome::Done { changed: true, .. }));
@@ -85,34 +99,44 @@ impl Hub {
                 PushOutcome::Done { generation, head, changed, refs } => {
                     if changed {
                         failpoint::hit("push.committed");
-                        let advance = advance(generation, head, commands, &refs, &checked, received);
+                        let advance = advance(generation, head, &commands, &refs, &checked, received);
                         Handle::current().block_on(self.advance(origin.repo, advance));
                     }
                     let told = refs.into_iter().map(|r| (r.name, r.result.map_err(|why| refusal(&why))));
-                    return Ok(told.collect());
+                    return Ok(told.chain(refused).collect());
                 }
                 PushOutcome::MissingObjects(missing) => {
                     return Err(missing_objects(origin, &checked.pointers, &missing, say));
                 }
                 PushOutcome::GcRaced => Handle::current().block_on(self.forget(origin.repo)),
+                PushOutcome::LockRaced => {}
                 PushOutcome::RepoGone => return Err(Error::not_found("this repository is gone")),
             }
         }
-        Err(Error::unavailable("the repository is being compacted; push again"))
+        Err(Error::unavailable("the repository is being compacted or its files locked; push again"))
     }
 
     /// Every check that comes before the commit point, and what the transaction shall do.
+    ///
+    /// Objects come first: what looks at locks reads trees, and by then they are well formed.
     fn check(
         &self,
         origin: &Origin,
         commands: &[Command],
         quarantined: &Quarantined,
         say: Say<'_>,
-    ) -> Result<(Push, Checked)> {
+    ) -> Result<Ready> {
         let runtime = Handle::current();
         let received = quarantined.received.as_ref();
         let held = runtime.block_on(self.held(origin.repo))?;
-        let checked = polder_git::check_push(&held.snapshot, received, &tips(commands), origin.severity)?;
+        let check = |commands: &[Command]| {
+            polder_git::check_push(&held.snapshot, received, &tips(commands), origin.severity)
+        };
+        let mut checked = check(commands)?;
+        let Heeded { free, refused, generation } = self.heed_locks(origin, commands, &held, received, say)?;
+        if !refused.is_empty() {
+            checked = check(&free)?;
+        }
         for warning in &checked.warnings {
             say(&format!("warning: {warning}"));
         }
@@ -120,11 +144,13 @@ impl Hub {
             self.take_objects(origin.repo, from, &checked.pointers, say)?;
         }
         self.require_objects(origin, &checked.pointers, say)?;
-        if origin.run_hooks {
-            self.pre_receive(origin, commands, &held.snapshot, quarantined, say)?;
+        if origin.run_hooks && !free.is_empty() {
+            self.pre_receive(origin, &free, &held.snapshot, quarantined, say)?;
         }
         failpoint::hit("push.checked");
-        Ok((decide(origin, commands, received, &checked, &held)?, checked))
+        let mut push = decide(origin, &free, received, &checked, &held)?;
+        push.expected_lock_gen = generation;
+        Ok(Ready { push, checked, commands: free, refused })
     }
 
     /// Makes a pack's files durable, if it has files; says whether it has.
@@ -205,6 +231,7 @@ fn decide(
         repo: origin.repo,
         actor: origin.actor,
         expected_gc_epoch: held.gc_epoch,
+        expected_lock_gen: None,
         atomic: origin.atomic,
         updates,
         new_head: first_branch(commands, &held.snapshot),

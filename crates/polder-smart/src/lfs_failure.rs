@@ -6,6 +6,7 @@ use polder_http::{Place, RequestId, Response, log, respond, status};
 use polder_hub::{Error, Hub, Kind};
 
 use crate::lfs_json::{ErrorBody, LFS_MEDIA_TYPE};
+use crate::lfs_locks::LockJson;
 
 const DOCUMENTATION_URL: &str = "https://github.com/git-lfs/git-lfs/tree/main/docs/api";
 /// Asks git-lfs for credentials without making a browser ask for them.
@@ -17,6 +18,7 @@ pub(crate) struct LfsFailure {
     status: StatusCode,
     message: String,
     allow: Option<&'static str>,
+    lock: Option<Box<LockJson>>,
     error: Option<Error>,
 }
 
@@ -27,19 +29,19 @@ impl From<Error> for LfsFailure {
             Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             kind => status(kind),
         };
-        Self { status, message: error.message().to_owned(), allow: None, error: Some(error) }
+        Self { status, message: error.message().to_owned(), allow: None, lock: None, error: Some(error) }
     }
 }
 
 impl LfsFailure {
     /// A failure of this edge's own.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), allow: None, error: None }
+        Self { status, message: message.into(), allow: None, lock: None, error: None }
     }
 
-    /// git-lfs takes 501 for "this server has no locks" and carries on.
-    pub(crate) fn no_locks() -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, "this hub has no file locks")
+    /// The same, showing the lock that is in the way.
+    pub(crate) fn with_lock(self, lock: LockJson) -> Self {
+        Self { lock: Some(Box::new(lock)), ..self }
     }
 
     pub(crate) fn unknown_address() -> Self {
@@ -66,6 +68,7 @@ impl LfsFailure {
             log(error, id);
         }
         let body = ErrorBody {
+            lock: self.lock.as_deref(),
             message: &self.message,
             documentation_url: DOCUMENTATION_URL,
             request_id: id.as_str(),

@@ -9,6 +9,7 @@ use polder_hub::LfsObject;
 use polder_types::limits::LFS_BATCH_OBJECTS_MAX;
 use serde::{Deserialize, Serialize};
 
+use crate::lfs_locks::LockJson;
 use crate::lfs_scalar::{Scalar, list_up_to};
 
 /// The media type of every LFS request and answer.
@@ -26,6 +27,23 @@ pub(crate) struct BatchRequest {
     #[serde(deserialize_with = "list_up_to::<LFS_BATCH_OBJECTS_MAX, _, _>")]
     pub(crate) objects: Vec<WireObject>,
     pub(crate) hash_algo: Option<String>,
+}
+
+/// The ref that a client works on. It changes no answer: who may write may write to every ref.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RefName {
+    #[serde(default)]
+    name: Scalar,
+}
+
+impl RefName {
+    /// The name, if it is a text that says something.
+    pub(crate) fn into_name(self) -> Option<String> {
+        match self.name {
+            Scalar::Text(name) if !name.is_empty() => Some(name),
+            Scalar::Text(_) | Scalar::Number(_) | Scalar::Other => None,
+        }
+    }
 }
 
 /// An object as a client writes it; read leniently, so that one bad entry spoils only itself.
@@ -110,6 +128,9 @@ pub(crate) struct ObjectError {
 /// The body of every refusal.
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorBody<'a> {
+    /// The lock that is in the way, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock: Option<&'a LockJson>,
     pub(crate) message: &'a str,
     pub(crate) documentation_url: &'static str,
     pub(crate) request_id: &'a str,

@@ -8,8 +8,10 @@
 mod git;
 mod git_failure;
 mod lfs;
+mod lfs_accept;
 mod lfs_failure;
 mod lfs_json;
+mod lfs_locks;
 mod lfs_scalar;
 mod route;
 #[cfg(test)]

@@ -29,8 +29,14 @@ polder_http::route_kinds! {
         LfsVerify => "lfs-verify",
         /// `POST …/info/lfs/objects/{oid}/verify` with a signed query.
         LfsVerifyLink => "lfs-verify-link",
-        /// Anything at `…/info/lfs/locks`, which this hub does not have.
+        /// `GET …/info/lfs/locks`.
         LfsLocks => "lfs-locks",
+        /// `POST …/info/lfs/locks`.
+        LfsLock => "lfs-lock",
+        /// `POST …/info/lfs/locks/verify`.
+        LfsLocksVerify => "lfs-locks-verify",
+        /// `POST …/info/lfs/locks/{id}/unlock`.
+        LfsUnlock => "lfs-unlock",
         /// Any other address under `…/info/lfs`.
         LfsUnknown => "lfs-unknown",
         /// An LFS address with another method.
@@ -42,15 +48,18 @@ impl RouteKind {
     /// What the caller must show.
     pub const fn access(self) -> Access {
         match self {
-            Self::AdvertiseFetch | Self::UploadPack => Access::Read,
-            Self::AdvertisePush | Self::ReceivePack | Self::LfsVerify => Access::Write,
+            Self::AdvertiseFetch | Self::UploadPack | Self::LfsLocks => Access::Read,
+            Self::AdvertisePush
+            | Self::ReceivePack
+            | Self::LfsVerify
+            | Self::LfsLock
+            | Self::LfsLocksVerify
+            | Self::LfsUnlock => Access::Write,
             Self::LfsBatch => Access::Batch,
             Self::LfsDownload | Self::LfsUpload | Self::LfsVerifyLink => Access::Signed,
-            Self::UnknownService
-            | Self::GitWrongMethod
-            | Self::LfsLocks
-            | Self::LfsUnknown
-            | Self::LfsWrongMethod => Access::Open,
+            Self::UnknownService | Self::GitWrongMethod | Self::LfsUnknown | Self::LfsWrongMethod => {
+                Access::Open
+            }
         }
     }
 }
@@ -81,7 +90,13 @@ pub enum Route {
     /// [`RouteKind::LfsVerifyLink`].
     LfsVerifyLink(LfsLink),
     /// [`RouteKind::LfsLocks`].
-    LfsLocks,
+    LfsLocks(Place),
+    /// [`RouteKind::LfsLock`].
+    LfsLock(Place),
+    /// [`RouteKind::LfsLocksVerify`].
+    LfsLocksVerify(Place),
+    /// [`RouteKind::LfsUnlock`], with the lock's id as sent.
+    LfsUnlock(Place, String),
     /// [`RouteKind::LfsUnknown`].
     LfsUnknown,
     /// [`RouteKind::LfsWrongMethod`], with the methods there are.
@@ -102,6 +117,7 @@ pub struct LfsLink {
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
 const TRANSFER: &str = "GET, HEAD, PUT";
+const LOCKS: &str = "GET, HEAD, POST";
 
 impl Route {
     /// Reads a request line; `None` when it is not git's or git-lfs's.
@@ -153,7 +169,14 @@ impl Route {
                 Ok(_) => Self::LfsWrongMethod(POST),
                 Err(_) => Self::LfsUnknown,
             },
-            ["info", "lfs", "locks", ..] => Self::LfsLocks,
+            ["info", "lfs", "locks"] if get => Self::LfsLocks(place()),
+            ["info", "lfs", "locks"] if post => Self::LfsLock(place()),
+            ["info", "lfs", "locks"] => Self::LfsWrongMethod(LOCKS),
+            ["info", "lfs", "locks", "verify"] if post => Self::LfsLocksVerify(place()),
+            ["info", "lfs", "locks", id, "unlock"] if post => Self::LfsUnlock(place(), (*id).to_owned()),
+            ["info", "lfs", "locks", "verify"] | ["info", "lfs", "locks", _, "unlock"] => {
+                Self::LfsWrongMethod(POST)
+            }
             ["info", "lfs", ..] => Self::LfsUnknown,
             _ => return None,
         })
@@ -173,7 +196,10 @@ impl Route {
             Self::LfsUpload(_) => RouteKind::LfsUpload,
             Self::LfsVerify(_) => RouteKind::LfsVerify,
             Self::LfsVerifyLink(_) => RouteKind::LfsVerifyLink,
-            Self::LfsLocks => RouteKind::LfsLocks,
+            Self::LfsLocks(_) => RouteKind::LfsLocks,
+            Self::LfsLock(_) => RouteKind::LfsLock,
+            Self::LfsLocksVerify(_) => RouteKind::LfsLocksVerify,
+            Self::LfsUnlock(..) => RouteKind::LfsUnlock,
             Self::LfsUnknown => RouteKind::LfsUnknown,
             Self::LfsWrongMethod(_) => RouteKind::LfsWrongMethod,
         }
@@ -205,13 +231,16 @@ mod tests {
             | Route::UploadPack(place)
             | Route::ReceivePack(place)
             | Route::LfsBatch(place)
-            | Route::LfsVerify(place) => Some(place),
+            | Route::LfsVerify(place)
+            | Route::LfsLocks(place)
+            | Route::LfsLock(place)
+            | Route::LfsLocksVerify(place)
+            | Route::LfsUnlock(place, _) => Some(place),
             Route::LfsDownload(link) | Route::LfsUpload(link) | Route::LfsVerifyLink(link) => {
                 Some(&link.place)
             }
             Route::UnknownService(_)
             | Route::GitWrongMethod(_)
-            | Route::LfsLocks
             | Route::LfsUnknown
             | Route::LfsWrongMethod(_) => None,
         }
@@ -232,7 +261,10 @@ mod tests {
             (K::LfsUpload, format!("PUT {{id}}/info/lfs/objects/{OID}")),
             (K::LfsVerify, "POST {id}/info/lfs/verify".to_owned()),
             (K::LfsVerifyLink, format!("POST {{id}}/info/lfs/objects/{OID}/verify")),
-            (K::LfsLocks, "POST {id}/info/lfs/locks/verify".to_owned()),
+            (K::LfsLocks, "GET {id}/info/lfs/locks".to_owned()),
+            (K::LfsLock, "POST {id}/info/lfs/locks".to_owned()),
+            (K::LfsLocksVerify, "POST {id}/info/lfs/locks/verify".to_owned()),
+            (K::LfsUnlock, "POST {id}/info/lfs/locks/7/unlock".to_owned()),
             (K::LfsUnknown, "GET {id}/info/lfs/objects/xyz".to_owned()),
             (K::LfsWrongMethod, format!("DELETE {{id}}/info/lfs/objects/{OID}")),
         ]
@@ -347,6 +379,9 @@ mod tests {
         }
         assert_eq!(parse("GET /a/b/info/lfs/objects/batch"), Some(Route::LfsWrongMethod(POST)));
         assert_eq!(parse("GET /a/b/info/lfs/verify"), Some(Route::LfsWrongMethod(POST)));
+        assert_eq!(parse("DELETE /a/b/info/lfs/locks"), Some(Route::LfsWrongMethod(LOCKS)));
+        assert_eq!(parse("GET /a/b/info/lfs/locks/verify"), Some(Route::LfsWrongMethod(POST)));
+        assert_eq!(parse("DELETE /a/b/info/lfs/locks/7/unlock"), Some(Route::LfsWrongMethod(POST)));
         assert_eq!(
             parse(&format!("POST /a/b/info/lfs/objects/{OID}")),
             Some(Route::LfsWrongMethod(TRANSFER))

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::Method;
-use polder_http::{Edge, Request, RequestId, Response, ResponseFuture, Url};
+use polder_http::{Edge, Place, Request, RequestId, Response, ResponseFuture, Url};
 use polder_hub::Hub;
 
 use crate::lfs_failure::LfsFailure;
 use crate::route::Route;
-use crate::{git, git_failure, lfs};
+use crate::{git, git_failure, lfs, lfs_locks};
 
 /// Git smart-HTTP and LFS for one hub.
 pub struct Smart {
@@ -24,6 +24,9 @@ impl Smart {
     async fn answer(&self, route: Route, request: Request) -> Response {
         let hub = &self.hub;
         let id = RequestId::in_extensions(request.extensions());
+        let told = |place: &Place, answer: Result<Response, LfsFailure>| {
+            answer.unwrap_or_else(|failure| failure.response(hub, place, &id))
+        };
         match route {
             Route::AdvertiseFetch(place) => {
                 let answer = git::advertise_fetch(hub, &place, request).await;
@@ -43,27 +46,17 @@ impl Smart {
             }
             Route::UnknownService(service) => git_failure::unknown_service(service.as_deref()),
             Route::GitWrongMethod(allow) => polder_http::respond::wrong_method(allow),
-            Route::LfsBatch(place) => {
-                let answer = lfs::batch(hub, &place, request).await;
-                answer.unwrap_or_else(|failure| failure.response(hub, &place, &id))
+            Route::LfsBatch(place) => told(&place, lfs::batch(hub, &place, request).await),
+            Route::LfsDownload(link) => told(&link.place, lfs::download(hub, &link, request).await),
+            Route::LfsUpload(link) => told(&link.place, lfs::upload(hub, &link, request).await),
+            Route::LfsVerify(place) => told(&place, lfs::verify(hub, &place, request).await),
+            Route::LfsVerifyLink(link) => told(&link.place, lfs::verify_link(hub, &link, request).await),
+            Route::LfsLocks(place) => told(&place, lfs_locks::list(hub, &place, request).await),
+            Route::LfsLock(place) => told(&place, lfs_locks::create(hub, &place, request).await),
+            Route::LfsLocksVerify(place) => told(&place, lfs_locks::verify(hub, &place, request).await),
+            Route::LfsUnlock(place, lock) => {
+                told(&place, lfs_locks::unlock(hub, &place, &lock, request).await)
             }
-            Route::LfsDownload(link) => {
-                let answer = lfs::download(hub, &link, request).await;
-                answer.unwrap_or_else(|failure| failure.response(hub, &link.place, &id))
-            }
-            Route::LfsUpload(link) => {
-                let answer = lfs::upload(hub, &link, request).await;
-                answer.unwrap_or_else(|failure| failure.response(hub, &link.place, &id))
-            }
-            Route::LfsVerify(place) => {
-                let answer = lfs::verify(hub, &place, request).await;
-                answer.unwrap_or_else(|failure| failure.response(hub, &place, &id))
-            }
-            Route::LfsVerifyLink(link) => {
-                let answer = lfs::verify_link(hub, &link, request).await;
-                answer.unwrap_or_else(|failure| failure.response(hub, &link.place, &id))
-            }
-            Route::LfsLocks => LfsFailure::no_locks().plain(&id),
             Route::LfsUnknown => LfsFailure::unknown_address().plain(&id),
             Route::LfsWrongMethod(allow) => LfsFailure::wrong_method(allow).plain(&id),
         }

@@ -34,6 +34,12 @@ id_type! {
     EventId,
     /// A background job.
     JobId,
+    /// A lock on a file.
+    LockId,
+    /// A large object that arrives in parts; also names the directory of its parts.
+    UploadId,
+    /// One received part of an upload; also names its file.
+    PartId,
 }
 
 const NODE_BITS: u32 = 10;

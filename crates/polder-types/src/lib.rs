@@ -14,7 +14,9 @@ mod roles;
 
 pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
-pub use ids::{AccountId, BlobId, EventId, IdSource, JobId, PackId, RepoId, TokenId};
+pub use ids::{
+    AccountId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, TokenId, UploadId,
+};
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};
 pub use roles::{Role, Visibility};

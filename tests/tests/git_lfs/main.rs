@@ -3,5 +3,6 @@
 
 mod client;
 mod links;
+mod locks;
 mod place;
 mod transfer;

@@ -5,6 +5,7 @@ mod accounts;
 mod blobs;
 mod commit;
 mod jobs;
+mod locks;
 mod names;
 mod outbox;
 mod push;
@@ -162,6 +163,7 @@ pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
         repo: repo.id,
         actor: None,
         expected_gc_epoch: repo.gc_epoch,
+        expected_lock_gen: None,
         atomic: false,
         updates,
         new_head: None,

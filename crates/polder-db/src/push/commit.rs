@@ -28,6 +28,7 @@ struct Turn {
     head: String,
     visibility: String,
     ref_count: i64,
+    lock_gen: i64,
 }
 
 impl Turn {
@@ -39,6 +40,7 @@ impl Turn {
             head: row.read(3)?,
             visibility: row.read(4)?,
             ref_count: row.read(5)?,
+            lock_gen: row.read(6)?,
         })
     }
 }
@@ -67,6 +69,9 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     let turn = Turn::from_row(&row)?;
     if turn.gc_epoch != push.expected_gc_epoch {
         return Ok(Verdict::Discard(PushOutcome::GcRaced));
+    }
+    if push.expected_lock_gen.is_some_and(|expected| expected != turn.lock_gen) {
+        return Ok(Verdict::Discard(PushOutcome::LockRaced));
     }
     let pointers = Pointers::look_up(tx, &push).await?;
     let missing = pointers.missing();

@@ -17,7 +17,7 @@ statements! {
     TAKE_TURN = "UPDATE repo SET gen = gen + 1, rseq = rseq + 1, \
         rewind_gen = CASE WHEN $2 THEN gen + 1 ELSE rewind_gen END, \
         cache_epoch = CASE WHEN $2 THEN cache_epoch + 1 ELSE cache_epoch END \
-        WHERE id = $1 AND state = 'live' RETURNING gen, gc_epoch, rseq, head, visibility, ref_count";
+        WHERE id = $1 AND state = 'live' RETURNING gen, gc_epoch, rseq, head, visibility, ref_count, lock_gen";
     ALL_REFS = "SELECT name, oid FROM ref WHERE repo = $1";
     REFS_BELOW = "SELECT name, oid FROM ref WHERE repo = $1 AND name > $2 AND name < $3 LIMIT $4";
 }

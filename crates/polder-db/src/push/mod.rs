@@ -84,6 +84,8 @@ pub struct Push {
     pub actor: Option<AccountId>,
     /// The `gc_epoch` of the snapshot that the checks ran on.
     pub expected_gc_epoch: i64,
+    /// The generation of the locks that were heeded; `None` heeds none.
+    pub expected_lock_gen: Option<i64>,
     /// All or none.
     pub atomic: bool,
     /// The refs to change.
@@ -147,6 +149,8 @@ pub enum PushOutcome {
     MissingObjects(Vec<Sha256>),
     /// Garbage collection dropped objects since the checks ran: check again. Nothing was written.
     GcRaced,
+    /// A file was locked since the locks were looked at: look again. Nothing was written.
+    LockRaced,
     /// The repository was deleted meanwhile.
     RepoGone,
 }

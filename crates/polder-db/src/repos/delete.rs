@@ -22,6 +22,7 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1)";
     DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
     DELETE_LOCKS = "DELETE FROM lock WHERE repo = $1";
+    DELETE_PARTS = "DELETE FROM upload_part WHERE upload IN (SELECT u.id FROM upload u WHERE u.repo = $1)";
     DELETE_UPLOADS = "DELETE FROM upload WHERE repo = $1";
 }
 
@@ -53,7 +54,7 @@ async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Ver
     tx.execute(DELETE_REFS, args![id]).await?;
     let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;
     let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
-    for statement in [DELETE_LINKS, DELETE_LOCKS, DELETE_UPLOADS] {
+    for statement in [DELETE_LINKS, DELETE_LOCKS, DELETE_PARTS, DELETE_UPLOADS] {
         tx.execute(statement, args![id]).await?;
     }
     let sweep =

@@ -9,6 +9,19 @@ const PART_BYTES_MAX: usize = 255;
 /// Most parts of a path.
 const PATH_PARTS_MAX: usize = 255;
 
+/// Whether a commit made here may write a file at `path`.
+///
+/// ```
+/// assert!(polder_git::check_path("模型/weights.bin").is_ok());
+/// assert!(polder_git::check_path("../weights.bin").is_err());
+/// ```
+///
+/// # Errors
+/// [`Error::Refused`], saying what is wrong with it.
+pub fn check_path(path: &str) -> Result<()> {
+    split_for_write(path).map(drop)
+}
+
 /// Splits a path that is to be written.
 ///
 /// Refuses what git refuses to check out on any system (`.git` and its spellings on NTFS and HFS+,

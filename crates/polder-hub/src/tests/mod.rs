@@ -3,6 +3,7 @@
 mod access;
 mod content;
 mod large_objects;
+mod locks;
 mod upkeep;
 
 use std::sync::Arc;
