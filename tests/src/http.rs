@@ -1,8 +1,10 @@
 //! HTTP/1.1 written by hand, so that a test can say exactly what goes over the wire.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, bind, socket};
 
 const READ_SECONDS_MAX: u64 = 60;
 const RESPONSE_BYTES_MAX: u64 = 256 << 20;
@@ -11,12 +13,14 @@ const RESPONSE_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Clone, Copy)]
 pub struct Http {
     address: SocketAddr,
+    source: Option<IpAddr>,
 }
 
 /// A request being put together.
 #[derive(Debug, Clone)]
 pub struct Request {
     address: SocketAddr,
+    source: Option<IpAddr>,
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -37,7 +41,13 @@ pub struct Response {
 impl Http {
     /// A client of the server at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address }
+        Self { address, source: None }
+    }
+
+    /// The same, but its requests come from this address, such as 127.0.0.2.
+    #[must_use]
+    pub fn from(self, source: &str) -> Self {
+        Self { source: Some(source.parse().expect("an address")), ..self }
     }
 
     /// A request with any method; `target` is a path with query, or a whole URL of this server.
@@ -46,6 +56,7 @@ impl Http {
         let target = target.strip_prefix(&base).unwrap_or(target);
         Request {
             address: self.address,
+            source: self.source,
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
@@ -75,12 +86,12 @@ impl Http {
 
     /// Sends `bytes` as they are and reads what comes back; `None` if the server just hangs up.
     pub fn raw(&self, bytes: &[u8]) -> Option<Response> {
-        exchange(self.address, bytes, false)
+        exchange(self.address, self.source, bytes, false)
     }
 
     /// A bare connection.
     pub fn connect(&self) -> TcpStream {
-        connect(self.address)
+        connect(self.address, self.source).expect("connect")
     }
 }
 
@@ -142,7 +153,7 @@ impl Request {
 
     /// Sends it; `None` if the connection fails or ends without a whole answer.
     pub fn try_send(&self) -> Option<Response> {
-        exchange(self.address, &self.to_bytes(), self.method == "HEAD")
+        exchange(self.address, self.source, &self.to_bytes(), self.method == "HEAD")
     }
 }
 
@@ -173,18 +184,25 @@ impl Response {
     }
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("connect");
-    stream.set_read_timeout(Some(Duration::from_secs(READ_SECONDS_MAX))).expect("set a read timeout");
-    stream.set_write_timeout(Some(Duration::from_secs(READ_SECONDS_MAX))).expect("set a write timeout");
-    stream
-}
-
-fn exchange(address: SocketAddr, bytes: &[u8], head_only: bool) -> Option<Response> {
-    let mut stream = TcpStream::connect(address).ok()?;
+fn connect(address: SocketAddr, source: Option<IpAddr>) -> Option<TcpStream> {
+    let stream = match source {
+        None => TcpStream::connect(address).ok()?,
+        Some(source) => {
+            let family = if source.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = socket(family, SocketType::STREAM, None).ok()?;
+            bind(&socket, &SocketAddr::new(source, 0)).ok()?;
+            rustix::net::connect(&socket, &address).ok()?;
+            TcpStream::from(socket)
+        }
+    };
     let limit = Some(Duration::from_secs(READ_SECONDS_MAX));
     stream.set_read_timeout(limit).ok()?;
     stream.set_write_timeout(limit).ok()?;
+    Some(stream)
+}
+
+fn exchange(address: SocketAddr, source: Option<IpAddr>, bytes: &[u8], head_only: bool) -> Option<Response> {
+    let mut stream = connect(address, source)?;
     // A server may answer and hang up before it has read a body it does not want.
     let _sent = stream.write_all(bytes);
     let mut answer = Vec::new();

@@ -16,6 +16,7 @@
 
 mod authority;
 mod client;
+mod fetch;
 mod fixture;
 mod git;
 mod http;

@@ -73,20 +73,7 @@ fn a_client_that_goes_away_in_the_middle_of_a_clone_is_forgotten() {
     work.commit("Weights");
     work.ok(&["push", "-q", &hub.repo_url_as("acme/m", &token), "main"]);
     let tip = work.ok(&["rev-parse", "HEAD"]);
-    let body = [
-        &polder_tests::pkt("command=fetch\n")[..],
-        b"0001",
-        &polder_tests::pkt(format!("want {tip}\n"))[..],
-        &polder_tests::pkt("done\n")[..],
-        polder_tests::FLUSH,
-    ]
-    .concat();
-    let request = hub
-        .http()
-        .post("/acme/m.git/git-upload-pack", body)
-        .header("Content-Type", "application/x-git-upload-pack-request")
-        .header("Git-Protocol", "version=2")
-        .to_bytes();
+    let request = hub.http().fetch("acme/m", &tip).to_bytes();
     for _ in 0..20 {
         let mut stream = hub.http().connect();
         stream.write_all(&request).unwrap();

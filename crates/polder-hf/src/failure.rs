@@ -4,7 +4,7 @@
 
 use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use polder_http::{Place, RequestId, Response, log, respond, status};
+use polder_http::{Place, RequestId, Response, log, respond, set_retry_after, status};
 use polder_hub::{Error, Hub, Kind, OpenError};
 use polder_types::ObjectId;
 
@@ -82,6 +82,7 @@ impl Failure {
     fn rendered(&self) -> Response {
         let status = status(self.error().kind());
         let mut response = respond::json(status, &serde_json::json!({ "error": self.message() }));
+        set_retry_after(&mut response, self.error());
         let headers = response.headers_mut();
         headers.insert(X_ERROR_MESSAGE, respond::header_text(self.message()));
         if let Some(code) = self.code() {
@@ -100,6 +101,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::RETRY_AFTER;
 
     #[test]
     fn each_failure_has_the_code_that_its_exception_is_made_from() {
@@ -111,6 +113,7 @@ mod tests {
             (Failure::Credentials(error(Kind::Invalid)), 400, None, None),
             (Failure::Repository(error(Kind::Unauthenticated)), 401, Some("RepoNotFound"), None),
             (Failure::Repository(error(Kind::NotFound)), 404, Some("RepoNotFound"), None),
+            (Failure::Credentials(error(Kind::Throttled)), 429, None, None),
             (Failure::Repository(error(Kind::Internal)), 500, None, None),
             (Failure::Open(OpenError::Revision(error(Kind::NotFound))), 404, Some("RevisionNotFound"), None),
             (Failure::Open(entry(Kind::NotFound)), 404, Some("EntryNotFound"), Some(commit.as_str())),
@@ -123,6 +126,7 @@ mod tests {
             assert_eq!(header(X_ERROR_CODE), code, "{failure:?}");
             assert_eq!(header(X_REPO_COMMIT), repo_commit, "{failure:?}");
             assert_eq!(header(WWW_AUTHENTICATE).is_some(), status == 401, "{failure:?}");
+            assert_eq!(header(RETRY_AFTER).is_some(), matches!(status, 429 | 503), "{failure:?}");
             let message = header(X_ERROR_MESSAGE).expect("always there");
             let expected = if matches!(failure.error().kind(), Kind::Unauthenticated) && code.is_none() {
                 BAD_CREDENTIALS

@@ -27,7 +27,7 @@ pub(crate) async fn raw(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Respons
 }
 
 async fn grant(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Grant<Read>, Failure> {
-    let caller = Caller::of(hub, &parts.headers).await.map_err(Failure::Credentials)?;
+    let caller = Caller::of(hub, parts).await.map_err(Failure::Credentials)?;
     caller.read(&at.place.target).await.map_err(Failure::Repository)
 }
 

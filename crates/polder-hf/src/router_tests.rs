@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use polder_http::App;
-use polder_hub::{HookOptions, Hub, HubOptions, TokenRequest};
+use polder_hub::{HookOptions, Hub, HubOptions, Limits, TokenRequest};
 use polder_types::{Clock, RepoName, Role, Visibility};
 
 use crate::Hf;
@@ -35,6 +35,7 @@ impl World {
             data_dir: dir.path().join("data"),
             public_url: "http://hub.test".to_owned(),
             hooks: HookOptions::default(),
+            limits: Limits::default(),
             clock: Clock::System,
         })
         .await

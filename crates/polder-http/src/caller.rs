@@ -3,9 +3,11 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::request::Parts;
 use http::{HeaderMap, header};
 use polder_hub::{Credentials, Error, Grant, Hub, Kind, Principal, Read, Result, Secret, Write};
 
+use crate::client_address::ClientAddress;
 use crate::place::Target;
 
 /// Base64 with or without its padding: clients send both.
@@ -24,14 +26,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Authenticates the sender of `headers`. No header but `Authorization` takes part.
+    /// Authenticates the sender of a request. No header but `Authorization` takes part.
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a header that cannot be read, [`Kind::Unauthenticated`] for credentials
-    /// that are not valid: also where nothing would be needed, so that a mistyped token is noticed.
-    pub async fn of(hub: &Hub, headers: &HeaderMap) -> Result<Self> {
-        let credentials = credentials(headers)?;
-        let principal = hub.authenticate(credentials).await?;
+    /// that are not valid: also where nothing would be needed, so that a mistyped token is noticed;
+    /// [`Kind::Throttled`] after too many of those.
+    pub async fn of(hub: &Hub, request: &Parts) -> Result<Self> {
+        let credentials = credentials(&request.headers)?;
+        let principal = hub.authenticate(credentials, ClientAddress::to_count_for(request)).await?;
         Ok(Self { hub: hub.clone(), principal })
     }
 

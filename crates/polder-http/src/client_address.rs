@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
@@ -20,6 +21,14 @@ pub struct ClientAddress {
 }
 
 impl ClientAddress {
+    /// The address that a request counts for; `None` where a proxy on this machine that is not trusted
+    /// speaks for clients whom nobody knows: they must not share one limit.
+    pub fn to_count_for(request: &Parts) -> Option<IpAddr> {
+        let client: &Self = request.extensions.get()?;
+        let is_unknown = client.is_direct && client.ip.is_loopback() && speaks_for_another(&request.headers);
+        (!is_unknown).then_some(client.ip)
+    }
+
     /// The address; never an IPv4 address in IPv6's clothes.
     pub fn ip(&self) -> IpAddr {
         self.ip
@@ -128,6 +137,29 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn clients_of_a_proxy_that_is_not_trusted_count_for_nobody() {
+        let counted = |peer: &str, trusted: &str, forwarded: Option<&'static str>| {
+            let (mut request, ()) = http::Request::new(()).into_parts();
+            let networks = vec![trusted.parse().expect("network")];
+            if let Some(value) = forwarded {
+                request.headers.insert("x-forwarded-for", HeaderValue::from_static(value));
+            }
+            let peer = Peer::Tcp(peer.parse().expect("address"));
+            let proxies = TrustedProxies { networks, ..Default::default() };
+            if let Some(client) = proxies.client(peer, &request.headers) {
+                request.extensions.insert(client);
+            }
+            ClientAddress::to_count_for(&request).map(|ip| ip.to_string())
+        };
+        let named = Some("203.0.113.9");
+        assert_eq!(counted("127.0.0.1:5", "10.0.0.0/8", None).as_deref(), Some("127.0.0.1"));
+        assert_eq!(counted("127.0.0.1:5", "10.0.0.0/8", named), None);
+        assert_eq!(counted("127.0.0.1:5", "127.0.0.0/8", named).as_deref(), Some("203.0.113.9"));
+        // Nobody may choose an address by writing a header.
+        assert_eq!(counted("192.0.2.1:5", "10.0.0.0/8", named).as_deref(), Some("192.0.2.1"));
+    }
 
     fn client(header: ForwardedHeader, peer: &str, sent: &[(&'static str, &'static str)]) -> (String, bool) {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|text| text.parse().unwrap()).to_vec();

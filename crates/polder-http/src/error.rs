@@ -1,8 +1,10 @@
 //! One table from the hub's kinds of failure to HTTP, and the one place where failures are logged.
 
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use polder_hub::{Error, Kind};
 
+use crate::app::Response;
 use crate::request_log::RequestId;
 
 /// The status that every edge answers a kind of failure with, unless its clients need another.
@@ -15,9 +17,17 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
         Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Says when to try again, where that may help.
+pub fn set_retry_after(response: &mut Response, error: &Error) {
+    if let Some(seconds) = error.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
@@ -35,7 +45,8 @@ pub fn log(error: &Error, request: &RequestId) {
         | Kind::Forbidden
         | Kind::Invalid
         | Kind::Conflict
-        | Kind::TooLarge => {
+        | Kind::TooLarge
+        | Kind::Throttled => {
             tracing::debug!(%request, kind = ?error.kind(), error = %chain, "request refused");
         }
     }
@@ -55,10 +66,22 @@ mod tests {
             Kind::Invalid,
             Kind::Conflict,
             Kind::TooLarge,
+            Kind::Throttled,
         ];
         assert!(ours.iter().all(|kind| status(*kind).is_server_error()));
         assert!(theirs.iter().all(|kind| status(*kind).is_client_error()));
         // 301 and 302 would turn a POST into a GET.
         assert_eq!(status(Kind::Moved).as_u16(), 307);
+    }
+
+    #[test]
+    fn overload_says_when_to_come_back_and_nothing_else_does() {
+        for kind in [Kind::Throttled, Kind::Unavailable, Kind::Full, Kind::Forbidden] {
+            let mut response = crate::respond::text(status(kind), "busy");
+            set_retry_after(&mut response, &Error::new(kind, "busy"));
+            let seconds = response.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
+            let expected = matches!(kind, Kind::Throttled | Kind::Unavailable).then_some(b"5".as_slice());
+            assert_eq!(seconds, expected, "{kind:?}");
+        }
     }
 }

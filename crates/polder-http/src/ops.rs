@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 use polder_hub::{Hub, Kind};
 
 use crate::access::Access;
@@ -56,7 +57,7 @@ impl Ops {
         Self { hub, metrics }
     }
 
-    async fn answer(&self, route: OpsRoute, is_local: bool, headers: HeaderMap, id: RequestId) -> Response {
+    async fn answer(&self, route: OpsRoute, request: Parts, id: RequestId) -> Response {
         match route {
             OpsRoute::Version => {
                 respond::json(StatusCode::OK, &serde_json::json!({ "version": self.hub.version() }))
@@ -66,17 +67,19 @@ impl Ops {
                 Ok(()) => respond::text(StatusCode::OK, "ready\n"),
                 Err(failure) => {
                     error::log(&failure, &id);
-                    respond::text(error::status(failure.kind()), format!("{failure}\n"))
+                    let mut response = respond::text(error::status(failure.kind()), format!("{failure}\n"));
+                    error::set_retry_after(&mut response, &failure);
+                    response
                 }
             },
-            OpsRoute::Metrics => self.metrics(is_local, &headers, &id).await,
+            OpsRoute::Metrics => self.metrics(&request, &id).await,
             OpsRoute::WrongMethod => respond::wrong_method("GET, HEAD"),
         }
     }
 
-    async fn metrics(&self, is_local: bool, headers: &HeaderMap, id: &RequestId) -> Response {
-        if !is_local {
-            match Caller::of(&self.hub, headers).await {
+    async fn metrics(&self, request: &Parts, id: &RequestId) -> Response {
+        if !is_local(request) {
+            match Caller::of(&self.hub, request).await {
                 Ok(caller) if caller.principal().is_admin() => {}
                 Ok(caller) if caller.principal().is_anonymous() => {
                     return challenge("log in as an administrator\n");
@@ -85,10 +88,12 @@ impl Ops {
                 Err(failure) => {
                     error::log(&failure, id);
                     let text = format!("{failure}\n");
-                    return match failure.kind() {
+                    let mut response = match failure.kind() {
                         Kind::Unauthenticated => challenge(text),
                         kind => respond::text(error::status(kind), text),
                     };
+                    error::set_retry_after(&mut response, &failure);
+                    return response;
                 }
             }
         }
@@ -107,10 +112,10 @@ fn challenge(text: impl Into<String>) -> Response {
 
 /// A program on this machine that does not speak for someone else: behind a proxy on the same machine
 /// every client has a loopback address.
-fn is_local(peer: Option<Peer>, client: Option<ClientAddress>, headers: &HeaderMap) -> bool {
-    peer.is_some_and(|peer| peer.is_loopback())
-        && client.is_none_or(|client| client.is_direct())
-        && !speaks_for_another(headers)
+fn is_local(request: &Parts) -> bool {
+    request.extensions.get().is_some_and(Peer::is_loopback)
+        && request.extensions.get().is_none_or(ClientAddress::is_direct)
+        && !speaks_for_another(&request.headers)
 }
 
 impl Edge for Ops {
@@ -133,12 +138,9 @@ impl Edge for Ops {
     }
 
     fn handle(self: Arc<Self>, route: OpsRoute, request: Request) -> ResponseFuture {
-        let extensions = request.extensions();
-        let (peer, client) = (extensions.get().copied(), extensions.get().copied());
-        let id = RequestId::in_extensions(extensions);
-        let is_local = is_local(peer, client, request.headers());
-        let headers = request.into_parts().0.headers;
-        Box::pin(async move { self.answer(route, is_local, headers, id).await })
+        let id = RequestId::in_extensions(request.extensions());
+        let (parts, _) = request.into_parts();
+        Box::pin(async move { self.answer(route, parts, id).await })
     }
 }
 
@@ -146,6 +148,7 @@ impl Edge for Ops {
 mod tests {
     use super::*;
     use crate::client_address::TrustedProxies;
+    use http::HeaderMap;
 
     #[test]
     fn a_proxy_on_this_machine_is_not_a_local_client() {
@@ -155,7 +158,13 @@ mod tests {
             ..Default::default()
         };
         let is_local = |peer: Peer, proxies: &TrustedProxies, headers: &HeaderMap| {
-            is_local(Some(peer), proxies.client(peer, headers), headers)
+            let (mut request, ()) = http::Request::new(()).into_parts();
+            request.extensions.insert(peer);
+            if let Some(client) = proxies.client(peer, headers) {
+                request.extensions.insert(client);
+            }
+            request.headers = headers.clone();
+            super::is_local(&request)
         };
         let tcp = |text: &str| Peer::Tcp(text.parse().expect("address"));
         let local = [tcp("127.0.0.1:9"), tcp("[::ffff:127.0.0.1]:9"), Peer::Unix];

@@ -6,9 +6,6 @@ use serde::Serialize;
 
 use crate::app::Response;
 
-/// Seconds after which a client that met overload may try again.
-pub const RETRY_AFTER_SECONDS: u32 = 5;
-
 /// A plain-text response that no cache keeps.
 pub fn text(status: StatusCode, text: impl Into<String>) -> Response {
     whole(status, "text/plain; charset=utf-8", text.into())
@@ -37,9 +34,6 @@ fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Body>) 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-    }
     response
 }
 
@@ -64,11 +58,5 @@ mod tests {
     #[test]
     fn nothing_ends_a_header_early() {
         assert_eq!(header_text("a\r\nSet-Cookie: b\u{e9}\u{7f}"), "a??Set-Cookie: b??");
-    }
-
-    #[test]
-    fn overload_says_when_to_come_back() {
-        let headers = text(StatusCode::SERVICE_UNAVAILABLE, "busy").headers().clone();
-        assert_eq!(headers.get("retry-after").map(HeaderValue::as_bytes), Some(b"5".as_slice()));
     }
 }

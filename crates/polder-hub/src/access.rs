@@ -1,11 +1,13 @@
 //! Who is asking, and what they may do. The only place where a [`Grant`] is made.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use polder_db::{Account, AccountKind, NameState, Repo, Token};
 use polder_types::{AccountId, RepoId, RepoName, Role, Visibility};
 
 use crate::Hub;
+use crate::admission::{Client, Share};
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, looks_like_token};
 
@@ -20,31 +22,39 @@ pub enum Credentials {
 
 /// Who is asking.
 #[derive(Debug, Clone)]
-pub struct Principal(Option<Token>);
+pub struct Principal {
+    token: Option<Token>,
+    address: Option<IpAddr>,
+}
 
 impl Principal {
-    /// Someone without credentials.
-    pub const ANONYMOUS: Self = Self(None);
+    /// Someone without credentials, from nowhere in particular.
+    pub const ANONYMOUS: Self = Self { token: None, address: None };
 
     /// Whether no credentials were given.
     pub fn is_anonymous(&self) -> bool {
-        self.0.is_none()
+        self.token.is_none()
+    }
+
+    /// Whose transfers count together: an account's, or those of an address without one.
+    fn client(&self) -> Option<Client> {
+        self.account_id().map(Client::Account).or(self.address.map(Client::at))
     }
 
     /// Name of the account, for the log and for greetings.
     pub fn name(&self) -> Option<&str> {
-        self.0.as_ref().map(|token| token.account.name.as_str())
+        self.token.as_ref().map(|token| token.account.name.as_str())
     }
 
     /// Whether this is an administrator of the hub with a token that may do everything.
     pub fn is_admin(&self) -> bool {
-        self.0.as_ref().is_some_and(|token| {
+        self.token.as_ref().is_some_and(|token| {
             token.account.is_admin && token.scope == Role::Admin && token.repos.is_none()
         })
     }
 
     pub(crate) fn account_id(&self) -> Option<AccountId> {
-        self.0.as_ref().map(|token| token.account.id)
+        self.token.as_ref().map(|token| token.account.id)
     }
 }
 
@@ -82,6 +92,11 @@ impl<L> Grant<L> {
         self.principal.account_id()
     }
 
+    /// What transfers of the holder are counted for.
+    pub(crate) fn share(&self) -> Share {
+        Share { repo: self.repo.id, client: self.principal.client() }
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -95,20 +110,35 @@ impl Grant<Write> {
 }
 
 impl Hub {
-    /// Turns credentials into a principal.
+    /// Turns credentials into a principal. `address` is the client's, if it is known.
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] for a token that is unknown, expired or revoked: all three alike.
-    pub async fn authenticate(&self, credentials: Credentials) -> Result<Principal> {
-        let Credentials::Token(secret) = credentials else { return Ok(Principal::ANONYMOUS) };
-        let refuse = || Error::new(Kind::Unauthenticated, "this access token is not valid here");
-        if !looks_like_token(&secret) {
-            return Err(refuse());
-        }
+    /// [`Kind::Throttled`] after too many of them from one address; a valid token that is in use here
+    /// is still taken then, so that those who share an address with the culprit go on working.
+    pub async fn authenticate(&self, credentials: Credentials, address: Option<IpAddr>) -> Result<Principal> {
+        let Credentials::Token(secret) = credentials else {
+            return Ok(Principal { token: None, address });
+        };
+        let now = self.clock.now();
+        let is_valid = |token: &Token| !token.revoked && token.expires.is_none_or(|end| end > now);
+        // Looked up by its hash: how long that takes says nothing about the digits of another token.
         let hash = secret.hash();
-        let token = self.tokens.get(hash, self.db.find_token(&hash)).await?.ok_or_else(refuse)?;
-        let expired = token.expires.is_some_and(|end| end <= self.clock.now());
-        if token.revoked || expired { Err(refuse()) } else { Ok(Principal(Some(token))) }
+        let in_use = self.tokens.held(&hash).flatten().filter(is_valid);
+        if in_use.is_some() {
+            return Ok(Principal { token: in_use, address });
+        }
+        self.logins.check(address, now)?;
+        let known = if looks_like_token(&secret) {
+            self.tokens.get(hash, self.db.find_token(&hash)).await?
+        } else {
+            None
+        };
+        let token = known.filter(is_valid).ok_or_else(|| {
+            self.logins.failed(address, now);
+            Error::new(Kind::Unauthenticated, "this access token is not valid here")
+        })?;
+        Ok(Principal { token: Some(token), address })
     }
 
     /// Permission to read.
@@ -154,7 +184,7 @@ impl Hub {
     /// The most that `principal` may do with `repo`; `None` when it must not know of it.
     pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
         let public = (repo.visibility == Visibility::Public).then_some(Role::Read);
-        let Some(token) = &principal.0 else { return Ok(public) };
+        let Some(token) = &principal.token else { return Ok(public) };
         if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {
             return Ok(public);
         }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::admission::Place;
+use crate::body::ResponseSink;
 use crate::error::{Error, Result};
 
 /// Most pieces of short work under way at once, which wait for disks only.
 pub(crate) const LEAF_TASKS_MAX: usize = 64;
-/// Most transfers of one direction under way at once, which may wait for their clients. Both directions
-/// and the short work together stay below the runtime's 512 blocking threads.
-pub(crate) const TRANSFERS_MAX: usize = 200;
+/// Most imports, exports and checks under way at once. These, the short work, and as many fetches and pushes
+/// as may be configured stay below the runtime's 512 blocking threads.
+pub(crate) const OPERATOR_TASKS_MAX: usize = 64;
 /// How long a request waits for a place before it is told to come back.
 const PLACE_WAIT: Duration = Duration::from_secs(10);
 
@@ -49,24 +51,32 @@ impl Door {
         .await
         .map_err(Error::internal)?
     }
+}
 
-    /// Starts `work` on a blocking thread; it tells its own client how it went.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Unavailable`] when no place came free.
-    pub(crate) async fn start(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        let permit = self.place().await?;
-        let task = spawn(move || {
-            work();
-            drop(permit);
-        });
-        tokio::spawn(async move {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "blocking work died");
-            }
-        });
-        Ok(())
-    }
+/// Runs work that was admitted on a blocking thread and waits for its answer.
+///
+/// # Errors
+/// Whatever `work` answers; internal on a panic.
+pub(crate) async fn run_admitted<T: Send + 'static>(
+    place: Place,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let task = spawn(move || {
+        let answer = work();
+        drop(place);
+        answer
+    });
+    task.await.map_err(Error::internal)?
+}
+
+/// Starts work on a blocking thread that answers through `sink`, which holds its place.
+pub(crate) fn start_admitted(sink: ResponseSink, work: impl FnOnce(ResponseSink) + Send + 'static) {
+    let task = spawn(move || work(sink));
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "blocking work died");
+        }
+    });
 }
 
 /// Runs a change to its end even if the caller goes away meanwhile: what is held in memory must follow

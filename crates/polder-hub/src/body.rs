@@ -1,7 +1,9 @@
 //! Between the async edges and blocking git code: bodies that come in, streams that go out.
 
 use std::io::{self, BufReader, Read};
+use std::ops::Deref;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use futures_core::Stream;
@@ -9,7 +11,11 @@ use polder_git::{Gunzip, Sink};
 use polder_types::limits::{PACK_BYTES_MAX, PUSH_COMMAND_BYTES_MAX};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use crate::Hub;
+use crate::admission::Place;
+use crate::body_budget::Reserved;
 use crate::error::{Error, Kind, Result};
 
 /// A request body as it arrives.
@@ -29,25 +35,80 @@ pub enum BodyEncoding {
 /// Chunks in flight between the maker of a response and its connection.
 const CHUNKS_IN_FLIGHT_MAX: usize = 16;
 
-/// A channel for a response body.
-pub(crate) fn response() -> (ResponseSink, ByteStream) {
+/// How often is looked whether someone else waits while a client takes nothing.
+const STALL_STEP: Duration = Duration::from_secs(1);
+
+/// A channel for a response body. Must be called on a thread of the runtime.
+pub(crate) fn response(place: Place) -> (ResponseSink, ByteStream) {
     let (sender, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT_MAX);
-    (ResponseSink(sender), receiver)
+    (ResponseSink { sender, place, runtime: Handle::current(), is_whole: false, is_cut: false }, receiver)
 }
 
-/// The sending end; blocks while the client is slow, fails when it is gone.
-pub(crate) struct ResponseSink(mpsc::Sender<io::Result<Bytes>>);
+/// The sending end, used from a blocking thread: blocks while the client is slow, fails when it is gone.
+///
+/// Unless [`ResponseSink::finish`] was called, its end cuts the connection: whatever went wrong, the client
+/// must not take what it has for the whole.
+pub(crate) struct ResponseSink {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    place: Place,
+    runtime: Handle,
+    is_whole: bool,
+    /// The client was given up: it is not waited for again.
+    is_cut: bool,
+}
 
 impl ResponseSink {
-    /// Cuts the connection: the client must not take what it has for the whole.
-    pub(crate) fn cut(&self, why: &str) {
-        self.0.blocking_send(Err(io::Error::other(why.to_owned()))).unwrap_or_default();
+    /// Says that everything was sent.
+    pub(crate) fn finish(mut self) {
+        self.is_whole = true;
+    }
+
+    /// Waits for a client that is slow: as long as it takes, or as others do not have to wait for it.
+    fn send_slowly(&mut self, chunk: Bytes) -> io::Result<()> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.runtime.block_on(timeout(STALL_STEP, self.sender.reserve())) {
+                Ok(Ok(room)) => {
+                    room.send(Ok(chunk));
+                    return Ok(());
+                }
+                Ok(Err(gone)) => return Err(io::Error::new(io::ErrorKind::BrokenPipe, gone)),
+                Err(_elapsed) => {
+                    waited += STALL_STEP;
+                    if waited >= self.place.stall_max() && self.place.is_wanted() {
+                        metrics::counter!("polder_transfers_cut_total").increment(1);
+                        self.is_cut = true;
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+            }
+        }
     }
 }
 
 impl Sink for ResponseSink {
     fn send(&mut self, chunk: Bytes) -> io::Result<()> {
-        self.0.blocking_send(Ok(chunk)).map_err(|gone| io::Error::new(io::ErrorKind::BrokenPipe, gone))
+        if self.is_cut {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match self.sender.try_send(Ok(chunk)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(Ok(chunk))) => self.send_slowly(chunk),
+            Err(gone) => Err(io::Error::new(io::ErrorKind::BrokenPipe, gone)),
+        }
+    }
+}
+
+impl Drop for ResponseSink {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let sender = self.sender.clone();
+            // The client may take its time; no thread waits for it. It fails only when nobody listens.
+            self.runtime.spawn(async move {
+                let cut = io::Error::other("the response could not be completed");
+                sender.send(Err(cut)).await.unwrap_or_default();
+            });
+        }
     }
 }
 
@@ -97,28 +158,51 @@ pub(crate) fn decoded(body: BlockingBody, encoding: BodyEncoding) -> Box<dyn Rea
     }
 }
 
-/// Collects and decodes a whole body of at most `max_bytes`, encoded or decoded.
-///
-/// # Errors
-/// [`Kind::TooLarge`] over the limit, [`Kind::Invalid`] when it is cut short or is not gzip.
-pub(crate) async fn collect(
-    mut stream: BodyStream,
-    encoding: BodyEncoding,
-    max_bytes: u64,
-) -> Result<Vec<u8>> {
-    let too_large = || Error::new(Kind::TooLarge, format!("the request is over {max_bytes} bytes"));
-    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-    let mut body = Vec::new();
-    while let Some(chunk) = next(&mut stream).await {
-        let mut chunk =
-            chunk.map_err(|error| Error::invalid("the request body was cut short").caused_by(error))?;
-        if body.len().saturating_add(chunk.remaining()) > limit {
-            return Err(too_large());
+/// A whole request body in memory, counted as long as it is held.
+pub struct HeldBody {
+    bytes: Vec<u8>,
+    _reserved: Reserved,
+}
+
+impl Deref for HeldBody {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Hub {
+    /// Collects and decodes a whole body of at most `bytes_max`, encoded or decoded.
+    ///
+    /// # Errors
+    /// [`Kind::TooLarge`] over the limit, [`Kind::Invalid`] when it is cut short or is not gzip,
+    /// [`Kind::Unavailable`] when other requests have all the memory there is for bodies.
+    pub async fn hold_body(
+        &self,
+        mut stream: BodyStream,
+        encoding: BodyEncoding,
+        bytes_max: u64,
+    ) -> Result<HeldBody> {
+        let too_large = || Error::new(Kind::TooLarge, format!("the request is over {bytes_max} bytes"));
+        let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let mut reserved = self.bodies.open();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = next(&mut stream).await {
+            let mut chunk =
+                chunk.map_err(|error| Error::invalid("the request body was cut short").caused_by(error))?;
+            let length = bytes.len().saturating_add(chunk.remaining());
+            if length > limit {
+                return Err(too_large());
+            }
+            reserved.grow_to(length)?;
+            bytes.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
         }
-        body.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
+        if encoding == BodyEncoding::Identity {
+            return Ok(HeldBody { bytes, _reserved: reserved });
+        }
+        // Decoding waits for nothing, so no more bodies than the runtime has threads are uncounted.
+        let plain = polder_git::gunzip(&bytes, bytes_max)?;
+        reserved.grow_to(plain.len())?;
+        Ok(HeldBody { bytes: plain, _reserved: reserved })
     }
-    if encoding == BodyEncoding::Identity {
-        return Ok(body);
-    }
-    Ok(polder_git::gunzip(&body, max_bytes)?)
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use crate::Hub;
 use crate::accept::Origin;
 use crate::access::{Grant, Write};
+use crate::blocking::run_admitted;
 use crate::error::{Error, Kind, Result};
 
 /// File changes to become one commit on a branch.
@@ -33,19 +34,20 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when `parent` is given and the branch is elsewhere; [`Kind::Invalid`] for a bad
-    /// path, a missing large object or a hook's refusal; [`Kind::NotFound`] for an unknown branch or file.
+    /// path, a missing large object or a hook's refusal; [`Kind::NotFound`] for an unknown branch or file;
+    /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free.
     pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
         let (hub, grant) = (self.clone(), grant.clone());
-        self.door
-            .run(move || {
-                for _ in 0..REAPPLY_MAX {
-                    if let Some(commit_id) = hub.try_commit(&grant, &request)? {
-                        return Ok(commit_id);
-                    }
+        let place = self.pushes.enter(grant.share()).await?;
+        run_admitted(place, move || {
+            for _ in 0..REAPPLY_MAX {
+                if let Some(commit_id) = hub.try_commit(&grant, &request)? {
+                    return Ok(commit_id);
                 }
-                Err(Error::unavailable("the branch moves too fast; try again"))
-            })
-            .await
+            }
+            Err(Error::unavailable("the branch moves too fast; try again"))
+        })
+        .await
     }
 
     /// One attempt; `None` when the branch moved and the changes may be applied again. Blocking.

@@ -24,7 +24,9 @@ pub enum Kind {
     TooLarge,
     /// No space is left to store it.
     Full,
-    /// Try again later.
+    /// The caller asks for too much at once, or too often; others are served ([`Error::retry_after_seconds`]).
+    Throttled,
+    /// Try again later ([`Error::retry_after_seconds`]).
     Unavailable,
     /// Our fault.
     Internal,
@@ -37,7 +39,11 @@ pub struct Error {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     moved_to: Option<Box<RepoName>>,
+    retry_after_seconds: u32,
 }
+
+/// Seconds after which a client that met a busy hub may try again.
+const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// The hub's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -48,7 +54,8 @@ const FAILED: &str = "the hub failed to do this; it has been logged";
 impl Error {
     /// An error of `kind` whose `message` may be shown to the client.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, moved_to: None }
+        let message = message.into();
+        Self { kind, message, source: None, moved_to: None, retry_after_seconds: RETRY_AFTER_SECONDS }
     }
 
     /// The same, with what caused it; only the log sees that.
@@ -89,8 +96,17 @@ impl Error {
     }
 
     pub(crate) fn moved(to: RepoName) -> Self {
-        let message = format!("this repository is now `{to}`");
-        Self { kind: Kind::Moved, message, source: None, moved_to: Some(Box::new(to)) }
+        let error = Self::new(Kind::Moved, format!("this repository is now `{to}`"));
+        Self { moved_to: Some(Box::new(to)), ..error }
+    }
+
+    pub(crate) fn throttled(message: impl Into<String>, retry_after_seconds: u32) -> Self {
+        Self { retry_after_seconds, ..Self::new(Kind::Throttled, message) }
+    }
+
+    /// When to try again, where that may help: the kind is [`Kind::Throttled`] or [`Kind::Unavailable`].
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        matches!(self.kind, Kind::Throttled | Kind::Unavailable).then_some(self.retry_after_seconds)
     }
 
     /// What the caller can do about it.

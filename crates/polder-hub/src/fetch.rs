@@ -8,7 +8,8 @@ use polder_types::limits::FETCH_REQUEST_BYTES_MAX;
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
-use crate::body::{BodyEncoding, BodyStream, ByteStream, collect, response};
+use crate::blocking::start_admitted;
+use crate::body::{BodyEncoding, BodyStream, ByteStream, response};
 use crate::error::{Error, Result};
 
 /// A `ls-refs` request starts with this packet; it is answered from memory, on the spot.
@@ -51,7 +52,8 @@ impl Hub {
     /// What is wrong with the git request itself is told in the answer, in git's own words.
     ///
     /// # Errors
-    /// When the body is too large or cut short, or the repository's state cannot be read.
+    /// When the body is too large or cut short, or the repository's state cannot be read;
+    /// [`crate::Kind::Throttled`] and [`crate::Kind::Unavailable`] when no place came free.
     pub async fn upload_pack(
         &self,
         grant: &Grant<Read>,
@@ -59,23 +61,25 @@ impl Hub {
         body: BodyStream,
         encoding: BodyEncoding,
     ) -> Result<ByteStream> {
-        let request = collect(body, encoding, FETCH_REQUEST_BYTES_MAX).await?;
+        let request = self.hold_body(body, encoding, FETCH_REQUEST_BYTES_MAX).await?;
         let held = self.held(grant.repo_id()).await?;
-        let (mut sink, stream) = response();
         if request.starts_with(LS_REFS) || request.starts_with(LS_REFS_WITHOUT_NEWLINE) {
             return listed(&held.snapshot, protocol, &request).await;
         }
+        let (sink, stream) = response(self.fetches.enter(grant.share()).await?);
         let repo = grant.repo().clone();
-        self.fetches
-            .start(move || {
-                if let Err(error) = polder_git::upload_pack(&held.snapshot, protocol, &request, &mut sink) {
+        start_admitted(sink, move |mut sink| {
+            match polder_git::upload_pack(&held.snapshot, protocol, &request, &mut sink) {
+                Ok(()) => sink.finish(),
+                Err(error) => {
                     report_failure(&repo, &error);
-                    if !matches!(error, polder_git::Error::Refused { .. }) {
-                        sink.cut("the response could not be completed");
+                    // A refusal is a whole answer; after anything else the connection is cut.
+                    if matches!(error, polder_git::Error::Refused { .. }) {
+                        sink.finish();
                     }
                 }
-            })
-            .await?;
+            }
+        });
         Ok(stream)
     }
 }

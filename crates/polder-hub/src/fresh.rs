@@ -35,6 +35,11 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Fre
         Self { rows: moka::sync::Cache::new(rows_max), epoch: RwLock::new(0) }
     }
 
+    /// The row of `key`, if it is held.
+    pub(crate) fn held(&self, key: &K) -> Option<V> {
+        self.rows.get(key)
+    }
+
     /// The row of `key`, read by `load` when it is not held.
     pub(crate) async fn get<E>(&self, key: K, load: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         if let Some(row) = self.rows.get(&key) {

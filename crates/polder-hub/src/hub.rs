@@ -8,11 +8,15 @@ use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
 use polder_types::{AccountId, Clock, IdSource, RepoKind, Role, Sha256};
 
-use crate::blocking::{Door, LEAF_TASKS_MAX, TRANSFERS_MAX};
+use crate::admission::Admission;
+use crate::blocking::{Door, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
+use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
 use crate::fresh::Fresh;
 use crate::hooks::HookOptions;
 use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::logins::Logins;
 use crate::snapshots::Snapshots;
 
 /// What a hub is opened with.
@@ -24,6 +28,8 @@ pub struct HubOptions {
     pub public_url: String,
     /// Policy hooks.
     pub hooks: HookOptions,
+    /// How much is done at once.
+    pub limits: Limits,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -45,10 +51,18 @@ pub struct Inner {
     pub(crate) keys: Keys,
     pub(crate) public_url: String,
     pub(crate) hooks: HookOptions,
-    /// For pushes, commits, imports and exports, which may themselves wait for leaf work.
+    /// Fetches, pushes and uploads are admitted apart, so that slow readers never keep a push waiting.
+    pub(crate) fetches: Admission,
+    /// Commits are pushes too.
+    pub(crate) pushes: Admission,
+    /// Uploads of large objects.
+    pub(crate) uploads: Admission,
+    /// Request bodies that are held whole.
+    pub(crate) bodies: BodyBudget,
+    /// Failed logins.
+    pub(crate) logins: Logins,
+    /// For the operator's imports and exports, which may themselves wait for leaf work.
     pub(crate) door: Door,
-    /// For fetches, so that slow readers never keep a push waiting.
-    pub(crate) fetches: Door,
     /// For short work that waits for nothing else, so that the two can never wait for one another.
     pub(crate) leaf: Door,
     pub(crate) snapshots: Snapshots,
@@ -75,7 +89,7 @@ impl Hub {
     /// # Errors
     /// [`crate::Kind::Conflict`] when another process owns it; [`crate::Kind::Internal`] with the cause.
     pub async fn open(options: HubOptions) -> Result<Self> {
-        let data_dir = options.data_dir;
+        let (data_dir, limits) = (options.data_dir, options.limits);
         crate::data_dir::create(&data_dir)?;
         let lock = crate::data_dir::lock(&data_dir)?;
         let keys = Keys::open(&data_dir)?;
@@ -89,8 +103,12 @@ impl Hub {
             keys,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hooks: options.hooks,
-            door: Door::new(TRANSFERS_MAX),
-            fetches: Door::new(TRANSFERS_MAX),
+            fetches: Admission::new("fetch", limits.fetches_max, &limits),
+            pushes: Admission::new("push", limits.pushes_max, &limits),
+            uploads: Admission::new("upload", limits.uploads_max, &limits),
+            bodies: BodyBudget::new(limits.held_bodies_bytes_max),
+            logins: Logins::new(limits.failed_logins_max),
+            door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
             snapshots: Snapshots::new(),
             names: Fresh::new(ROWS_HELD_MAX),

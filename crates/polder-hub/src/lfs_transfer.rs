@@ -10,6 +10,7 @@ use polder_types::{BlobId, RepoId, RepoName, Role, Sha256, failpoint};
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
+use crate::admission::{Client, Share};
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
 use crate::error::{Error, Kind, Result};
@@ -56,7 +57,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] for a bad link, [`Kind::Invalid`] for other bytes than announced,
-    /// [`Kind::Full`] when the disk is, [`Kind::NotFound`].
+    /// [`Kind::Full`] when the disk is, [`Kind::NotFound`]; [`Kind::Throttled`] and [`Kind::Unavailable`]
+    /// when no place came free.
     pub async fn lfs_upload(
         &self,
         name: &RepoName,
@@ -71,9 +73,16 @@ impl Hub {
         if content_length.is_some_and(|length| length != link.size_bytes) {
             return Err(wrong_size(link.size_bytes));
         }
+        let share = Share { repo: repo.id, client: link.actor.map(Client::Account) };
+        let place = self.uploads.enter(share).await?;
         let staged = self.stage(body, LfsObject { oid, size_bytes: link.size_bytes }).await?;
         let hub = self.clone();
-        to_the_end(async move { hub.publish(repo.id, staged).await.map(drop) }).await
+        to_the_end(async move {
+            let published = hub.publish(repo.id, staged).await.map(drop);
+            drop(place);
+            published
+        })
+        .await
     }
 
     /// Confirms that an object is here, whole.

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use crate::Hub;
 use crate::accept::{Origin, RefResult, Say};
 use crate::access::{Grant, Write};
+use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
 use crate::error::{Error, Kind, Result};
 
@@ -17,25 +18,24 @@ impl Hub {
     /// Takes a push. The answer is git's report-status; `ok` is said only of what is durable.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] when no place is free. What is wrong with the push is in the report.
+    /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free. What is wrong with the push is in the report.
     pub async fn receive_pack(
         &self,
         grant: &Grant<Write>,
         body: BodyStream,
         encoding: BodyEncoding,
     ) -> Result<ByteStream> {
-        let (mut sink, stream) = response();
+        let (sink, stream) = response(self.pushes.enter(grant.share()).await?);
         let (hub, grant) = (self.clone(), grant.clone());
         let body = BlockingBody::new(body);
-        self.door
-            .start(move || {
-                let mut body = decoded(body, encoding);
-                if let Err(error) = hub.push(&grant, &mut body, &mut sink) {
-                    log(&grant, &error);
-                    sink.send(polder_git::refuse(error.message())).unwrap_or_default();
-                }
-            })
-            .await?;
+        start_admitted(sink, move |mut sink| {
+            let mut body = decoded(body, encoding);
+            if let Err(error) = hub.push(&grant, &mut body, &mut sink) {
+                log(&grant, &error);
+                sink.send(polder_git::refuse(error.message())).unwrap_or_default();
+            }
+            sink.finish();
+        });
         Ok(stream)
     }
 

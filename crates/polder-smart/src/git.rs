@@ -16,9 +16,9 @@ pub(crate) async fn advertise_fetch(
     place: &Place,
     request: Request,
 ) -> Result<Response, GitFailure> {
-    let headers = request.into_parts().0.headers;
-    let grant = Caller::of(hub, &headers).await?.read(&place.target).await?;
-    let refs = hub.advertise(&grant, protocol(&headers)).await?;
+    let (parts, _) = request.into_parts();
+    let grant = Caller::of(hub, &parts).await?.read(&place.target).await?;
+    let refs = hub.advertise(&grant, protocol(&parts.headers)).await?;
     Ok(answer(Body::from(refs), "application/x-git-upload-pack-advertisement"))
 }
 
@@ -28,16 +28,16 @@ pub(crate) async fn advertise_push(
     place: &Place,
     request: Request,
 ) -> Result<Response, GitFailure> {
-    let headers = request.into_parts().0.headers;
-    let grant = Caller::of(hub, &headers).await?.write(&place.target).await?;
-    let refs = hub.advertise_push(&grant, protocol(&headers)).await?;
+    let (parts, _) = request.into_parts();
+    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    let refs = hub.advertise_push(&grant, protocol(&parts.headers)).await?;
     Ok(answer(Body::from(refs), "application/x-git-receive-pack-advertisement"))
 }
 
 /// Answers `POST git-upload-pack`.
 pub(crate) async fn upload_pack(hub: &Hub, place: &Place, request: Request) -> Result<Response, GitFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts.headers).await?.read(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.read(&place.target).await?;
     let encoding = check_body(&parts.headers, "application/x-git-upload-pack-request")?;
     let body = body::request_stream(body);
     let stream = hub.upload_pack(&grant, protocol(&parts.headers), body, encoding).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn upload_pack(hub: &Hub, place: &Place, request: Request) -> R
 /// Answers `POST git-receive-pack`.
 pub(crate) async fn receive_pack(hub: &Hub, place: &Place, request: Request) -> Result<Response, GitFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts.headers).await?.write(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
     let encoding = check_body(&parts.headers, "application/x-git-receive-pack-request")?;
     let stream = hub.receive_pack(&grant, body::request_stream(body), encoding).await?;
     streamed(stream, "application/x-git-receive-pack-result").await

@@ -6,7 +6,7 @@
 use axum::body::Body;
 use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use polder_http::{Place, RequestId, Response, log, respond, status};
+use polder_http::{Place, RequestId, Response, log, respond, set_retry_after, status};
 use polder_hub::{Error, Hub, Kind};
 
 use crate::git;
@@ -50,6 +50,7 @@ pub(crate) fn fetch_response(hub: &Hub, place: &Place, failure: &GitFailure, id:
 fn hub_response(hub: &Hub, place: &Place, error: &Error, id: &RequestId) -> Response {
     log(error, id);
     let mut response = respond::text(status(error.kind()), format!("{error}\n"));
+    set_retry_after(&mut response, error);
     let headers = response.headers_mut();
     if error.kind() == Kind::Unauthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Polder\""));

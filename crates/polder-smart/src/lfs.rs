@@ -25,9 +25,9 @@ use crate::route::LfsLink;
 /// Whether the caller may read the repository is settled before the body is looked at.
 pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(hub, &parts.headers).await?;
+    let caller = Caller::of(hub, &parts).await?;
     let read = caller.read(&place.target).await?;
-    let BatchRequest { operation, objects, hash_algo } = body::json(body).await?;
+    let BatchRequest { operation, objects, hash_algo } = body::json(hub, body).await?;
     if hash_algo.is_some_and(|name| name != "sha256") {
         return Err(LfsFailure::new(StatusCode::CONFLICT, "only the hash algorithm `sha256` is known here"));
     }
@@ -145,8 +145,8 @@ fn link_name(link: &LfsLink) -> Result<&RepoName, LfsFailure> {
 /// Answers `POST verify`.
 pub(crate) async fn verify(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts.headers).await?.write(&place.target).await?;
-    let object: WireObject = body::json(body).await?;
+    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    let object: WireObject = body::json(hub, body).await?;
     let object =
         object.read().map_err(|message| LfsFailure::new(StatusCode::UNPROCESSABLE_ENTITY, message))?;
     hub.lfs_verify(&grant, object).await?;
@@ -156,7 +156,7 @@ pub(crate) async fn verify(hub: &Hub, place: &Place, request: Request) -> Result
 /// Answers `POST verify` at an upload's signed address.
 pub(crate) async fn verify_link(hub: &Hub, link: &LfsLink, request: Request) -> Result<Response, LfsFailure> {
     let name = link_name(link)?;
-    let object: WireObject = body::json(request.into_body()).await?;
+    let object: WireObject = body::json(hub, request.into_body()).await?;
     let object =
         object.read().map_err(|message| LfsFailure::new(StatusCode::UNPROCESSABLE_ENTITY, message))?;
     if object.oid != link.oid {

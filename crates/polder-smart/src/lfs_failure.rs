@@ -2,7 +2,7 @@
 
 use http::header::{ALLOW, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use polder_http::{Place, RequestId, Response, log, respond, status};
+use polder_http::{Place, RequestId, Response, log, respond, set_retry_after, status};
 use polder_hub::{Error, Hub, Kind};
 
 use crate::lfs_json::{ErrorBody, LFS_MEDIA_TYPE};
@@ -74,6 +74,9 @@ impl LfsFailure {
             request_id: id.as_str(),
         };
         let mut response = respond::json_as(self.status, LFS_MEDIA_TYPE, &body);
+        if let Some(error) = &self.error {
+            set_retry_after(&mut response, error);
+        }
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));

@@ -80,7 +80,7 @@ struct UnlockRequest {
 /// Answers `POST locks`.
 pub(crate) async fn create(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (grant, body) = writer(hub, place, request).await?;
-    let CreateRequest { path, reference } = body::json(body).await?;
+    let CreateRequest { path, reference } = body::json(hub, body).await?;
     let Scalar::Text(path) = path else { return Err(invalid("`path` must be the path of a file")) };
     match hub.lock_file(&grant, path, reference.and_then(RefName::into_name)).await? {
         Locked::New(lock) => {
@@ -96,7 +96,7 @@ pub(crate) async fn create(hub: &Hub, place: &Place, request: Request) -> Result
 /// Answers `GET locks`.
 pub(crate) async fn list(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (parts, _) = request.into_parts();
-    let grant = Caller::of(hub, &parts.headers).await?.read(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.read(&place.target).await?;
     crate::lfs_accept::require(&parts.headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let given = |name| query_parameter(query, name).filter(|value| !value.is_empty());
@@ -120,7 +120,7 @@ pub(crate) async fn list(hub: &Hub, place: &Place, request: Request) -> Result<R
 /// branch is held to all of them.
 pub(crate) async fn verify(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (grant, body) = writer(hub, place, request).await?;
-    let VerifyRequest { cursor, limit } = body::json(body).await?;
+    let VerifyRequest { cursor, limit } = body::json(hub, body).await?;
     let limit = match limit {
         Scalar::Number(limit) => Some(limit),
         Scalar::Other => None,
@@ -146,7 +146,7 @@ pub(crate) async fn unlock(
     request: Request,
 ) -> Result<Response, LfsFailure> {
     let (grant, body) = writer(hub, place, request).await?;
-    let UnlockRequest { force } = body::json(body).await?;
+    let UnlockRequest { force } = body::json(hub, body).await?;
     let lock = hub.unlock_file(&grant, id, force).await?.into();
     Ok(respond::json_as(StatusCode::OK, LFS_MEDIA_TYPE, &OneLock { lock }))
 }
@@ -157,7 +157,7 @@ async fn writer(
     request: Request,
 ) -> Result<(Grant<Write>, axum::body::Body), LfsFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts.headers).await?.write(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
     crate::lfs_accept::require(&parts.headers)?;
     Ok((grant, body))
 }

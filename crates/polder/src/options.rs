@@ -19,6 +19,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
             memory_bytes: config.hooks.memory_mib_max.saturating_mul(1 << 20),
             path: config.hooks.path.clone(),
         },
+        limits: config.limits,
         clock: Clock::System,
     }
 }

@@ -64,10 +64,10 @@ async fn a_token_ends_when_it_expires_and_a_wrong_one_never_begins() {
         .add_token(TokenRequest { lifetime_seconds: Some(60), ..token("bob") })
         .await
         .expect("a token");
-    fixture.hub.authenticate(Credentials::Token(secret.clone())).await.expect("valid");
+    fixture.hub.authenticate(Credentials::Token(secret.clone()), None).await.expect("valid");
     fixture.millis.store(START + 60_000, Ordering::Relaxed);
     for bad in [secret, Secret::new("pld_x"), Secret::new(""), crate::secret::new_token().expect("random")] {
-        let error = fixture.hub.authenticate(Credentials::Token(bad)).await.expect_err("refused");
+        let error = fixture.hub.authenticate(Credentials::Token(bad), None).await.expect_err("refused");
         assert_eq!(error.kind(), Kind::Unauthenticated);
     }
 }
@@ -112,13 +112,13 @@ async fn a_revoked_token_ends_at_once() {
     let secret = hub.add_token(token("bob")).await.expect("a token");
     let kept = hub.add_token(token("bob")).await.expect("a token");
     for held in [&secret, &kept] {
-        hub.authenticate(Credentials::Token(held.clone())).await.expect("valid, and now in the cache");
+        hub.authenticate(Credentials::Token(held.clone()), None).await.expect("valid, and now in the cache");
     }
     let id = hub.list_tokens(Some(&name("bob"))).await.expect("listed")[0].id;
     hub.revoke_token(id).await.expect("revoked");
-    let error = hub.authenticate(Credentials::Token(secret)).await.expect_err("refused");
+    let error = hub.authenticate(Credentials::Token(secret), None).await.expect_err("refused");
     assert_eq!(error.kind(), Kind::Unauthenticated);
-    hub.authenticate(Credentials::Token(kept)).await.expect("the other one is valid");
+    hub.authenticate(Credentials::Token(kept), None).await.expect("the other one is valid");
     let error = hub.revoke_token(polder_types::TokenId(1)).await.expect_err("unknown");
     assert_eq!((error.kind(), error.message()), (Kind::NotFound, "there is no token `1`"));
 }

@@ -31,6 +31,7 @@ pub(crate) async fn fixture() -> Fixture {
         data_dir: dir.path().join("data"),
         public_url: "http://hub.example".to_owned(),
         hooks: HookOptions::default(),
+        limits: Limits::default(),
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");
@@ -59,7 +60,7 @@ pub(crate) fn token(user: &str) -> TokenRequest {
 impl Fixture {
     pub(crate) async fn login(&self, request: TokenRequest) -> Principal {
         let secret = self.hub.add_token(request).await.expect("a token");
-        self.hub.authenticate(Credentials::Token(secret)).await.expect("valid")
+        self.hub.authenticate(Credentials::Token(secret), None).await.expect("valid")
     }
 
     pub(crate) async fn writer(&self, at: &str) -> Grant<Write> {

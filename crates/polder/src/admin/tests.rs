@@ -221,7 +221,7 @@ async fn a_token_is_listed_and_revoked_in_the_running_server() {
         expires_seconds: None,
     };
     let Ok(Answer::Token(secret)) = ask(&config, add).await else { panic!("no token") };
-    let log_in = || server.hub.authenticate(Credentials::Token(Secret::new(&secret)));
+    let log_in = || server.hub.authenticate(Credentials::Token(Secret::new(&secret)), None);
     log_in().await.unwrap();
     let list = Command::TokenList { user: Some("ada".parse().unwrap()) };
     let Ok(Answer::Tokens(tokens)) = ask(&config, list.clone()).await else { panic!("no list") };

@@ -6,6 +6,7 @@ use polder_http::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 
 use super::LogFormat;
+use super::limits::LimitsLayer;
 use super::tls::TlsLayer;
 
 /// What one source says; a later source may say the rest.
@@ -26,6 +27,8 @@ pub struct Layer {
     pub proxy: ProxyLayer,
     /// TLS of the hub itself.
     pub tls: TlsLayer,
+    /// How much is done at once.
+    pub limits: LimitsLayer,
 }
 
 /// `[log]`
@@ -88,6 +91,7 @@ impl Layer {
                 header: self.proxy.header.or(below.proxy.header),
             },
             tls: self.tls.over(below.tls),
+            limits: self.limits.over(below.limits),
         }
     }
 
@@ -114,6 +118,7 @@ impl Layer {
             },
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
+            limits: LimitsLayer::every_key(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod environment;
 mod layer;
+mod limits;
 mod proxy;
 mod tls;
 mod url;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use layer::{HooksLayer, Layer, LogLayer, ProxyLayer};
+pub use limits::LimitsLayer;
 pub use tls::{Tls, TlsLayer};
 pub use url::PublicUrl;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub proxies: TrustedProxies,
     /// How the hub speaks TLS, if it does.
     pub tls: Option<Tls>,
+    /// How much is done at once.
+    pub limits: polder_hub::Limits,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -146,6 +150,7 @@ impl Config {
             hooks,
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
+            limits: limits::limits(&layer.limits)?,
             failpoint: None,
             warnings: Vec::new(),
         })

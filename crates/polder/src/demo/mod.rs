@@ -88,7 +88,7 @@ async fn publish(hub: &Hub, token: &Secret, scratch: &Path) -> Result<Vec<RepoNa
         }
         Err(reason) => {
             say(&format!("({reason}; taking the samples in the program instead)"));
-            let caller = hub.authenticate(Credentials::Token(token.clone())).await?;
+            let caller = hub.authenticate(Credentials::Token(token.clone()), None).await?;
             let mut published = Vec::new();
             for sample in samples::all() {
                 let id: RepoName = name(sample.id)?;
