@@ -10,7 +10,7 @@ use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Error, Result};
+use crate::{Db, Error, Result, quota};
 
 statements! {
     INSERT_ACCOUNT = "INSERT INTO account (id, kind, name, fold, is_admin, created_at) \
@@ -232,6 +232,7 @@ async fn insert(tx: &mut Tx, kind: AccountKind, name: &AccountName, admin: bool)
     if added == 0 {
         return Err(Error::Conflict { what: format!("the name `{name}` is taken") });
     }
+    quota::open(tx, id).await?;
     Ok(id)
 }
 

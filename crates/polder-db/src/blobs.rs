@@ -1,19 +1,18 @@
 //! Large objects and which repository holds which.
 
-use polder_types::{BlobId, RepoId, Sha256};
+use polder_types::{AccountId, BlobId, RepoId, Sha256};
 
 use crate::db::missing;
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
-use crate::{Db, Result};
+use crate::{Db, Result, quota};
 
 statements! {
     LIVE_BLOB = "SELECT id, sha256, size FROM blob WHERE sha256 = $1 AND state = 'live'";
     INSERT_BLOB = "INSERT INTO blob (id, sha256, size, state, created_at) VALUES ($1, $2, $3, 'live', $4) \
         ON CONFLICT (sha256) WHERE state = 'live' DO NOTHING";
-    REPO_IS_LIVE = "SELECT 1 FROM repo WHERE id = $1 AND state = 'live'";
     INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at) VALUES ($1, $2, $3) \
         ON CONFLICT (repo, sha256) DO NOTHING";
     REPOS_OF_BLOB = "SELECT repo FROM repo_blob WHERE sha256 = $1 ORDER BY repo LIMIT $2";
@@ -62,7 +61,8 @@ impl Db {
     /// removes its file. A condemned incarnation never does.
     ///
     /// # Errors
-    /// [`crate::Error::NotFound`] if the repository does not exist (any more).
+    /// [`crate::Error::NotFound`] if the repository does not exist (any more);
+    /// [`crate::Error::OverQuota`] if its namespace may not store the object.
     pub async fn publish_blob(
         &self,
         id: BlobId,
@@ -72,14 +72,14 @@ impl Db {
     ) -> Result<Blob> {
         self.write(move |tx| {
             Box::pin(async move {
-                require_repo(tx, repo).await?;
+                let namespace = quota::begin(tx, repo).await?;
                 let now = tx.now();
                 let winner = if tx.execute(INSERT_BLOB, args![id, sha256, size_bytes, now]).await? > 0 {
                     Blob { id, sha256, size_bytes }
                 } else {
                     live(tx, sha256).await?.ok_or_else(|| missing(format!("object {sha256}")))?
                 };
-                tx.execute(INSERT_LINK, args![repo, sha256, now]).await?;
+                link(tx, namespace, repo, &winner).await?;
                 Ok(Verdict::Keep(winner))
             })
         })
@@ -89,17 +89,15 @@ impl Db {
     /// Links a live object to a repository; false if there is no such object.
     ///
     /// # Errors
-    /// [`crate::Error::NotFound`] if the repository does not exist (any more).
+    /// [`crate::Error::NotFound`] if the repository does not exist (any more);
+    /// [`crate::Error::OverQuota`] if its namespace may not store the object.
     pub async fn link_blob(&self, repo: RepoId, sha256: &Sha256) -> Result<bool> {
         let sha256 = *sha256;
         self.write(move |tx| {
             Box::pin(async move {
-                require_repo(tx, repo).await?;
-                if live(tx, sha256).await?.is_none() {
-                    return Ok(Verdict::Discard(false));
-                }
-                let now = tx.now();
-                tx.execute(INSERT_LINK, args![repo, sha256, now]).await?;
+                let namespace = quota::begin(tx, repo).await?;
+                let Some(blob) = live(tx, sha256).await? else { return Ok(Verdict::Discard(false)) };
+                link(tx, namespace, repo, &blob).await?;
                 Ok(Verdict::Keep(true))
             })
         })
@@ -150,9 +148,10 @@ async fn live(tx: &mut Tx, sha256: Sha256) -> Result<Option<Blob>> {
     tx.row(LIVE_BLOB, args![sha256]).await?.map(|row| Blob::from_row(&row)).transpose()
 }
 
-async fn require_repo(tx: &mut Tx, repo: RepoId) -> Result<()> {
-    match tx.row(REPO_IS_LIVE, args![repo]).await? {
-        Some(_) => Ok(()),
-        None => Err(missing(format!("repository {repo}"))),
+async fn link(tx: &mut Tx, namespace: AccountId, repo: RepoId, blob: &Blob) -> Result<()> {
+    let now = tx.now();
+    if tx.execute(INSERT_LINK, args![repo, blob.sha256, now]).await? > 0 {
+        quota::count_link(tx, namespace, repo, blob.sha256, blob.size_bytes).await?;
     }
+    Ok(())
 }

@@ -7,16 +7,17 @@ use crate::postgres::{self, Postgres};
 use crate::row::Row;
 use crate::sql::Statement;
 use crate::sqlite::{self, Sqlite};
-use crate::tx::Tx;
+use crate::tx::{GoesAlong, Tx, Verdict};
 use crate::value::Value;
 use crate::write_queue::{TxFuture, WriteQueue};
-use crate::{Error, Result};
+use crate::{Error, Result, audit};
 use polder_types::{Clock, IdSource};
 
 /// The open database; clones share it.
 #[derive(Debug, Clone)]
 pub struct Db {
     inner: Arc<Inner>,
+    goes_along: GoesAlong,
 }
 
 #[derive(Debug)]
@@ -44,7 +45,18 @@ impl Db {
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self { inner: Arc::new(Inner { engine: Engine::Sqlite(sqlite), ids }) })
+        Ok(Self::new(Inner { engine: Engine::Sqlite(sqlite), ids }))
+    }
+
+    fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), goes_along: GoesAlong::default() }
+    }
+
+    /// A handle on the same database whose writes take along what `set` says.
+    pub(crate) fn with(&self, set: impl FnOnce(&mut GoesAlong)) -> Self {
+        let mut db = self.clone();
+        set(&mut db.goes_along);
+        db
     }
 
     /// Opens the PostgreSQL database at `url`, migrating it as needed, and `cache.db` in `dir`.
@@ -58,7 +70,7 @@ impl Db {
     pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self { inner: Arc::new(Inner { engine: Engine::Postgres(postgres), ids }) })
+        Ok(Self::new(Inner { engine: Engine::Postgres(postgres), ids }))
     }
 
     /// Whether other processes may write at any moment, so that nothing read before is certain.
@@ -98,7 +110,8 @@ impl Db {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T> + Send + 'static,
     {
-        self.writes().run(work).await
+        let goes_along = self.goes_along.clone();
+        self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await
     }
 
     /// Runs a statement outside any transaction and gathers its rows.
@@ -140,6 +153,21 @@ impl Db {
             Engine::Postgres(postgres) => postgres.prepare(statement).await,
         }
     }
+}
+
+/// Runs `work`, and records it in the audit log if its changes stay.
+async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<T>>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T>,
+{
+    tx.take_along(goes_along);
+    let verdict = work(tx).await?;
+    if matches!(verdict, Verdict::Keep(_))
+        && let Some(entry) = tx.take_audit()
+    {
+        audit::insert(tx, entry).await?;
+    }
+    Ok(verdict)
 }
 
 /// The error of a write about something that is not there.

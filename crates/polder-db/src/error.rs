@@ -20,6 +20,16 @@ pub enum Error {
         /// The rule and the name, for a message.
         what: String,
     },
+    /// The namespace may not store as much; nothing was written.
+    #[error("`{namespace}` may store {bytes_max} bytes, of which {bytes_left} are left")]
+    OverQuota {
+        /// The namespace.
+        namespace: String,
+        /// Its limit, in bytes.
+        bytes_max: i64,
+        /// What could still be added, in bytes.
+        bytes_left: i64,
+    },
     /// The write queue is full, or the database is locked or cannot be reached: try again later. Nothing
     /// was written.
     #[error("the database is busy")]

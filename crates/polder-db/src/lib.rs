@@ -55,6 +55,7 @@
 //! ```
 
 mod accounts;
+mod audit;
 mod blobs;
 #[cfg(test)]
 mod contract;
@@ -67,6 +68,7 @@ mod meta;
 mod migrations;
 mod postgres;
 mod push;
+mod quota;
 mod repos;
 mod row;
 mod snapshots;
@@ -79,6 +81,7 @@ mod value;
 mod write_queue;
 
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
+pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
 pub use db::Db;
 pub use error::{Error, Result};
@@ -86,6 +89,7 @@ pub use events::Event;
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
+pub use quota::{Limit, Usage};
 pub use repos::{Deleted, NameState, NewRepo, Repo};
 pub use snapshots::{PackRow, RefRow, RepoState};
 pub use tokens::{NewToken, Token};

@@ -14,6 +14,7 @@ pub(crate) type Steps = &'static [(i64, &'static str, &'static str)];
 pub(crate) const MAIN: Steps = &[
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (3, "lfs", include_str!("../migrations/0003_lfs.sql")),
+    (4, "audit and quotas", include_str!("../migrations/0004_audit_and_quotas.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

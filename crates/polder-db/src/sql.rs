@@ -118,16 +118,19 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, blobs, contract, events, jobs, locks, meta, push, repos, snapshots, tokens, upkeep,
+        accounts, audit, blobs, contract, events, jobs, locks, meta, push, quota, repos, snapshots, tokens,
+        upkeep,
     };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
+        audit::ALL,
         blobs::ALL,
         events::ALL,
         jobs::ALL,
         locks::ALL,
         meta::ALL,
+        quota::ALL,
         snapshots::ALL,
         tokens::ALL,
         upkeep::ALL,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use polder_types::{Clock, IdSource, UnixMillis};
+use polder_types::{Clock, IdSource, ReservationId, UnixMillis};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::NewAudit;
 use crate::Result;
 use crate::postgres::PgWriter;
 use crate::row::Row;
@@ -27,17 +28,49 @@ pub(crate) enum Writer {
     Postgres(Box<PgWriter>),
 }
 
+/// What the writes of a handle take along.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoesAlong {
+    /// Recorded in the same transaction, if the write's changes stay.
+    pub(crate) audit: Option<NewAudit>,
+    /// What was promised of a quota to the bytes that the write brings.
+    pub(crate) reservation: Option<ReservationId>,
+}
+
 /// The writer's connection, in a transaction.
 pub(crate) struct Tx {
     writer: Writer,
     clock: Clock,
     ids: Arc<IdSource>,
     written_bytes: usize,
+    goes_along: GoesAlong,
 }
 
 impl Tx {
     pub(crate) fn new(writer: Writer, clock: Clock, ids: Arc<IdSource>) -> Self {
-        Self { writer, clock, ids, written_bytes: 0 }
+        Self { writer, clock, ids, written_bytes: 0, goes_along: GoesAlong::default() }
+    }
+
+    /// Begins a write: nothing of the one before it is left.
+    pub(crate) fn take_along(&mut self, goes_along: GoesAlong) {
+        self.goes_along = goes_along;
+    }
+
+    /// What was promised to this write.
+    pub(crate) fn reservation(&self) -> Option<ReservationId> {
+        self.goes_along.reservation
+    }
+
+    /// What to record of this write, once it has said all it knows.
+    pub(crate) fn take_audit(&mut self) -> Option<NewAudit> {
+        self.goes_along.audit.take()
+    }
+
+    /// Completes the record of this write, if there will be one, with what only the write can tell.
+    pub(crate) fn audit(&mut self, complete: impl FnOnce(&mut NewAudit)) {
+        if let Some(entry) = &mut self.goes_along.audit {
+            complete(entry);
+        }
     }
 
     /// The time now.

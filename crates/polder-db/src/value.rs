@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use polder_types::{
-    AccountId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, Sha256, TokenId, UnixMillis, UploadId,
+    AccountId, AuditId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, ReservationId, Sha256,
+    TokenId, UnixMillis, UploadId,
 };
 
 /// One argument. `None` is NULL of the variant's type, because PostgreSQL wants to know the type.
@@ -55,7 +56,8 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccountId, BlobId, JobId, LockId, PackId, PartId, RepoId, TokenId, UnixMillis, UploadId;
+    Int: i64, AccountId, AuditId, BlobId, JobId, LockId, PackId, PartId, RepoId, ReservationId, TokenId, UnixMillis,
+        UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, Bytes;
 }
@@ -63,12 +65,14 @@ nulls! {
 values! {
     i64, value => Self::Int(Some(value));
     AccountId, id => Self::Int(Some(id.0));
+    AuditId, id => Self::Int(Some(id.0));
     BlobId, id => Self::Int(Some(id.0));
     JobId, id => Self::Int(Some(id.0));
     LockId, id => Self::Int(Some(id.0));
     PackId, id => Self::Int(Some(id.0));
     PartId, id => Self::Int(Some(id.0));
     RepoId, id => Self::Int(Some(id.0));
+    ReservationId, id => Self::Int(Some(id.0));
     TokenId, id => Self::Int(Some(id.0));
     UploadId, id => Self::Int(Some(id.0));
     UnixMillis, time => Self::Int(Some(time.0));

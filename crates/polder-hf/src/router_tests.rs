@@ -36,6 +36,7 @@ impl World {
             public_url: "http://hub.test".to_owned(),
             hooks: HookOptions::default(),
             limits: Limits::default(),
+            namespace_bytes_max: None,
             clock: Clock::System,
         })
         .await

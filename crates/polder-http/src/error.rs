@@ -18,7 +18,8 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
+        // The word that git-lfs's API documentation has for a quota too: `docs/api/batch.md`.
+        Kind::OverQuota | Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -46,7 +47,8 @@ pub fn log(error: &Error, request: &RequestId) {
         | Kind::Invalid
         | Kind::Conflict
         | Kind::TooLarge
-        | Kind::Throttled => {
+        | Kind::Throttled
+        | Kind::OverQuota => {
             tracing::debug!(%request, kind = ?error.kind(), error = %chain, "request refused");
         }
     }

@@ -15,6 +15,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpo
 use tokio::runtime::Handle;
 
 use crate::Hub;
+use crate::body::Bounded;
 use crate::error::{Error, Kind, Result};
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
@@ -22,6 +23,8 @@ use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
 
 /// How often a push is checked again because objects were collected or files locked meanwhile.
 const RECHECKS_MAX: usize = 3;
+/// What git sends where no object is missing: a header and a hash.
+const EMPTY_PACK_BYTES: u64 = 32;
 /// Most missing large objects that a refusal names.
 const MISSING_NAMED_MAX: usize = 10;
 
@@ -61,11 +64,19 @@ pub(crate) type RefResult = (String, Result<(), String>);
 pub(crate) type Say<'a> = &'a mut dyn FnMut(&str);
 
 impl Hub {
-    /// Streams a pack into quarantine and indexes it. Blocking.
-    pub(crate) fn quarantine(&self, body: &mut dyn Read, say: Say<'_>) -> Result<Quarantined> {
+    /// Streams a pack for `repo` into quarantine and indexes it; stops where its namespace has no more
+    /// room. Blocking.
+    pub(crate) fn quarantine(&self, repo: RepoId, body: &mut dyn Read, say: Say<'_>) -> Result<Quarantined> {
+        let room = Handle::current().block_on(self.room(repo))?;
         let scratch = self.store.quarantine()?;
         let id = PackId(self.db.next_id());
-        let received = polder_git::index_pack(id, body, scratch.path(), &IndexLimits::default(), say)?;
+        let bytes_max = room.as_ref().map_or(u64::MAX, |room| room.bytes_left.max(EMPTY_PACK_BYTES));
+        let mut body = Bounded::new(body, bytes_max);
+        let received = polder_git::index_pack(id, &mut body, scratch.path(), &IndexLimits::default(), say);
+        let received = match (received, room) {
+            (Err(_), Some(room)) if body.is_exceeded() => return Err(room.exceeded()),
+            (received, _) => received?,
+        };
         failpoint::hit("push.received");
         Ok(Quarantined { received, scratch })
     }

@@ -140,6 +140,34 @@ impl Read for BlockingBody {
     }
 }
 
+/// A reader that fails where more than so many bytes come.
+pub(crate) struct Bounded<'a> {
+    inner: &'a mut dyn Read,
+    left: u64,
+    exceeded: bool,
+}
+
+impl<'a> Bounded<'a> {
+    pub(crate) fn new(inner: &'a mut dyn Read, bytes_max: u64) -> Self {
+        Self { inner, left: bytes_max, exceeded: false }
+    }
+
+    /// Whether more came than may.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.exceeded
+    }
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(out)?;
+        let left = self.left.checked_sub(u64::try_from(count).unwrap_or(u64::MAX));
+        self.exceeded |= left.is_none();
+        self.left = left.ok_or_else(|| io::Error::other("more bytes than there is room for"))?;
+        Ok(count)
+    }
+}
+
 /// The next chunk of a body.
 pub(crate) async fn next(stream: &mut BodyStream) -> Option<io::Result<Bytes>> {
     std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await

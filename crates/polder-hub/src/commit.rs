@@ -70,7 +70,7 @@ impl Hub {
             &request.message,
         )?;
         let mut silent = |_: &str| {};
-        let quarantined = self.quarantine(&mut written.pack.as_ref(), &mut silent)?;
+        let quarantined = self.quarantine(grant.repo_id(), &mut written.pack.as_ref(), &mut silent)?;
         let command = Command { name, old: tip.unwrap_or(ObjectId::ZERO), new: written.commit_id };
         let origin = Origin {
             repo: grant.repo_id(),

@@ -22,6 +22,8 @@ pub enum Kind {
     Conflict,
     /// Over a named limit.
     TooLarge,
+    /// The namespace may not store as much.
+    OverQuota,
     /// No space is left to store it.
     Full,
     /// The caller asks for too much at once, or too often; others are served ([`Error::retry_after_seconds`]).

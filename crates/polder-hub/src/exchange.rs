@@ -158,7 +158,7 @@ impl Hub {
                     new.path
                 )));
             }
-            runtime.block_on(self.publish(repo, staged))?;
+            runtime.block_on(self.publish(repo, staged, None))?;
         }
         Ok(())
     }

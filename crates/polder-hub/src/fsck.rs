@@ -89,8 +89,22 @@ impl Hub {
             }
             self.save_progress(&progress)?;
         }
+        progress.report.problems.extend(self.check_quotas().await?);
         std::fs::remove_file(self.progress_path()).map_err(Error::internal)?;
         Ok(progress.report)
+    }
+
+    /// What is counted for each namespace is what it stores.
+    async fn check_quotas(&self) -> Result<Vec<String>> {
+        let (mut after, mut problems) = (None, Vec::new());
+        loop {
+            let (last, wrong) = self.db.check_usage(after, PAGE).await?;
+            problems.extend(wrong);
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(problems),
+            }
+        }
     }
 
     async fn check_repo(&self, repo: &Repo, deep: bool) -> Result<FsckReport> {

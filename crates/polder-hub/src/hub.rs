@@ -30,6 +30,8 @@ pub struct HubOptions {
     pub hooks: HookOptions,
     /// How much is done at once.
     pub limits: Limits,
+    /// What a namespace without a quota of its own may store, in bytes; `None` is no limit.
+    pub namespace_bytes_max: Option<i64>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -95,6 +97,10 @@ impl Hub {
         let keys = Keys::open(&data_dir)?;
         let ids = Arc::new(IdSource::new(options.clock.clone(), 0));
         let db = Db::open(&data_dir, options.clock.clone(), ids).await?;
+        db.set_default_quota(options.namespace_bytes_max).await?;
+        if !db.is_shared() {
+            db.release_left_behind().await?;
+        }
         let store = Store::open(&data_dir.join("store"))?;
         let hub = Self(Arc::new(Inner {
             db,

@@ -8,7 +8,7 @@ use polder_types::{RepoId, Role, Sha256};
 
 use crate::Hub;
 use crate::access::{Grant, Principal, Read, Write};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::signed_url::{Action, Link};
 
 /// An object as a client names it.
@@ -75,7 +75,8 @@ impl Hub {
         Ok(objects.iter().map(answer).collect())
     }
 
-    /// Answers a batch upload: a signed link for each object that this repository has not.
+    /// Answers a batch upload: a signed link for each object that this repository has not. Objects for
+    /// which its namespace has no room are refused, each by itself.
     ///
     /// An object held for another repository is linked only if the caller may read it there;
     /// otherwise its bytes are asked for as if nobody had them (scorecard A04).
@@ -88,9 +89,23 @@ impl Hub {
         objects: &[LfsObject],
     ) -> Result<Vec<LfsAnswer>> {
         let linked = self.linked(grant.repo_id(), objects).await?;
+        let mut room = self.room(grant.repo_id()).await?;
         let mut answers = Vec::with_capacity(objects.len());
         for object in objects {
-            answers.push(self.upload_answer(grant, *object, linked.get(&object.oid)).await?);
+            let answer = self.upload_answer(grant, *object, linked.get(&object.oid)).await;
+            let answer = match (answer, &mut room) {
+                (Ok(answer), Some(room)) if answer.action.is_some() => {
+                    room.take(object.size_bytes).map(|()| answer)
+                }
+                (answer, _) => answer,
+            };
+            answers.push(match answer {
+                // 507 is what git-lfs `docs/api/batch.md` has for "the server has insufficient storage".
+                Err(error) if error.kind() == Kind::OverQuota => {
+                    LfsAnswer::refused(*object, 507, error.message())
+                }
+                answer => answer?,
+            });
         }
         Ok(answers)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use polder_blob::{Stage, Staged};
 use polder_db::{Blob, NameState, Repo};
-use polder_types::{BlobId, RepoId, RepoName, Role, Sha256, failpoint};
+use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpoint};
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
@@ -16,6 +16,7 @@ use crate::body::{BodyStream, next};
 use crate::error::{Error, Kind, Result};
 use crate::lfs_batch::LfsObject;
 use crate::mechanisms::may_have_committed;
+use crate::quota::Hold;
 use crate::signed_url::{Action, Link};
 
 /// Bytes gathered from the connection before they are hashed and written, while still in the cache.
@@ -57,8 +58,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] for a bad link, [`Kind::Invalid`] for other bytes than announced,
-    /// [`Kind::Full`] when the disk is, [`Kind::NotFound`]; [`Kind::Throttled`] and [`Kind::Unavailable`]
-    /// when no place came free.
+    /// [`Kind::OverQuota`] before any are taken, [`Kind::Full`] when the disk is, [`Kind::NotFound`];
+    /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free.
     pub async fn lfs_upload(
         &self,
         name: &RepoName,
@@ -75,12 +76,19 @@ impl Hub {
         }
         let share = Share { repo: repo.id, client: link.actor.map(Client::Account) };
         let place = self.uploads.enter(share).await?;
-        let staged = self.stage(body, LfsObject { oid, size_bytes: link.size_bytes }).await?;
+        let promised = self.reserve(repo.id, link.size_bytes, Hold::Request).await?;
+        let staged = self.stage(body, LfsObject { oid, size_bytes: link.size_bytes }).await;
         let hub = self.clone();
         to_the_end(async move {
-            let published = hub.publish(repo.id, staged).await.map(drop);
+            let stored = match staged {
+                Ok(staged) => hub.publish(repo.id, staged, promised).await.map(drop),
+                Err(error) => Err(error),
+            };
+            if stored.is_err() {
+                hub.release(promised).await;
+            }
             drop(place);
-            published
+            stored
         })
         .await
     }
@@ -172,12 +180,22 @@ impl Hub {
         Ok(staged)
     }
 
-    /// Makes staged bytes durable, then visible. Bytes that are here already are not stored twice.
-    pub(crate) async fn publish(&self, repo: RepoId, staged: Staged) -> Result<Blob> {
+    /// Makes staged bytes durable, then visible. Bytes that are here already are not stored twice. What
+    /// was promised to them is spent; if this fails, the caller gives it back.
+    ///
+    /// # Errors
+    /// [`Kind::OverQuota`], promise or not, if the namespace has no room after all.
+    pub(crate) async fn publish(
+        &self,
+        repo: RepoId,
+        staged: Staged,
+        promised: Option<ReservationId>,
+    ) -> Result<Blob> {
+        let db = self.db.spending(promised);
         let (sha256, size_bytes) = (*staged.sha256(), staged.size_bytes());
         let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
         if self.db.find_blob(&sha256).await?.is_some_and(|blob| blob.size_bytes == size_bytes)
-            && self.db.link_blob(repo, &sha256).await?
+            && db.link_blob(repo, &sha256).await?
         {
             let linked = self.db.linked_blobs(repo, &[sha256]).await?;
             return linked
@@ -188,7 +206,7 @@ impl Hub {
         let id = BlobId(self.db.next_id());
         self.leaf.run(move || Ok(staged.publish(id)?)).await?;
         failpoint::hit("lfs.published");
-        let published = self.db.publish_blob(id, sha256, size_bytes, repo).await;
+        let published = db.publish_blob(id, sha256, size_bytes, repo).await;
         let keep = match &published {
             Ok(blob) => blob.id == id,
             Err(error) => may_have_committed(error),

@@ -33,6 +33,7 @@ mod locks;
 mod logins;
 mod mechanisms;
 mod push;
+mod quota;
 mod repos;
 mod secret;
 mod signed_url;
@@ -55,8 +56,9 @@ pub use lfs_batch::{LfsAction, LfsAnswer, LfsObject};
 pub use lfs_transfer::OpenBlob;
 pub use limits::Limits;
 pub use locks::{LockPage, LockQuery, Locked};
-pub use polder_db::Lock;
+pub use polder_db::{Limit as QuotaLimit, Lock};
 pub use polder_git::{Change, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage};
+pub use quota::{Hold, QuotaSummary};
 pub use repos::RepoSummary;
 pub use secret::Secret;
 

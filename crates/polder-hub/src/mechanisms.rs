@@ -11,6 +11,9 @@ impl From<polder_db::Error> for Error {
         match error {
             Db::NotFound { what } => Self::not_found(format!("{what} does not exist")),
             Db::Conflict { what } => Self::new(Kind::Conflict, what),
+            Db::OverQuota { namespace, bytes_max, bytes_left } => {
+                Self::over_quota(&namespace, bytes_max, bytes_left)
+            }
             Db::Busy => Self::unavailable("the hub is busy; try again in a moment"),
             Db::Full => Self::new(Kind::Full, FULL),
             Db::StorageFailed { .. } => {
@@ -62,7 +65,14 @@ impl From<polder_git::Error> for Error {
 /// Whether a write that failed so may show up later: the files it names must stay then.
 pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
     use polder_db::Error as Db;
-    let refused =
-        matches!(error, Db::NotFound { .. } | Db::Conflict { .. } | Db::Busy | Db::Full | Db::Newer { .. });
+    let refused = matches!(
+        error,
+        Db::NotFound { .. }
+            | Db::Conflict { .. }
+            | Db::OverQuota { .. }
+            | Db::Busy
+            | Db::Full
+            | Db::Newer { .. }
+    );
     !refused
 }

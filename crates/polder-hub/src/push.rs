@@ -73,7 +73,7 @@ impl Hub {
         say: Say<'_>,
     ) -> Result<Vec<RefResult>> {
         let quiet = request.capabilities.quiet;
-        let quarantined = self.quarantine(body, &mut |text| {
+        let quarantined = self.quarantine(grant.repo_id(), body, &mut |text| {
             if !quiet {
                 say(text);
             }

@@ -44,6 +44,7 @@ impl World {
             public_url: "https://hub.test/p/".to_owned(),
             hooks: HookOptions::default(),
             limits: Limits::default(),
+            namespace_bytes_max: None,
             clock: Clock::System,
         })
         .await

@@ -40,6 +40,10 @@ id_type! {
     UploadId,
     /// One received part of an upload; also names its file.
     PartId,
+    /// Bytes of a quota promised to an upload.
+    ReservationId,
+    /// A row of the audit log.
+    AuditId,
 }
 
 const NODE_BITS: u32 = 10;

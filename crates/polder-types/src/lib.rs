@@ -15,7 +15,8 @@ mod roles;
 pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
 pub use ids::{
-    AccountId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, TokenId, UploadId,
+    AccountId, AuditId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, ReservationId,
+    TokenId, UploadId,
 };
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use polder_hub::QuotaLimit;
 use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 
 use crate::admin::Command;
+use crate::size::parse_limit;
 
 /// A git-backed hub for models and datasets.
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub enum Action {
     /// Repositories: acme/m, datasets/acme/d, spaces/acme/s, kernels/acme/k
     #[command(subcommand)]
     Repo(Repo),
+    /// What users and organisations may store
+    #[command(subcommand)]
+    Quota(Quota),
     /// Check that everything stored is present and intact; exit 1 and a list if not
     Fsck(Fsck),
     /// Run a hub with sample repositories in a temporary data directory
@@ -197,6 +202,29 @@ pub enum Repo {
     },
 }
 
+/// `polder quota …`
+#[derive(Debug, Subcommand)]
+pub enum Quota {
+    /// Set what a user or organisation may store
+    Set {
+        /// The user or organisation
+        #[arg(value_name = "NAME")]
+        namespace: AccountName,
+        /// Such as 500GB or 1.5TiB; none; or default for what the configuration says
+        #[arg(value_name = "SIZE", value_parser = parse_limit)]
+        limit: QuotaLimit,
+    },
+    /// Show what is stored and what may be
+    Show {
+        /// Only this user's or organisation's
+        #[arg(value_name = "NAME")]
+        namespace: Option<AccountName>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
+}
+
 /// How to list.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct List {
@@ -241,6 +269,7 @@ impl From<Action> for Invocation {
             Action::Org(org) => org.command(),
             Action::Token(token) => token.command(),
             Action::Repo(repo) => repo.command(),
+            Action::Quota(quota) => quota.command(),
             Action::Fsck(Fsck { deep, list }) => (Command::Fsck { deep }, list.json),
         };
         Self::Admin { command, json }
@@ -294,6 +323,15 @@ impl Repo {
             Self::Export { id, dir } => Command::RepoExport { id, dir },
         };
         (command, false)
+    }
+}
+
+impl Quota {
+    fn command(self) -> (Command, bool) {
+        match self {
+            Self::Set { namespace, limit } => (Command::QuotaSet { namespace, limit }, false),
+            Self::Show { namespace, list } => (Command::QuotaShow { namespace }, list.json),
+        }
     }
 }
 
@@ -371,6 +409,10 @@ mod tests {
             "repo list --json",
             "repo import ./dir datasets/acme/d",
             "repo export acme/m ./dir",
+            "quota set acme 500GB",
+            "quota set acme none",
+            "quota show",
+            "quota show acme --json",
             "fsck --deep --json",
             "demo",
             "demo --listen 127.0.0.1:0",
@@ -401,6 +443,8 @@ mod tests {
             "repo add acme/../m",
             "repo visibility acme/m secret",
             "repo list --yaml",
+            "quota set acme",
+            "quota set acme much",
             "fsck everything",
         ] {
             assert!(parse(words).is_err(), "{words}");

@@ -20,6 +20,7 @@ mod options;
 mod output;
 mod program;
 mod serve;
+mod size;
 
 pub use error::Error;
 pub use program::main;

@@ -20,6 +20,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
             path: config.hooks.path.clone(),
         },
         limits: config.limits,
+        namespace_bytes_max: config.namespace_bytes,
         clock: Clock::System,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::admin::{Answer, OrgRow, TokenRow, UserRow};
+use crate::admin::{Answer, OrgRow, QuotaRow, TokenRow, UserRow};
+use crate::size::show_size;
 
 /// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
 ///
@@ -14,6 +15,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Orgs(rows) if json => write_json(out, rows),
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
+        Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Fsck(found) if json => write_json(out, found),
         Answer::Done(sentence) => writeln!(out, "{sentence}"),
         Answer::Token(secret) => writeln!(out, "{secret}"),
@@ -25,6 +27,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
             rows.iter()
                 .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
         ),
+        Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Fsck(found) => {
             for problem in &found.problems {
                 writeln!(out, "{problem}")?;
@@ -66,6 +69,15 @@ fn token_cells(row: &TokenRow) -> Vec<String> {
     let expires =
         row.expires.as_ref().map_or_else(|| "never expires".to_owned(), |end| format!("until {end}"));
     vec![row.id.clone(), row.user.clone(), row.scope.to_string(), repos, expires, row.created.clone()]
+}
+
+fn quota_cells(row: &QuotaRow) -> Vec<String> {
+    let used = show_size(row.blob_bytes + row.pack_bytes + row.reserved_bytes);
+    let max = row.bytes_max.map_or_else(|| "no limit".to_owned(), |max| format!("of {}", show_size(max)));
+    let max = if row.is_default { format!("{max} (default)") } else { max };
+    let parts = [(row.blob_bytes, "objects"), (row.pack_bytes, "packs"), (row.reserved_bytes, "reserved")];
+    let parts = parts.map(|(bytes, what)| format!("{what} {}", show_size(bytes))).join(", ");
+    vec![row.namespace.clone(), used, max, parts]
 }
 
 fn write_json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {

@@ -100,7 +100,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     home.db
         .write(|tx| {
             Box::pin(async move {
-                tx.execute("UPDATE _sqlx_migrations SET version = 99 WHERE version = 1", args![]).await?;
+                tx.execute("UPDATE _sqlx_migrations SET version = 99 WHERE version = 4", args![]).await?;
                 Ok(Verdict::Keep(()))
             })
         })

@@ -2,6 +2,7 @@
 //! one test runs all of them once more on PostgreSQL.
 
 mod accounts;
+mod audit;
 mod blobs;
 mod commit;
 mod jobs;
@@ -9,6 +10,7 @@ mod locks;
 mod names;
 mod outbox;
 mod push;
+mod quota;
 
 use std::path::Path;
 use std::sync::Arc;

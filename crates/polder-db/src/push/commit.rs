@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use polder_types::limits::REFS_PER_REPO_MAX;
 use polder_types::{ObjectId, Sha256};
 use serde::Serialize;
+use serde_json::json;
 
 use super::decide::{Results, changes, creates, decide, deletes};
 use super::load::{TAKE_TURN, relevant_refs};
@@ -13,12 +14,15 @@ use super::store::{self, Target};
 use super::{Push, PushOutcome, RefOutcome, RefUpdate};
 use crate::Result;
 use crate::events::{Fact, record};
+use crate::quota::{self, Change};
 use crate::row::Row;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
 
 /// Most refs, and most objects, that one fact lists.
 const FACT_ENTRIES_MAX: usize = REFS_PER_REPO_MAX;
+/// Most refs that one row of the audit log lists.
+const AUDIT_REFS_MAX: usize = 100;
 
 /// The repository's row after this push took its turn.
 struct Turn {
@@ -87,6 +91,7 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     }
 
     let target = Target { repo: push.repo, generation: turn.generation, actor: push.actor };
+    let pack_bytes = push.pack.as_ref().map_or(0, |pack| pack.bytes);
     if let Some(pack) = push.pack.take() {
         store::pack(tx, push.repo, pack).await?;
     }
@@ -100,6 +105,12 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     let facts = fact(&turn, &head, &done, &pointers);
     record(tx, Fact { repo: push.repo, rseq: turn.rseq, actor: push.actor, kind: "repo.refs" }, &facts)
         .await?;
+    // Last, because pushes to other repositories of the namespace wait from here to the end.
+    if pack_bytes > 0 {
+        let namespace = quota::namespace_of(tx, push.repo).await?;
+        quota::charge(tx, namespace, Change { packs: pack_bytes, ..Change::default() }).await?;
+    }
+    tx.audit(|entry| entry.detail = audit_detail(&done, turn.generation));
     Ok(Verdict::Keep(outcome(&push, results, turn.generation, head, true)))
 }
 
@@ -141,6 +152,13 @@ fn fact<'a>(turn: &'a Turn, head: &'a str, done: &[&'a RefUpdate], pointers: &Po
         objects_omitted: objects.len().saturating_sub(FACT_ENTRIES_MAX),
         objects: objects.take(FACT_ENTRIES_MAX).collect(),
     }
+}
+
+/// What the audit log says of a push: the refs that changed, as name, old and new.
+fn audit_detail(done: &[&RefUpdate], generation: i64) -> String {
+    let refs: Vec<_> =
+        done.iter().take(AUDIT_REFS_MAX).map(|update| (&update.name, update.old, update.new)).collect();
+    json!({"generation": generation, "refs": refs, "refs_omitted": done.len() - refs.len()}).to_string()
 }
 
 fn outcome(push: &Push, results: Results, generation: i64, head: String, changed: bool) -> PushOutcome {

@@ -162,7 +162,7 @@ impl Db {
     /// linked to the repository at this very moment.
     ///
     /// # Errors
-    /// [`crate::Error::Busy`], [`crate::Error::Full`]: nothing was written.
+    /// [`crate::Error::Busy`], [`crate::Error::Full`], [`crate::Error::OverQuota`]: nothing was written.
     /// [`crate::Error::StorageFailed`]: whether it was written shows after the next start only.
     pub async fn commit_push(&self, push: Push) -> Result<PushOutcome> {
         self.write(move |tx| Box::pin(commit::commit(tx, push))).await

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{gone, load};
 use crate::events::{Fact, record};
 use crate::jobs::{NewJob, enqueue};
+use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
@@ -50,6 +51,9 @@ async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Ver
     let before = load(tx, id).await?;
     let now = tx.now();
     let row = tx.row(DELETE_REPO, args![id]).await?.ok_or_else(|| gone(id))?;
+    quota::charge(tx, before.namespace, Change::default()).await?;
+    let freed = quota::weight(tx, id, before.namespace).await?;
+    quota::charge(tx, before.namespace, -freed).await?;
     tx.execute(RETIRE_NAMES, args![id]).await?;
     tx.execute(DELETE_REFS, args![id]).await?;
     let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;

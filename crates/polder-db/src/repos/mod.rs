@@ -179,6 +179,7 @@ async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
     let facts = json!({"v": 1, "rid": Sha256::new(new.rid), "kind": kind, "path": name.to_string(),
         "visibility": visibility, "head": FIRST_HEAD});
     record(tx, Fact { repo: id, rseq: 1, actor: new.actor, kind: "repo.create" }, &facts).await?;
+    tx.audit(|entry| entry.repo = Some(id));
     load(tx, id).await
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{INSERT_NAME, Repo, gone, load, name_state, owned_name, taken};
 use crate::events::{Fact, record};
+use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
@@ -23,7 +24,8 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Conflict`] if the name is or was another's, or is of another kind;
-    /// [`Error::NotFound`] if the repository or the new namespace does not exist.
+    /// [`Error::NotFound`] if the repository or the new namespace does not exist; [`Error::OverQuota`] if
+    /// the new namespace may not store what the repository has.
     pub async fn rename_repo(&self, id: RepoId, to: RepoName, actor: Option<AccountId>) -> Result<Repo> {
         self.write(move |tx| Box::pin(rename(tx, id, to, actor))).await
     }
@@ -51,9 +53,23 @@ async fn rename(tx: &mut Tx, id: RepoId, to: RepoName, actor: Option<AccountId>)
         }
         Some((state, _)) => return Err(taken(&to, &state)),
     }
+    if owner != before.namespace {
+        move_weight(tx, id, before.namespace, owner).await?;
+    }
     let row = tx.row(SET_NAME, args![id, owner, to.name()]).await?.ok_or_else(|| gone(id))?;
     let facts = json!({"v": 1, "from": before.name.to_string(), "to": to.to_string(),
         "visibility": before.visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.rename" }, &facts).await?;
     Ok(Verdict::Keep(load(tx, id).await?))
+}
+
+/// Counts what the repository has for its new namespace instead of its old one.
+async fn move_weight(tx: &mut Tx, repo: RepoId, from: AccountId, to: AccountId) -> Result<()> {
+    // Always in the same order, so that two moves cannot wait for one another.
+    for namespace in [from.min(to), from.max(to)] {
+        quota::charge(tx, namespace, Change::default()).await?;
+    }
+    let (less, more) = (quota::weight(tx, repo, from).await?, quota::weight(tx, repo, to).await?);
+    quota::charge(tx, from, -less).await?;
+    quota::charge(tx, to, more).await
 }

@@ -32,6 +32,7 @@ pub(crate) async fn fixture() -> Fixture {
         public_url: "http://hub.example".to_owned(),
         hooks: HookOptions::default(),
         limits: Limits::default(),
+        namespace_bytes_max: None,
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use polder_hub::FsckReport;
+use polder_hub::{FsckReport, QuotaLimit};
 use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
-use super::{OrgRow, RepoRow, TokenRow, UserRow};
+use super::{OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
 
 /// One thing that the operator asks of the hub.
 ///
@@ -96,6 +96,17 @@ pub enum Command {
         id: RepoName,
         dir: PathBuf,
     },
+    /// `quota set`
+    QuotaSet {
+        #[serde(with = "text")]
+        namespace: AccountName,
+        limit: QuotaLimit,
+    },
+    /// `quota show`; without a namespace it shows all
+    QuotaShow {
+        #[serde(with = "text::maybe")]
+        namespace: Option<AccountName>,
+    },
     /// `fsck`
     Fsck { deep: bool },
 }
@@ -129,6 +140,8 @@ pub enum Answer {
     Tokens(Vec<TokenRow>),
     /// `repo list`
     Repos(Vec<RepoRow>),
+    /// `quota show`
+    Quotas(Vec<QuotaRow>),
     /// `fsck`
     Fsck(FsckAnswer),
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use polder_hub::{FsckOptions, Hub, ImportReport, Kind, TokenRequest};
 use polder_types::{RepoName, Visibility};
 
-use super::{Answer, Command, FsckAnswer, OrgRow, Progress, RepoRow, TokenRow, UserRow};
+use super::{Answer, Command, FsckAnswer, Progress};
 use crate::Error;
+use crate::size::show_limit;
 
 /// Runs a command on a hub.
 ///
@@ -18,9 +19,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.add_user(&name, admin).await?;
             done(format!("added the user `{name}`"))
         }
-        Command::UserList => {
-            Ok(Answer::Users(hub.list_users().await?.into_iter().map(UserRow::from).collect()))
-        }
+        Command::UserList => Ok(Answer::Users(rows(hub.list_users().await?))),
         Command::OrgAdd { name, owner } => {
             hub.add_org(&name, &owner).await?;
             done(format!("added the organisation `{name}`"))
@@ -29,16 +28,13 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.set_member(&org, &user, role).await?;
             done(format!("`{user}` has the role {role} in `{org}`"))
         }
-        Command::OrgList => Ok(Answer::Orgs(hub.list_orgs().await?.into_iter().map(OrgRow::from).collect())),
+        Command::OrgList => Ok(Answer::Orgs(rows(hub.list_orgs().await?))),
         Command::TokenAdd { user, scope, repos, expires_seconds } => {
             let lifetime_seconds = expires_seconds.map(|life| i64::try_from(life).unwrap_or(i64::MAX));
             let token = hub.add_token(TokenRequest { user, scope, repos, lifetime_seconds }).await?;
             Ok(Answer::Token(token.reveal().to_owned()))
         }
-        Command::TokenList { user } => {
-            let tokens = hub.list_tokens(user.as_ref()).await?;
-            Ok(Answer::Tokens(tokens.into_iter().map(TokenRow::from).collect()))
-        }
+        Command::TokenList { user } => Ok(Answer::Tokens(rows(hub.list_tokens(user.as_ref()).await?))),
         Command::TokenRevoke { id } => {
             hub.revoke_token(id).await?;
             done(format!("revoked the token {id}"))
@@ -59,9 +55,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.set_visibility(&id, visibility).await?;
             done(format!("`{id}` is {visibility}"))
         }
-        Command::RepoList => {
-            Ok(Answer::Repos(hub.list_repos().await?.into_iter().map(RepoRow::from).collect()))
-        }
+        Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
         Command::RepoImport { dir, id, visibility } => {
             let ImportReport { refs, objects } = import(hub, &dir, &id, visibility, progress).await?;
             done(format!(
@@ -73,6 +67,13 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.export(&id, &dir, progress.teller()).await?;
             done(format!("exported `{id}` to `{}`", dir.display()))
         }
+        Command::QuotaSet { namespace, limit } => {
+            hub.set_quota(&namespace, limit).await?;
+            done(format!("`{namespace}` may store {}", show_limit(limit)))
+        }
+        Command::QuotaShow { namespace } => {
+            Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
+        }
         Command::Fsck { deep } => {
             let report = hub.fsck(FsckOptions { deep }, progress.teller()).await?;
             Ok(Answer::Fsck(FsckAnswer::from(report)))
@@ -83,6 +84,11 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
 #[expect(clippy::unnecessary_wraps, reason = "every arm of `execute` ends in it")]
 fn done(sentence: String) -> Result<Answer, Error> {
     Ok(Answer::Done(sentence))
+}
+
+/// What is listed, as it is shown.
+fn rows<T, Row: From<T>>(listed: Vec<T>) -> Vec<Row> {
+    listed.into_iter().map(Row::from).collect()
 }
 
 /// Imports, after making the repository unless it is there; a source that cannot be opened is refused

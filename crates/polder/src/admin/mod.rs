@@ -17,7 +17,7 @@ pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;
 pub use progress::Progress;
-pub use rows::{MemberRow, OrgRow, RepoRow, TokenRow, UserRow};
+pub use rows::{MemberRow, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
 pub use run::run;
 pub(crate) use run::{Owner, take};
 pub use server::Server;

@@ -1,6 +1,6 @@
 //! Lines of the lists, as JSON shows them.
 
-use polder_hub::{OrgSummary, RepoSummary, TokenSummary, UserSummary};
+use polder_hub::{OrgSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary};
 use polder_types::{RepoKind, Role, UnixMillis, Visibility};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,30 @@ pub struct RepoRow {
     pub default_branch: String,
     /// Grows by one with every accepted change of its refs.
     pub generation: i64,
+}
+
+/// A line of `quota show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaRow {
+    /// A user or an organisation.
+    pub namespace: String,
+    /// What it may store, in bytes; null is no limit.
+    pub bytes_max: Option<i64>,
+    /// Whether that is `[limits] namespace-bytes` and not its own.
+    pub is_default: bool,
+    /// Large objects, each counted once, in bytes.
+    pub blob_bytes: i64,
+    /// Packs, in bytes.
+    pub pack_bytes: i64,
+    /// Reserved for uploads under way, in bytes.
+    pub reserved_bytes: i64,
+}
+
+impl From<QuotaSummary> for QuotaRow {
+    fn from(quota: QuotaSummary) -> Self {
+        let QuotaSummary { namespace, bytes_max, is_default, blob_bytes, pack_bytes, reserved_bytes } = quota;
+        Self { namespace, bytes_max, is_default, blob_bytes, pack_bytes, reserved_bytes }
+    }
 }
 
 impl From<UserSummary> for UserRow {

@@ -1,4 +1,4 @@
-//! `[limits]`: how much the hub does at once.
+//! `[limits]`: how much the hub does at once, and how much may be stored.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::within;
 use crate::Error;
+use crate::size::parse_size_or_none;
 
 /// `[limits]`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LimitsLayer {
     /// Fetches at once.
@@ -31,6 +32,8 @@ pub struct LimitsLayer {
     pub held_bodies_mib_max: Option<u64>,
     /// Wrong tokens from one address in a minute.
     pub failed_logins_max: Option<u64>,
+    /// What a namespace may store.
+    pub namespace_bytes: Option<String>,
 }
 
 impl LimitsLayer {
@@ -45,6 +48,7 @@ impl LimitsLayer {
             queue_seconds_max: self.queue_seconds_max.or(below.queue_seconds_max),
             held_bodies_mib_max: self.held_bodies_mib_max.or(below.held_bodies_mib_max),
             failed_logins_max: self.failed_logins_max.or(below.failed_logins_max),
+            namespace_bytes: self.namespace_bytes.or(below.namespace_bytes),
         }
     }
 
@@ -59,6 +63,7 @@ impl LimitsLayer {
             queue_seconds_max: Some(0),
             held_bodies_mib_max: Some(0),
             failed_logins_max: Some(0),
+            namespace_bytes: Some(String::new()),
         }
     }
 }
@@ -98,6 +103,15 @@ pub(super) fn limits(layer: &LimitsLayer) -> Result<Limits, Error> {
             1..=1_000_000,
         )?,
     })
+}
+
+/// What a namespace may store that has no quota of its own, in bytes.
+///
+/// # Errors
+/// When it is neither a size nor `none`.
+pub(super) fn namespace_bytes(layer: &LimitsLayer) -> Result<Option<i64>, Error> {
+    let Some(text) = &layer.namespace_bytes else { return Ok(None) };
+    parse_size_or_none(text).map_err(|problem| Error::plain(format!("limits.namespace-bytes: {problem}")))
 }
 
 fn count(key: &str, value: Option<u64>, usual: usize, range: RangeInclusive<u64>) -> Result<usize, Error> {

@@ -51,6 +51,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// How much is done at once.
     pub limits: polder_hub::Limits,
+    /// What a namespace may store that has no quota of its own, in bytes; `None` is no limit.
+    pub namespace_bytes: Option<i64>,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -151,6 +153,7 @@ impl Config {
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
             limits: limits::limits(&layer.limits)?,
+            namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             failpoint: None,
             warnings: Vec::new(),
         })
