@@ -133,8 +133,8 @@ pub struct NewAudit {
     pub result: AuditResult,
     /// The request it was part of.
     pub request: Option<String>,
-    /// More, as a JSON object on one line.
-    pub detail: String,
+    /// More.
+    pub detail: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A row of the log.
@@ -350,7 +350,7 @@ pub(crate) async fn insert(tx: &mut Tx, entry: NewAudit) -> Result<()> {
         entry.repo_name,
         entry.result.as_str(),
         entry.request,
-        entry.detail,
+        serde_json::Value::Object(entry.detail).to_string(),
     ];
     tx.execute(INSERT_AUDIT, args).await.map(drop)
 }

@@ -73,10 +73,11 @@ impl Db {
                 let (id, now) = (TokenId(tx.next_id()), tx.now());
                 let args =
                     args![id, token.hash, token.account, token.scope.as_str(), repos, token.expires, now];
-                match tx.execute(INSERT_TOKEN, args).await? {
-                    0 => Err(Error::Conflict { what: "this token exists".to_owned() }),
-                    _ => Ok(Verdict::Keep(id)),
+                if tx.execute(INSERT_TOKEN, args).await? == 0 {
+                    return Err(Error::Conflict { what: "this token exists".to_owned() });
                 }
+                tx.audit(|entry| drop(entry.detail.insert("token".to_owned(), id.to_string().into())));
+                Ok(Verdict::Keep(id))
             })
         })
         .await

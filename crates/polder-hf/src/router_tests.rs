@@ -37,6 +37,7 @@ impl World {
             hooks: HookOptions::default(),
             limits: Limits::default(),
             namespace_bytes_max: None,
+            audit_keep_days: 365,
             clock: Clock::System,
         })
         .await

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use http::{Method, StatusCode};
+use polder_hub::RequestOrigin;
 use polder_types::{Clock, IdSource};
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{ClientAddress, TrustedProxies};
 use crate::peer::Peer;
 use crate::request_log::{Record, RequestId};
 use crate::respond;
@@ -79,6 +80,7 @@ pub struct App {
     edges: Arc<Vec<Box<dyn AnyEdge>>>,
     ids: Arc<IdSource>,
     proxies: Arc<TrustedProxies>,
+    record_addresses: bool,
 }
 
 /// Edges on their way to becoming an [`App`].
@@ -86,6 +88,7 @@ pub struct App {
 pub struct AppBuilder {
     edges: Vec<Box<dyn AnyEdge>>,
     proxies: TrustedProxies,
+    record_addresses: bool,
 }
 
 impl AppBuilder {
@@ -103,10 +106,22 @@ impl AppBuilder {
         self
     }
 
+    /// Lets the audit log have the clients' addresses.
+    #[must_use]
+    pub fn record_addresses(mut self, record: bool) -> Self {
+        self.record_addresses = record;
+        self
+    }
+
     /// The finished app.
     pub fn build(self) -> App {
         let ids = Arc::new(IdSource::new(Clock::System, 0));
-        App { edges: Arc::new(self.edges), ids, proxies: Arc::new(self.proxies) }
+        App {
+            edges: Arc::new(self.edges),
+            ids,
+            proxies: Arc::new(self.proxies),
+            record_addresses: self.record_addresses,
+        }
     }
 }
 
@@ -124,11 +139,12 @@ impl App {
             request.extensions_mut().insert(client);
         }
         let mut record = Record::begin(&id, &request);
+        let origin = self.origin(&id, &request);
         request.extensions_mut().insert(id.clone());
         let edges = Arc::clone(&self.edges);
         Box::pin(async move {
             let (found, answer) =
-                CaughtPanic(Box::pin(answer(edges, request))).await.unwrap_or_else(|panic| {
+                CaughtPanic(Box::pin(origin.scope(answer(edges, request)))).await.unwrap_or_else(|panic| {
                     tracing::error!(request = %id, panic, "a request panicked");
                     let text = format!("the hub failed to answer; it has been logged as request {id}\n");
                     (None, respond::text(StatusCode::INTERNAL_SERVER_ERROR, text))
@@ -136,6 +152,13 @@ impl App {
             record.found(found);
             record.finish(answer)
         })
+    }
+}
+
+impl App {
+    fn origin(&self, id: &RequestId, request: &Request) -> RequestOrigin {
+        let client = request.extensions().get::<ClientAddress>().filter(|_| self.record_addresses);
+        RequestOrigin { id: id.as_str().to_owned(), address: client.map(|client| client.ip().to_string()) }
     }
 }
 

@@ -15,6 +15,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpo
 use tokio::runtime::Handle;
 
 use crate::Hub;
+use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::error::{Error, Kind, Result};
 use crate::lock_check::Heeded;
@@ -40,6 +41,8 @@ pub(crate) struct Origin {
     pub(crate) lfs_source: Option<PathBuf>,
     /// Where HEAD shall point, whatever the branches are.
     pub(crate) head: Option<String>,
+    /// What the audit log will say.
+    pub(crate) entry: Entry,
 }
 
 /// Objects in quarantine, indexed but not yet trusted.
@@ -100,7 +103,7 @@ impl Hub {
                 return Ok(refused);
             }
             let published = self.publish_pack(received)?;
-            let outcome = Handle::current().block_on(self.db.commit_push(push));
+            let outcome = Handle::current().block_on(self.audited(origin.entry.clone()).commit_push(push));
             let landed = matches!(outcome, Ok(PushOutcome::Done { changed: true, .. }));
             let is_unknown = outcome.as_ref().is_err_and(may_have_committed);
             if published && !landed && !is_unknown {

@@ -8,6 +8,7 @@ use polder_types::{AccountId, RepoId, RepoName, Role, Visibility};
 
 use crate::Hub;
 use crate::admission::{Client, Share};
+use crate::audit::{Entry, RequestOrigin};
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, looks_like_token};
 
@@ -20,16 +21,17 @@ pub enum Credentials {
     Token(Secret),
 }
 
-/// Who is asking.
+/// Who is asking, and in which request.
 #[derive(Debug, Clone)]
 pub struct Principal {
     token: Option<Token>,
     address: Option<IpAddr>,
+    origin: Option<RequestOrigin>,
 }
 
 impl Principal {
     /// Someone without credentials, from nowhere in particular.
-    pub const ANONYMOUS: Self = Self { token: None, address: None };
+    pub const ANONYMOUS: Self = Self { token: None, address: None, origin: None };
 
     /// Whether no credentials were given.
     pub fn is_anonymous(&self) -> bool {
@@ -51,6 +53,14 @@ impl Principal {
         self.token.as_ref().is_some_and(|token| {
             token.account.is_admin && token.scope == Role::Admin && token.repos.is_none()
         })
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    pub(crate) fn origin(&self) -> Option<&RequestOrigin> {
+        self.origin.as_ref()
     }
 
     pub(crate) fn account_id(&self) -> Option<AccountId> {
@@ -97,6 +107,11 @@ impl<L> Grant<L> {
         Share { repo: self.repo.id, client: self.principal.client() }
     }
 
+    /// What its holder does, as the audit log will say it.
+    pub(crate) fn entry(&self, action: &'static str) -> Entry {
+        Entry::of(&self.principal, action).on(self.repo.id, &self.repo.name)
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -109,6 +124,9 @@ impl Grant<Write> {
     }
 }
 
+/// What a failed authentication is called in the audit log.
+const LOGIN: &str = "login";
+
 impl Hub {
     /// Turns credentials into a principal. `address` is the client's, if it is known.
     ///
@@ -117,16 +135,15 @@ impl Hub {
     /// [`Kind::Throttled`] after too many of them from one address; a valid token that is in use here
     /// is still taken then, so that those who share an address with the culprit go on working.
     pub async fn authenticate(&self, credentials: Credentials, address: Option<IpAddr>) -> Result<Principal> {
-        let Credentials::Token(secret) = credentials else {
-            return Ok(Principal { token: None, address });
-        };
+        let principal = |token| Principal { token, address, origin: RequestOrigin::current() };
+        let Credentials::Token(secret) = credentials else { return Ok(principal(None)) };
         let now = self.clock.now();
         let is_valid = |token: &Token| !token.revoked && token.expires.is_none_or(|end| end > now);
         // Looked up by its hash: how long that takes says nothing about the digits of another token.
         let hash = secret.hash();
         let in_use = self.tokens.held(&hash).flatten().filter(is_valid);
         if in_use.is_some() {
-            return Ok(Principal { token: in_use, address });
+            return Ok(principal(in_use));
         }
         self.logins.check(address, now)?;
         let known = if looks_like_token(&secret) {
@@ -134,11 +151,15 @@ impl Hub {
         } else {
             None
         };
-        let token = known.filter(is_valid).ok_or_else(|| {
-            self.logins.failed(address, now);
-            Error::new(Kind::Unauthenticated, "this access token is not valid here")
-        })?;
-        Ok(Principal { token: Some(token), address })
+        if known.as_ref().is_some_and(is_valid) {
+            return Ok(principal(known));
+        }
+        self.logins.failed(address, now);
+        let error = Error::new(Kind::Unauthenticated, "this access token is not valid here");
+        let is_over = known.is_some();
+        let entry = Entry::of(&principal(known), LOGIN).with("is_expired_or_revoked", is_over);
+        self.record_refusal(entry, &error).await;
+        Err(error)
     }
 
     /// Permission to read.
@@ -164,7 +185,9 @@ impl Hub {
         if principal.is_anonymous() {
             return Err(Error::hidden(true, ""));
         }
-        Err(Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it")))
+        let error = Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it"));
+        self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+        Err(error)
     }
 
     async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {

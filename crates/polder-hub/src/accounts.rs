@@ -4,6 +4,7 @@ use polder_db::{Account, AccountKind, NewToken};
 use polder_types::{AccountName, RepoId, RepoName, Role, TokenId};
 
 use crate::Hub;
+use crate::audit::Entry;
 use crate::blocking::to_the_end;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, new_token};
@@ -35,7 +36,8 @@ impl Hub {
     /// # Errors
     /// [`Kind::Conflict`] when the name is taken, ignoring case.
     pub async fn add_user(&self, name: &AccountName, admin: bool) -> Result<()> {
-        self.db.add_user(name, admin).await.map_err(|error| taken(error, name)).map(drop)
+        let entry = Entry::operator("user.add").with("user", name.as_str()).with("admin", admin);
+        self.audited(entry).add_user(name, admin).await.map_err(|error| taken(error, name)).map(drop)
     }
 
     /// Adds an organisation whose first administrator is `owner`.
@@ -46,7 +48,9 @@ impl Hub {
         let owner = self.user(owner).await?;
         let (hub, name) = (self.clone(), name.clone());
         to_the_end(async move {
-            hub.db.add_org(&name, owner.id).await.map_err(|error| taken(error, &name))?;
+            let entry = Entry::operator("org.add").with("org", name.as_str());
+            let db = hub.audited(entry.with("owner", owner.name.as_str()));
+            db.add_org(&name, owner.id).await.map_err(|error| taken(error, &name))?;
             hub.members.clear();
             Ok(())
         })
@@ -65,7 +69,9 @@ impl Hub {
         }
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.set_member(org.id, user.id, role).await?;
+            let entry = Entry::operator("org.member").with("org", org.name.as_str());
+            let entry = entry.with("user", user.name.as_str()).with("role", role.as_str());
+            hub.audited(entry).set_member(org.id, user.id, role).await?;
             hub.members.clear();
             Ok(())
         })
@@ -90,9 +96,12 @@ impl Hub {
             repos: (!repos.is_empty()).then_some(repos),
             expires: request.lifetime_seconds.map(|seconds| self.clock.now().plus_seconds(seconds)),
         };
+        let names: Vec<String> = request.repos.iter().map(ToString::to_string).collect();
+        let entry = Entry::operator("token.add").with("user", user.name.as_str());
+        let entry = entry.with("scope", request.scope.as_str()).with("repos", names);
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.add_token(row).await?;
+            hub.audited(entry).add_token(row).await?;
             hub.tokens.clear();
             Ok(token)
         })
@@ -106,7 +115,8 @@ impl Hub {
     pub async fn revoke_token(&self, id: TokenId) -> Result<()> {
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.revoke_token(id).await.map_err(|error| match error {
+            let entry = Entry::operator("token.revoke").with("token", id.to_string());
+            hub.audited(entry).revoke_token(id).await.map_err(|error| match error {
                 polder_db::Error::NotFound { .. } => Error::not_found(format!("there is no token `{id}`")),
                 error => error.into(),
             })?;

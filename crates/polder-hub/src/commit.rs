@@ -29,6 +29,9 @@ pub struct CommitRequest {
 /// How often changes without a parent are applied again because the branch moved meanwhile.
 const REAPPLY_MAX: usize = 32;
 
+/// What a commit is called in the audit log.
+const COMMIT: &str = "api.commit";
+
 impl Hub {
     /// Writes a commit and moves its branch.
     ///
@@ -38,8 +41,8 @@ impl Hub {
     /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free.
     pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
         let (hub, grant) = (self.clone(), grant.clone());
-        let place = self.pushes.enter(grant.share()).await?;
-        run_admitted(place, move || {
+        let (entry, place) = (grant.entry(COMMIT), self.pushes.enter(grant.share()).await?);
+        let done = run_admitted(place, move || {
             for _ in 0..REAPPLY_MAX {
                 if let Some(commit_id) = hub.try_commit(&grant, &request)? {
                     return Ok(commit_id);
@@ -47,7 +50,11 @@ impl Hub {
             }
             Err(Error::unavailable("the branch moves too fast; try again"))
         })
-        .await
+        .await;
+        if let Err(error) = &done {
+            self.record_refusal(entry, error).await;
+        }
+        done
     }
 
     /// One attempt; `None` when the branch moved and the changes may be applied again. Blocking.
@@ -81,6 +88,7 @@ impl Hub {
             atomic: true,
             lfs_source: None,
             head: None,
+            entry: grant.entry(COMMIT),
         };
         let mut said = String::new();
         let mut say = |line: &str| {

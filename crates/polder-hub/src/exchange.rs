@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::accept::{Origin, Quarantined, Say};
+use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::snapshots::load;
 
@@ -66,6 +67,7 @@ impl Hub {
     fn import_blocking(&self, repo: &Repo, dir: &Path, say: Say<'_>) -> Result<ImportReport> {
         let scratch = self.store.quarantine()?;
         let source = polder_git::open_source(dir, scratch.path())?;
+        let entry = Entry::operator("repo.import").on(repo.id, &repo.name);
         for warning in &source.warnings {
             say(&format!("warning: {warning}"));
         }
@@ -93,6 +95,7 @@ impl Hub {
             atomic: true,
             lfs_source: Some(source.lfs_objects),
             head: Some(source.snapshot.head().to_owned()),
+            entry: entry.clone(),
         };
         let commands = differences(&source.snapshot, &held.snapshot);
         let report = ImportReport { refs: commands.len(), objects };
@@ -102,15 +105,15 @@ impl Hub {
                 result.map_err(|why| Error::invalid(format!("{name}: {why}")))?;
             }
         }
-        self.take_head(repo.id, source.snapshot.head())?;
+        self.take_head(repo.id, source.snapshot.head(), entry)?;
         Ok(report)
     }
 
     /// For a source that differs in nothing but its HEAD.
-    fn take_head(&self, repo: RepoId, head: &str) -> Result<()> {
+    fn take_head(&self, repo: RepoId, head: &str, entry: Entry) -> Result<()> {
         let runtime = Handle::current();
         if runtime.block_on(self.held(repo))?.snapshot.head() != head {
-            runtime.block_on(self.db.set_head(repo, head.to_owned(), None))?;
+            runtime.block_on(self.audited(entry).set_head(repo, head.to_owned(), None))?;
             runtime.block_on(self.forget(repo));
         }
         Ok(())
@@ -158,7 +161,7 @@ impl Hub {
                     new.path
                 )));
             }
-            runtime.block_on(self.publish(repo, staged, None))?;
+            runtime.block_on(self.publish(repo, staged, None, None))?;
         }
         Ok(())
     }
@@ -197,7 +200,9 @@ impl Hub {
             polder_git::export(&held.snapshot, &dir, &packs)?;
             Ok(())
         };
-        self.door.run(work).await
+        self.door.run(work).await?;
+        self.record(Entry::operator("repo.export").on(repo.id, &repo.name)).await;
+        Ok(())
     }
 
     /// The read-only repository that a hook sees.

@@ -9,6 +9,7 @@ use polder_db::{Db, NameState, Token};
 use polder_types::{AccountId, Clock, IdSource, RepoKind, Role, Sha256};
 
 use crate::admission::Admission;
+use crate::audit::Refusals;
 use crate::blocking::{Door, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
 use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
@@ -32,10 +33,13 @@ pub struct HubOptions {
     pub limits: Limits,
     /// What a namespace without a quota of its own may store, in bytes; `None` is no limit.
     pub namespace_bytes_max: Option<i64>,
+    /// How long rows of the audit log are kept, in days.
+    pub audit_keep_days: i64,
     /// Where the time comes from.
     pub clock: Clock,
 }
 
+const DAY_SECONDS: i64 = 24 * 3600;
 /// Most names, tokens and memberships held in memory, each.
 const ROWS_HELD_MAX: u64 = 100_000;
 
@@ -72,6 +76,11 @@ pub struct Inner {
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
     pub(crate) members: Fresh<(AccountId, AccountId), Option<Role>>,
     pub(crate) data_dir: PathBuf,
+    /// How long rows of the audit log are kept, in seconds.
+    pub(crate) audit_keep_seconds: i64,
+    /// Rung when there may be a row to be chained.
+    pub(crate) audit_bell: tokio::sync::Notify,
+    pub(crate) refusals: Refusals,
     /// Held by the one check that runs.
     pub(crate) checking: tokio::sync::Mutex<()>,
     /// Held for as long as the hub lives: one process owns a data directory.
@@ -121,6 +130,9 @@ impl Hub {
             tokens: Fresh::new(ROWS_HELD_MAX),
             members: Fresh::new(ROWS_HELD_MAX),
             data_dir,
+            audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
+            audit_bell: tokio::sync::Notify::new(),
+            refusals: Refusals::default(),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,
         }));

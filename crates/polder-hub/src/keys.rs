@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{SigningKey as HubKey, VerifyingKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey as HubKey, VerifyingKey};
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::{SigningKey, random};
@@ -16,8 +16,11 @@ use crate::secret::{SigningKey, random};
 const HUB_KEY_FILE: &str = "hub.key";
 const URL_KEY_FILE: &str = "url.key";
 
+/// What the text of a public key starts with.
+const ED25519: &str = "ed25519:";
+
 pub(crate) struct Keys {
-    hub: VerifyingKey,
+    hub: HubKey,
     pub(crate) url: SigningKey,
 }
 
@@ -25,14 +28,28 @@ impl Keys {
     /// Reads both keys, making them on the first start. A key file of another length is refused: a
     /// hub never changes its identity by accident.
     pub(crate) fn open(data_dir: &Path) -> Result<Self> {
-        let hub = HubKey::from_bytes(&read_or_make(data_dir, HUB_KEY_FILE)?).verifying_key();
+        let hub = HubKey::from_bytes(&read_or_make(data_dir, HUB_KEY_FILE)?);
         let url = SigningKey::new(&read_or_make(data_dir, URL_KEY_FILE)?)?;
         Ok(Self { hub, url })
     }
 
     pub(crate) fn public_key(&self) -> String {
-        format!("ed25519:{}", STANDARD.encode(self.hub.as_bytes()))
+        format!("{ED25519}{}", STANDARD.encode(self.hub.verifying_key().as_bytes()))
     }
+
+    /// The hub's signature under `text`, in base64.
+    pub(crate) fn sign(&self, text: &str) -> String {
+        STANDARD.encode(self.hub.sign(text.as_bytes()).to_bytes())
+    }
+}
+
+/// Whether `signature` is that of `key` (as [`Keys::public_key`] writes it) under `text`.
+pub(crate) fn verify(key: &str, text: &str, signature: &str) -> bool {
+    let bytes = |text: &str| STANDARD.decode(text).ok();
+    let key = key.strip_prefix(ED25519).and_then(bytes).and_then(|key| <[u8; 32]>::try_from(key).ok());
+    let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok());
+    let signature = bytes(signature).and_then(|bytes| Signature::from_slice(&bytes).ok());
+    key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(text.as_bytes(), &signature).is_ok())
 }
 
 fn read_or_make(dir: &Path, name: &str) -> Result<[u8; 32]> {
@@ -73,6 +90,17 @@ fn read_or_make(dir: &Path, name: &str) -> Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signature_is_good_for_one_text_and_one_key() {
+        let (dir, other) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
+        let keys = Keys::open(dir.path()).expect("made");
+        let (key, signature) = (keys.public_key(), keys.sign("text"));
+        assert!(verify(&key, "text", &signature));
+        assert!(!verify(&key, "texts", &signature));
+        assert!(!verify(&Keys::open(other.path()).expect("made").public_key(), "text", &signature));
+        assert!(!verify(&key, "text", "AAAA") && !verify("ed25519:", "text", &signature));
+    }
 
     #[test]
     fn keys_stay_the_same_and_a_damaged_one_is_refused() {

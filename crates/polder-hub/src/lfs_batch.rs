@@ -8,7 +8,7 @@ use polder_types::{RepoId, Role, Sha256};
 
 use crate::Hub;
 use crate::access::{Grant, Principal, Read, Write};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::signed_url::{Action, Link};
 
 /// An object as a client names it.
@@ -48,6 +48,8 @@ impl LfsAnswer {
     }
 }
 
+/// What git-lfs `docs/api/batch.md` has for "the server has insufficient storage".
+const OVER_QUOTA_STATUS: u16 = 507;
 /// Most repositories looked at to find one that proves the caller may read an object already.
 const PROOF_REPOS_MAX: i64 = 16;
 
@@ -100,14 +102,23 @@ impl Hub {
                 (answer, _) => answer,
             };
             answers.push(match answer {
-                // 507 is what git-lfs `docs/api/batch.md` has for "the server has insufficient storage".
                 Err(error) if error.kind() == Kind::OverQuota => {
-                    LfsAnswer::refused(*object, 507, error.message())
+                    LfsAnswer::refused(*object, OVER_QUOTA_STATUS, error.message())
                 }
                 answer => answer?,
             });
         }
+        self.record_over_quota(grant, &answers).await;
         Ok(answers)
+    }
+
+    /// One row for all objects of a batch that there is no room for.
+    async fn record_over_quota(&self, grant: &Grant<Write>, answers: &[LfsAnswer]) {
+        let refused = answers.iter().filter_map(|answer| answer.error.as_ref());
+        let refused: Vec<_> = refused.filter(|(status, _)| *status == OVER_QUOTA_STATUS).collect();
+        let Some((_, message)) = refused.first() else { return };
+        let error = Error::new(Kind::OverQuota, message.as_str());
+        self.record_refusal(grant.entry("lfs.batch").with("objects", refused.len()), &error).await;
     }
 
     async fn upload_answer(
@@ -130,7 +141,8 @@ impl Hub {
             }
             Some(_) => {
                 if linked.is_none() {
-                    self.db.link_blob(grant.repo_id(), &object.oid).await?;
+                    let entry = grant.entry("lfs.link").with("oid", object.oid.to_string());
+                    self.audited(entry).link_blob(grant.repo_id(), &object.oid).await?;
                 }
                 Ok(LfsAnswer { object, action: None, verify: None, error: None })
             }
@@ -174,6 +186,7 @@ impl Hub {
             oid: object.oid,
             size_bytes: object.size_bytes,
             actor: if action == Action::Download { None } else { grant.actor() },
+            token: if action == Action::Download { None } else { grant.principal().token().map(|t| t.id) },
             expires: self.clock.now().plus_seconds(action.lifetime_seconds()),
         };
         let query = link.query(&self.keys.url);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_blob::{Stage, Staged};
-use polder_db::{Blob, NameState, Repo};
+use polder_db::{Account, Blob, NameState, Repo};
 use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpoint};
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
 use crate::admission::{Client, Share};
+use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
 use crate::error::{Error, Kind, Result};
@@ -70,18 +71,37 @@ impl Hub {
     ) -> Result<()> {
         let repo = self.linked_repo(name).await?;
         let link = Link::check((Action::Upload, repo.id, oid), query, &self.keys.url, self.clock.now())?;
-        self.still_writes(&repo, &link).await?;
-        if content_length.is_some_and(|length| length != link.size_bytes) {
-            return Err(wrong_size(link.size_bytes));
-        }
+        let account = self.still_writes(&repo, &link).await?;
+        let entry = Entry::by_link("lfs.upload", account, link.token).on(repo.id, &repo.name);
+        let entry = entry.with("oid", oid.to_string()).with("size_bytes", link.size_bytes);
+        let object = LfsObject { oid, size_bytes: link.size_bytes };
         let share = Share { repo: repo.id, client: link.actor.map(Client::Account) };
+        let stored = self.take(share, object, content_length, body, entry.clone()).await;
+        if let Err(error) = &stored {
+            self.record_refusal(entry, error).await;
+        }
+        stored
+    }
+
+    async fn take(
+        &self,
+        share: Share,
+        object: LfsObject,
+        content_length: Option<u64>,
+        body: BodyStream,
+        entry: Entry,
+    ) -> Result<()> {
+        if content_length.is_some_and(|length| length != object.size_bytes) {
+            return Err(wrong_size(object.size_bytes));
+        }
+        let repo = share.repo;
         let place = self.uploads.enter(share).await?;
-        let promised = self.reserve(repo.id, link.size_bytes, Hold::Request).await?;
-        let staged = self.stage(body, LfsObject { oid, size_bytes: link.size_bytes }).await;
+        let promised = self.reserve(repo, object.size_bytes, Hold::Request).await?;
+        let staged = self.stage(body, object).await;
         let hub = self.clone();
         to_the_end(async move {
             let stored = match staged {
-                Ok(staged) => hub.publish(repo.id, staged, promised).await.map(drop),
+                Ok(staged) => hub.publish(repo, staged, promised, Some(entry)).await.map(drop),
                 Err(error) => Err(error),
             };
             if stored.is_err() {
@@ -126,16 +146,16 @@ impl Hub {
         }
     }
 
-    /// A writer who lost the right since the link was made must not use it.
-    async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<()> {
-        let Some(actor) = link.actor else { return Ok(()) };
+    /// The account that a link was made for. A writer who lost the right since then must not use it.
+    async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<Option<Account>> {
+        let Some(actor) = link.actor else { return Ok(None) };
         let account = self.db.account(actor).await?;
-        let role = match account {
-            Some(account) => self.account_role(&account, repo.namespace).await?,
+        let role = match &account {
+            Some(account) => self.account_role(account, repo.namespace).await?,
             None => None,
         };
         if role >= Some(Role::Write) {
-            return Ok(());
+            return Ok(account);
         }
         Err(Error::new(Kind::Forbidden, "you may no longer write to this repository"))
     }
@@ -181,7 +201,8 @@ impl Hub {
     }
 
     /// Makes staged bytes durable, then visible. Bytes that are here already are not stored twice. What
-    /// was promised to them is spent; if this fails, the caller gives it back.
+    /// was promised to them is spent; if this fails, the caller gives it back. `entry` goes to the audit
+    /// log with the link.
     ///
     /// # Errors
     /// [`Kind::OverQuota`], promise or not, if the namespace has no room after all.
@@ -190,8 +211,9 @@ impl Hub {
         repo: RepoId,
         staged: Staged,
         promised: Option<ReservationId>,
+        entry: Option<Entry>,
     ) -> Result<Blob> {
-        let db = self.db.spending(promised);
+        let db = self.audited(entry).spending(promised);
         let (sha256, size_bytes) = (*staged.sha256(), staged.size_bytes());
         let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
         if self.db.find_blob(&sha256).await?.is_some_and(|blob| blob.size_bytes == size_bytes)

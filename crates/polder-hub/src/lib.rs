@@ -8,6 +8,7 @@ mod accept;
 mod access;
 mod accounts;
 mod admission;
+mod audit;
 mod blocking;
 mod body;
 mod body_budget;
@@ -42,6 +43,7 @@ mod sweep;
 
 pub use access::{Credentials, Grant, Principal, Read, Write};
 pub use accounts::TokenRequest;
+pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
 pub use commit::CommitRequest;
 pub use directory::{OrgSummary, TokenSummary, UserSummary};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use polder_git::{Command, PushRequest, RefReport, Severity, Sink as _, Snapshot};
 use polder_types::failpoint;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::Hub;
@@ -13,6 +14,10 @@ use crate::access::{Grant, Write};
 use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
 use crate::error::{Error, Kind, Result};
+
+/// What a push is called in the audit log, and most refused refs that a row of it lists.
+const PUSH: &str = "git.push";
+const RECORDED_REFS_MAX: usize = 20;
 
 impl Hub {
     /// Takes a push. The answer is git's report-status; `ok` is said only of what is durable.
@@ -51,9 +56,13 @@ impl Hub {
             }
         };
         let (unpack, results) = match self.try_push(grant, &request, body, &mut say) {
-            Ok(results) => (Ok(()), results),
+            Ok(results) => {
+                self.record_refused_refs(grant, &results);
+                (Ok(()), results)
+            }
             Err(error) => {
                 log(grant, &error);
+                Handle::current().block_on(self.record_refusal(grant.entry(PUSH), &error));
                 (Err(one_line(error.message())), refuse_all(&request.commands, "unpacker error"))
             }
         };
@@ -62,6 +71,18 @@ impl Hub {
             tracing::debug!(repo = %grant.repo(), "the client went away before the report");
         }
         Ok(())
+    }
+
+    /// Puts the refs that were refused into the audit log, each with its reason.
+    fn record_refused_refs(&self, grant: &Grant<Write>, results: &[RefResult]) {
+        let refused = results.iter().filter_map(|(name, result)| Some((name, result.as_ref().err()?)));
+        let count = refused.clone().count();
+        let Some((_, why)) = refused.clone().next() else { return };
+        let named: Vec<Value> =
+            refused.take(RECORDED_REFS_MAX).map(|(name, why)| json!([name, why])).collect();
+        let error = Error::invalid(why.as_str());
+        let entry = grant.entry(PUSH).with("refs_omitted", count - named.len()).with("refs", named);
+        Handle::current().block_on(self.record_refusal(entry, &error));
     }
 
     /// An answer for each command; an `Err` is about the pack as a whole.
@@ -87,6 +108,7 @@ impl Hub {
             atomic: request.capabilities.atomic,
             lfs_source: None,
             head: None,
+            entry: grant.entry(PUSH),
         };
         let held = Handle::current().block_on(self.held(origin.repo))?;
         let received = quarantined.received.as_ref();

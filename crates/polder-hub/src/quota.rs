@@ -7,7 +7,10 @@
 use polder_db::{Limit, Usage};
 use polder_types::{AccountName, RepoId, ReservationId};
 
+use serde_json::Value;
+
 use crate::Hub;
+use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 
 /// How long bytes stay reserved for an upload that neither ends nor fails, in seconds.
@@ -57,7 +60,13 @@ impl Hub {
     /// [`Kind::NotFound`] for an unknown namespace.
     pub async fn set_quota(&self, namespace: &AccountName, limit: Limit) -> Result<()> {
         let account = self.account(namespace).await?;
-        Ok(self.db.set_quota(account.id, limit).await?)
+        let entry = Entry::operator("quota.set").with("namespace", account.name.as_str());
+        let bytes = match limit {
+            Limit::Default => "default".into(),
+            Limit::None => "none".into(),
+            Limit::Bytes(bytes) => Value::from(bytes),
+        };
+        Ok(self.audited(entry.with("bytes_max", bytes)).set_quota(account.id, limit).await?)
     }
 
     /// What one namespace stores, or every one.

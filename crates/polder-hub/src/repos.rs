@@ -4,6 +4,7 @@ use polder_db::{NameState, NewRepo, Repo};
 use polder_types::{RepoId, RepoName, Visibility};
 
 use crate::Hub;
+use crate::audit::Entry;
 use crate::blocking::to_the_end;
 use crate::error::{Error, Kind, Result};
 use crate::secret::random;
@@ -34,7 +35,8 @@ impl Hub {
         let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()? };
         let (hub, name) = (self.clone(), name.clone());
         to_the_end(async move {
-            hub.db.create_repo(new).await.map_err(|error| taken(error, &name))?;
+            let entry = Entry::operator("repo.add").on_name(&name).with("visibility", visibility.as_str());
+            hub.audited(entry).create_repo(new).await.map_err(|error| taken(error, &name))?;
             hub.names.clear();
             Ok(())
         })
@@ -53,7 +55,11 @@ impl Hub {
         self.account(to.namespace()).await?;
         let (hub, to) = (self.clone(), to.clone());
         to_the_end(async move {
-            hub.db.rename_repo(repo.id, to.clone(), None).await.map_err(|error| taken(error, &to))?;
+            let entry = Entry::operator("repo.rename").on(repo.id, &repo.name).with("to", to.to_string());
+            hub.audited(entry)
+                .rename_repo(repo.id, to.clone(), None)
+                .await
+                .map_err(|error| taken(error, &to))?;
             hub.names.clear();
             Ok(())
         })
@@ -68,7 +74,10 @@ impl Hub {
         let repo = self.live_repo(name).await?;
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.set_visibility(repo.id, visibility, None).await?;
+            let entry = Entry::operator("repo.visibility").on(repo.id, &repo.name);
+            hub.audited(entry.with("to", visibility.as_str()))
+                .set_visibility(repo.id, visibility, None)
+                .await?;
             hub.names.clear();
             Ok(())
         })
@@ -83,7 +92,8 @@ impl Hub {
         let repo = self.live_repo(name).await?;
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.delete_repo(repo.id, None).await?;
+            let entry = Entry::operator("repo.delete").on(repo.id, &repo.name);
+            hub.audited(entry).delete_repo(repo.id, None).await?;
             hub.names.clear();
             hub.forget(repo.id).await;
             Ok(())

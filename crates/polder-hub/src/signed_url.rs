@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use percent::query_pairs;
-use polder_types::{AccountId, RepoId, Sha256, UnixMillis};
+use polder_types::{AccountId, RepoId, Sha256, TokenId, UnixMillis};
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::SigningKey;
@@ -48,14 +48,16 @@ pub(crate) struct Link {
     pub(crate) oid: Sha256,
     pub(crate) size_bytes: u64,
     pub(crate) actor: Option<AccountId>,
+    /// The token it was asked for with, for the audit log.
+    pub(crate) token: Option<TokenId>,
     pub(crate) expires: UnixMillis,
 }
 
 impl Link {
     fn signed_text(&self) -> String {
-        let actor = self.actor.map_or(0, |id| id.0);
+        let (actor, token) = (self.actor.map_or(0, |id| id.0), self.token.map_or(0, |id| id.0));
         format!(
-            "polder/lfs/1\n{}\n{}\n{}\n{}\n{actor}\n{}",
+            "polder/lfs/2\n{}\n{}\n{}\n{}\n{actor}\n{token}\n{}",
             self.action.as_str(),
             self.repo,
             self.oid,
@@ -69,6 +71,9 @@ impl Link {
         let mut query = format!("size={}&expires={}", self.size_bytes, self.expires.0);
         if let Some(actor) = self.actor {
             write!(query, "&actor={actor}").unwrap_or_default();
+        }
+        if let Some(token) = self.token {
+            write!(query, "&token={token}").unwrap_or_default();
         }
         write!(query, "&sig={}", key.sign(&self.signed_text())).unwrap_or_default();
         query
@@ -86,12 +91,14 @@ impl Link {
     ) -> Result<Self> {
         // The same words whatever is wrong: they must not tell whether the repository exists.
         let refuse = Error::bad_link;
-        let (mut size_bytes, mut expires, mut actor, mut sig) = (None, None, None, None);
+        let (mut size_bytes, mut expires, mut sig) = (None, None, None);
+        let (mut actor, mut token) = (None, None);
         for (name, value) in query_pairs(query) {
             match name {
                 "size" => size_bytes = value.parse().ok(),
                 "expires" => expires = value.parse().ok().map(UnixMillis),
                 "actor" => actor = Some(AccountId(value.parse().ok().ok_or_else(refuse)?)),
+                "token" => token = Some(TokenId(value.parse().ok().ok_or_else(refuse)?)),
                 "sig" => sig = Some(value),
                 _ => {}
             }
@@ -99,7 +106,7 @@ impl Link {
         let (Some(size_bytes), Some(expires), Some(sig)) = (size_bytes, expires, sig) else {
             return Err(refuse());
         };
-        let link = Self { action, repo, oid, size_bytes, actor, expires };
+        let link = Self { action, repo, oid, size_bytes, actor, token, expires };
         if !key.verify(&link.signed_text(), sig) {
             return Err(refuse());
         }
@@ -130,6 +137,7 @@ mod tests {
             oid: Sha256::new([1; 32]),
             size_bytes: 12,
             actor: Some(AccountId(3)),
+            token: Some(TokenId(5)),
             expires: NOW.plus_seconds(LINK_SECONDS),
         }
     }
@@ -148,6 +156,8 @@ mod tests {
             (wanted, query.replace("size=12", "size=13")),
             (wanted, query.replace("actor=3", "actor=4")),
             (wanted, query.replace("&actor=3", "")),
+            (wanted, query.replace("token=5", "token=6")),
+            (wanted, query.replace("&token=5", "")),
             (wanted, query.replace("expires=", "expires=9")),
             (wanted, query.replace("&sig=", "&sig=x")),
             (wanted, String::new()),

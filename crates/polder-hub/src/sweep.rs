@@ -19,8 +19,13 @@ const PAGE: i64 = 1_000;
 const JOBS_MAX: i64 = 1_000;
 
 impl Hub {
-    /// Does upkeep now and every hour. Ends never; failures are logged and tried again.
+    /// Does upkeep now and every hour, and keeps the audit log's chain. Ends never; failures are logged and
+    /// tried again.
     pub async fn upkeep(&self) {
+        tokio::join!(self.upkeep_hourly(), self.keep_audit_chain());
+    }
+
+    async fn upkeep_hourly(&self) {
         loop {
             if let Err(error) = self.upkeep_once().await {
                 tracing::error!(error = %error.chain(), "upkeep failed");
@@ -38,6 +43,7 @@ impl Hub {
         let (packs, blobs) = self.remove_condemned().await?;
         self.move_unknown(packs, blobs).await?;
         self.db.release_lapsed(self.clock.now()).await?;
+        self.drop_old_audit().await?;
         for job in jobs {
             self.db.finish_job(&job).await?;
         }

@@ -45,6 +45,38 @@ impl UnixMillis {
     }
 }
 
+impl std::str::FromStr for UnixMillis {
+    type Err = String;
+
+    /// Reads a day (`2026-11-26`, its beginning in UTC) or a moment (`2026-11-26T21:30:00Z`).
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no moment: write 2026-11-26 or 2026-11-26T21:30:00Z");
+        let (day, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+        let numbers = |text: &str, between: char| -> Option<[i64; 3]> {
+            let parts: Option<Vec<i64>> = text.split(between).map(|part| part.parse().ok()).collect();
+            parts?.try_into().ok()
+        };
+        let [year, month, day] = numbers(day, '-').ok_or_else(wrong)?;
+        let [hour, minute, second] =
+            time.strip_suffix('Z').and_then(|time| numbers(time, ':')).ok_or_else(wrong)?;
+        if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return Err(wrong());
+        }
+        if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
+            return Err(wrong());
+        }
+        // The inverse of the above.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+        let day = era * ERA_DAYS + year * 365 + year / 4 - year / 100 + (153 * month + 2) / 5 + day - 1;
+        let moment = Self(
+            ((day - EPOCH_DAYS) * DAY_SECONDS + hour * 3_600 + minute * 60 + second).saturating_mul(1000),
+        );
+        // The 31st of February comes back as another day.
+        if moment.rfc3339().starts_with(text.get(..10).unwrap_or(text)) { Ok(moment) } else { Err(wrong()) }
+    }
+}
+
 /// Where the time comes from: the machine, or a value that a test moves.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
@@ -86,6 +118,20 @@ mod tests {
             (-1, "1969-12-31T23:59:59Z"),
         ] {
             assert_eq!(UnixMillis(seconds * 1000).rfc3339(), text);
+            let read = text.parse::<UnixMillis>();
+            assert_eq!(read.ok(), (seconds >= 0).then_some(UnixMillis(seconds * 1000)), "{text}");
+        }
+        assert_eq!("2000-02-29".parse(), Ok(UnixMillis(951_782_400_000)));
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-1-1",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+        ] {
+            assert!(wrong.parse::<UnixMillis>().is_err(), "{wrong}");
         }
     }
 }

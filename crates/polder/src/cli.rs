@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use polder_hub::QuotaLimit;
-use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
+use polder_types::{AccountName, Clock, RepoName, Role, TokenId, UnixMillis, Visibility};
 
-use crate::admin::Command;
+use crate::admin::{AuditTask, Command};
 use crate::size::parse_limit;
 
 /// A git-backed hub for models and datasets.
@@ -59,6 +59,8 @@ pub enum Action {
     /// What users and organisations may store
     #[command(subcommand)]
     Quota(Quota),
+    /// What was done on this hub and what was refused, and by whom
+    Audit(Audit),
     /// Check that everything stored is present and intact; exit 1 and a list if not
     Fsck(Fsck),
     /// Run a hub with sample repositories in a temporary data directory
@@ -225,6 +227,49 @@ pub enum Quota {
     },
 }
 
+/// `polder audit …`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Audit {
+    /// What else to do with it than to list it
+    #[command(subcommand)]
+    pub action: Option<AuditAction>,
+    /// Not before this moment (2026-11-26, 2026-11-26T21:30:00Z) or this long ago (90d, 12h)
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    pub since: Option<UnixMillis>,
+    /// Only on this repository, under whatever names it had
+    #[arg(long, value_name = "ID")]
+    pub repo: Option<RepoName>,
+    /// Only by this user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<AccountName>,
+    /// The latest so many
+    #[arg(long, value_name = "COUNT", default_value = "1000")]
+    pub limit: usize,
+    /// How to list
+    #[command(flatten)]
+    pub list: List,
+}
+
+/// `polder audit export` and `verify`
+#[derive(Debug, Subcommand)]
+pub enum AuditAction {
+    /// Write it as lines of JSON, each with the hash of the one before, the last one signed
+    Export {
+        /// From this place in the chain on
+        #[arg(long, value_name = "INDEX", default_value = "1")]
+        since: i64,
+    },
+    /// Check the chain of hashes; exit 1 if a line was altered, dropped or moved
+    Verify {
+        /// What `audit export` wrote; without it, what the database has
+        file: Option<PathBuf>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
+}
+
 /// How to list.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct List {
@@ -270,6 +315,7 @@ impl From<Action> for Invocation {
             Action::Token(token) => token.command(),
             Action::Repo(repo) => repo.command(),
             Action::Quota(quota) => quota.command(),
+            Action::Audit(audit) => audit.command(),
             Action::Fsck(Fsck { deep, list }) => (Command::Fsck { deep }, list.json),
         };
         Self::Admin { command, json }
@@ -326,6 +372,21 @@ impl Repo {
     }
 }
 
+impl Audit {
+    fn command(self) -> (Command, bool) {
+        let Self { action, since, repo, user, limit, list } = self;
+        match action {
+            None => (Command::Audit { task: AuditTask::List { since, repo, user, limit } }, list.json),
+            Some(AuditAction::Export { since }) => {
+                (Command::Audit { task: AuditTask::Export { since } }, false)
+            }
+            Some(AuditAction::Verify { file, list }) => {
+                (Command::Audit { task: AuditTask::Verify { file } }, list.json)
+            }
+        }
+    }
+}
+
 impl Quota {
     fn command(self) -> (Command, bool) {
         match self {
@@ -341,6 +402,17 @@ const TOKEN_LIFE_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 fn parse_token_id(text: &str) -> Result<TokenId, String> {
     let wrong = |_error| format!("`{text}` is not a token's number; `polder token list` shows them");
     text.parse().map(TokenId).map_err(wrong)
+}
+
+/// Reads a moment, or how long ago it was.
+fn parse_since(text: &str) -> Result<UnixMillis, String> {
+    match parse_duration(text) {
+        Ok(ago) => {
+            let seconds = i64::try_from(ago.as_secs()).unwrap_or(i64::MAX);
+            Ok(Clock::System.now().plus_seconds(-seconds))
+        }
+        Err(_) => text.parse(),
+    }
 }
 
 /// Reads `90d`, `12h`, `30m`, `45s` or `2w`.
@@ -413,6 +485,11 @@ mod tests {
             "quota set acme none",
             "quota show",
             "quota show acme --json",
+            "audit",
+            "audit --since 7d --repo acme/m --user ada --limit 5 --json",
+            "audit export --since 17",
+            "audit verify",
+            "audit verify audit.jsonl --json",
             "fsck --deep --json",
             "demo",
             "demo --listen 127.0.0.1:0",
@@ -445,6 +522,8 @@ mod tests {
             "repo list --yaml",
             "quota set acme",
             "quota set acme much",
+            "audit --since noon",
+            "audit export file",
             "fsck everything",
         ] {
             assert!(parse(words).is_err(), "{words}");

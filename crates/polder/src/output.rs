@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::admin::{Answer, OrgRow, QuotaRow, TokenRow, UserRow};
+use crate::admin::{Answer, AuditRow, OrgRow, QuotaRow, TokenRow, UserRow};
 use crate::size::show_size;
 
 /// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
@@ -16,6 +16,8 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
+        Answer::Audit(rows) if json => write_json(out, rows),
+        Answer::AuditVerified(report) if json => write_json(out, report),
         Answer::Fsck(found) if json => write_json(out, found),
         Answer::Done(sentence) => writeln!(out, "{sentence}"),
         Answer::Token(secret) => writeln!(out, "{secret}"),
@@ -28,6 +30,17 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
                 .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
         ),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
+        Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
+        Answer::AuditVerified(report) => match &report.problem {
+            Some(problem) => writeln!(out, "the chain is broken: {problem}"),
+            None if report.first == 0 => writeln!(out, "there is no line: the chain is whole"),
+            None => writeln!(
+                out,
+                "lines {} to {}: the chain is whole\n{}",
+                report.first, report.last, report.hash
+            ),
+        },
+        Answer::Written => Ok(()),
         Answer::Fsck(found) => {
             for problem in &found.problems {
                 writeln!(out, "{problem}")?;
@@ -69,6 +82,12 @@ fn token_cells(row: &TokenRow) -> Vec<String> {
     let expires =
         row.expires.as_ref().map_or_else(|| "never expires".to_owned(), |end| format!("until {end}"));
     vec![row.id.clone(), row.user.clone(), row.scope.to_string(), repos, expires, row.created.clone()]
+}
+
+fn audit_cells(row: &AuditRow) -> Vec<String> {
+    let repo = row.repo.clone().unwrap_or_else(|| "-".to_owned());
+    let detail = row.detail.to_string();
+    vec![row.time.clone(), row.who.clone(), row.action.clone(), repo, row.result.clone(), detail]
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use crate::admin::{self, Answer, Command};
+use crate::admin::{self, Answer, Command, Line};
 use crate::cli::{Cli, Invocation, Serve};
 use crate::config::{Config, Environment};
 use crate::{Error, demo, failpoint, logging, output, serve};
@@ -79,11 +79,15 @@ async fn command_line(config: &Config, command: Command, json: bool) -> Result<E
     }
     Ok(match answer {
         Answer::Fsck(found) if !found.problems.is_empty() => ExitCode::FAILURE,
+        Answer::AuditVerified(report) if report.problem.is_some() => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
 }
 
-/// Progress goes to standard error, so that standard output is only the answer.
-fn tell(line: &str) {
-    let _told = writeln!(io::stderr().lock(), "{line}");
+/// Progress goes to standard error, so that standard output is only what was asked for.
+fn tell(line: &Line) {
+    let _told = match line {
+        Line::Progress(line) => writeln!(io::stderr().lock(), "{line}"),
+        Line::Output(line) => writeln!(io::stdout().lock(), "{line}"),
+    };
 }

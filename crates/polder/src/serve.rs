@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use polder_http::{App, Ops, Stop, TrustedProxies};
+use polder_http::{App, AppBuilder, Ops, Stop, TrustedProxies};
 use polder_hub::{Hub, storage_failed};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -29,6 +29,7 @@ pub(crate) struct Serving {
     pub(crate) login: Option<FirstLogin>,
     door: Door,
     proxies: TrustedProxies,
+    record_addresses: bool,
     admin: AdminServer,
     signals: Signals,
     stop: Stop,
@@ -78,8 +79,9 @@ impl Serving {
         let signals = Signals::new()?;
         let admin = AdminServer::bind(&config.data)?;
         let url = config.public_url.clone().unwrap_or_else(|| bound.clone());
-        let proxies = config.proxies.clone();
-        Ok(Self { hub, url, bound, login, door, proxies, admin, signals, stop: Stop::default() })
+        let (proxies, record_addresses) = (config.proxies.clone(), config.audit.addresses);
+        let stop = Stop::default();
+        Ok(Self { hub, url, bound, login, door, proxies, record_addresses, admin, signals, stop })
     }
 
     /// Prints how to log in, if this is the first start, and where the hub listens.
@@ -100,11 +102,11 @@ impl Serving {
     /// # Errors
     /// When storage failed: nothing more may be written by this process.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let Self { hub, url, door, proxies, admin, mut signals, stop, .. } = self;
+        let Self { hub, url, door, proxies, record_addresses, admin, mut signals, stop, .. } = self;
         let reload = Notify::new();
         let hangup = door.can_reload().then_some(&reload);
         let recorder = metrics::start()?;
-        let app = app(&hub, proxies, {
+        let app = app(&hub, App::builder().trust(proxies).record_addresses(record_addresses), {
             let recorder = recorder.clone();
             Box::new(move || recorder.render())
         });
@@ -136,9 +138,8 @@ impl Serving {
     }
 }
 
-fn app(hub: &Hub, proxies: TrustedProxies, metrics: polder_http::MetricsText) -> App {
-    App::builder()
-        .trust(proxies)
+fn app(hub: &Hub, builder: AppBuilder, metrics: polder_http::MetricsText) -> App {
+    builder
         .mount(Ops::new(hub.clone(), metrics))
         .mount(polder_smart::Smart::new(hub.clone()))
         .mount(polder_hf::Hf::new(hub.clone()))

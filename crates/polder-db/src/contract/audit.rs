@@ -14,7 +14,7 @@ fn entry(action: &'static str) -> NewAudit {
         repo_name: Some("acme/a".to_owned()),
         result: AuditResult::Ok,
         request: Some("r-1".to_owned()),
-        detail: "{}".to_owned(),
+        detail: serde_json::Map::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polder_types::limits::REFS_PER_REPO_MAX;
 use polder_types::{ObjectId, Sha256};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::decide::{Results, changes, creates, decide, deletes};
 use super::load::{TAKE_TURN, relevant_refs};
@@ -110,7 +110,7 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
         let namespace = quota::namespace_of(tx, push.repo).await?;
         quota::charge(tx, namespace, Change { packs: pack_bytes, ..Change::default() }).await?;
     }
-    tx.audit(|entry| entry.detail = audit_detail(&done, turn.generation));
+    tx.audit(|entry| entry.detail.extend(audit_detail(&done, turn.generation)));
     Ok(Verdict::Keep(outcome(&push, results, turn.generation, head, true)))
 }
 
@@ -155,10 +155,12 @@ fn fact<'a>(turn: &'a Turn, head: &'a str, done: &[&'a RefUpdate], pointers: &Po
 }
 
 /// What the audit log says of a push: the refs that changed, as name, old and new.
-fn audit_detail(done: &[&RefUpdate], generation: i64) -> String {
-    let refs: Vec<_> =
-        done.iter().take(AUDIT_REFS_MAX).map(|update| (&update.name, update.old, update.new)).collect();
-    json!({"generation": generation, "refs": refs, "refs_omitted": done.len() - refs.len()}).to_string()
+fn audit_detail(done: &[&RefUpdate], generation: i64) -> [(String, Value); 3] {
+    let refs: Vec<_> = done.iter().take(AUDIT_REFS_MAX).collect();
+    let omitted = done.len() - refs.len();
+    let refs: Vec<Value> = refs.iter().map(|update| json!([update.name, update.old, update.new])).collect();
+    [("generation", generation.into()), ("refs", refs.into()), ("refs_omitted", omitted.into())]
+        .map(|(key, value)| (key.to_owned(), value))
 }
 
 fn outcome(push: &Push, results: Results, generation: i64, head: String, changed: bool) -> PushOutcome {

@@ -147,6 +147,15 @@ impl Db {
         }))
     }
 
+    /// The repository that has or had a name, deleted or not.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn repo_of_name(&self, kind: RepoKind, fold: &str) -> Result<Option<RepoId>> {
+        let row = self.row(NAME_STATE, args![kind.as_str(), fold]).await?;
+        row.map(|row| Ok(RepoId(row.read(1)?))).transpose()
+    }
+
     /// Reads a live repository.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub(crate) async fn fixture() -> Fixture {
         hooks: HookOptions::default(),
         limits: Limits::default(),
         namespace_bytes_max: None,
+        audit_keep_days: 365,
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");

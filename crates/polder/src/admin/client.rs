@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 
 use super::socket_path::SocketPath;
 use super::wire::{REPLY_BYTES_MAX, Reply, Request, VERSION, read_line, write_line};
-use super::{Answer, Command};
+use super::{Answer, Command, Line};
 use crate::Error;
 
 /// A connection to the server that owns a data directory.
@@ -36,18 +36,18 @@ impl Client {
         }
     }
 
-    /// Sends a command and waits for its answer, handing each progress line to `progress`.
+    /// Sends a command and waits for its answer, handing each line before it to `tell`.
     ///
     /// # Errors
     /// What the server answers; or that it went away first.
-    pub async fn ask(self, command: Command, mut progress: impl FnMut(&str)) -> Result<Answer, Error> {
+    pub async fn ask(self, command: Command, mut tell: impl FnMut(&Line)) -> Result<Answer, Error> {
         let lost = |source| Error::caused_by("the server went away before it answered", source);
         let (reader, mut writer) = self.0.into_split();
         let mut reader = BufReader::new(reader);
         write_line(&mut writer, &Request { version: VERSION, command }).await.map_err(lost)?;
         loop {
             match read_line(&mut reader, REPLY_BYTES_MAX).await.map_err(lost)? {
-                Some(Reply::Progress(line)) => progress(&line),
+                Some(Reply::Line(line)) => tell(&line),
                 Some(Reply::Answer(answer)) => return Ok(answer),
                 Some(Reply::Error(error)) => return Err(Error::plain(error)),
                 None => return Err(Error::plain("the server went away before it answered")),

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use polder_hub::{FsckReport, QuotaLimit};
+use polder_hub::{AuditReport, FsckReport, QuotaLimit};
 use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
-use super::{OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
+use super::{AuditRow, AuditTask, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
 
 /// One thing that the operator asks of the hub.
 ///
@@ -107,6 +107,8 @@ pub enum Command {
         #[serde(with = "text::maybe")]
         namespace: Option<AccountName>,
     },
+    /// `audit …`
+    Audit { task: AuditTask },
     /// `fsck`
     Fsck { deep: bool },
 }
@@ -117,7 +119,10 @@ impl Command {
     /// # Errors
     /// When there is no working directory, or the path is empty.
     pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
-        if let Self::RepoImport { dir, .. } | Self::RepoExport { dir, .. } = &mut self {
+        if let Self::RepoImport { dir, .. }
+        | Self::RepoExport { dir, .. }
+        | Self::Audit { task: AuditTask::Verify { file: Some(dir) } } = &mut self
+        {
             *dir = std::path::absolute(&*dir)?;
         }
         Ok(self)
@@ -142,6 +147,12 @@ pub enum Answer {
     Repos(Vec<RepoRow>),
     /// `quota show`
     Quotas(Vec<QuotaRow>),
+    /// `audit`
+    Audit(Vec<AuditRow>),
+    /// `audit verify`
+    AuditVerified(AuditReport),
+    /// Everything was said already, line by line.
+    Written,
     /// `fsck`
     Fsck(FsckAnswer),
 }
@@ -169,7 +180,7 @@ impl From<FsckReport> for FsckAnswer {
 }
 
 /// A name as text inside JSON, checked again by whoever reads it.
-mod text {
+pub(super) mod text {
     use std::fmt::Display;
     use std::str::FromStr;
 
@@ -188,11 +199,11 @@ mod text {
     }
 
     /// A name, or null.
-    pub(super) mod maybe {
+    pub(crate) mod maybe {
         use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
 
         #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-        pub(in super::super) fn serialize<T: Display, S: Serializer>(
+        pub(crate) fn serialize<T: Display, S: Serializer>(
             name: &Option<T>,
             out: S,
         ) -> Result<S::Ok, S::Error> {
@@ -202,7 +213,7 @@ mod text {
             }
         }
 
-        pub(in super::super) fn deserialize<'de, T, D>(input: D) -> Result<Option<T>, D::Error>
+        pub(crate) fn deserialize<'de, T, D>(input: D) -> Result<Option<T>, D::Error>
         where
             T: FromStr<Err: Display>,
             D: Deserializer<'de>,
@@ -216,14 +227,11 @@ mod text {
     pub(super) mod many {
         use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
 
-        pub(in super::super) fn serialize<T: Display, S: Serializer>(
-            names: &[T],
-            out: S,
-        ) -> Result<S::Ok, S::Error> {
+        pub(crate) fn serialize<T: Display, S: Serializer>(names: &[T], out: S) -> Result<S::Ok, S::Error> {
             out.collect_seq(names.iter().map(ToString::to_string))
         }
 
-        pub(in super::super) fn deserialize<'de, T, D>(input: D) -> Result<Vec<T>, D::Error>
+        pub(crate) fn deserialize<'de, T, D>(input: D) -> Result<Vec<T>, D::Error>
         where
             T: FromStr<Err: Display>,
             D: Deserializer<'de>,

@@ -74,6 +74,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         Command::QuotaShow { namespace } => {
             Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
         }
+        Command::Audit { task } => task.execute(hub, progress).await,
         Command::Fsck { deep } => {
             let report = hub.fsck(FsckOptions { deep }, progress.teller()).await?;
             Ok(Answer::Fsck(FsckAnswer::from(report)))

@@ -3,6 +3,7 @@
 //! While a server runs, a command goes to it as one line of JSON through `polder.sock` in the data
 //! directory; otherwise the command opens the directory itself. Both ways end in [`execute`].
 
+mod audit;
 mod client;
 mod command;
 mod execute;
@@ -13,11 +14,12 @@ mod server;
 mod socket_path;
 mod wire;
 
+pub use audit::AuditTask;
 pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;
-pub use progress::Progress;
-pub use rows::{MemberRow, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
+pub use progress::{Line, Progress};
+pub use rows::{AuditRow, MemberRow, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
 pub use run::run;
 pub(crate) use run::{Owner, take};
 pub use server::Server;

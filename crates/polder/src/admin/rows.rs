@@ -1,6 +1,6 @@
 //! Lines of the lists, as JSON shows them.
 
-use polder_hub::{OrgSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary};
+use polder_hub::{AuditEntry, OrgSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary};
 use polder_types::{RepoKind, Role, UnixMillis, Visibility};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,41 @@ pub struct RepoRow {
     pub default_branch: String,
     /// Grows by one with every accepted change of its refs.
     pub generation: i64,
+}
+
+/// A line of `audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When (RFC 3339, UTC).
+    pub time: String,
+    /// The account's name, `anonymous`, `operator` or `hub`.
+    pub who: String,
+    /// With which token.
+    pub token: Option<String>,
+    /// From which address, if that is kept.
+    pub address: Option<String>,
+    /// What, such as `git.push`.
+    pub action: String,
+    /// On which repository, by its name then.
+    pub repo: Option<String>,
+    /// ok, refused or failed.
+    pub result: String,
+    /// In which request.
+    pub request: Option<String>,
+    /// More about it.
+    pub detail: serde_json::Value,
+    /// Place in the chain; null until it has one.
+    pub index: Option<i64>,
+}
+
+impl From<AuditEntry> for AuditRow {
+    fn from(entry: AuditEntry) -> Self {
+        let AuditEntry { time, who, token, address, action, repo, result, request, detail, index } = entry;
+        // What is not JSON any more was altered; `audit verify` says where.
+        let detail = serde_json::from_str(&detail).unwrap_or(serde_json::Value::String(detail));
+        let time = time.rfc3339();
+        Self { time, who, token, address, action, repo, result, request, detail, index }
+    }
 }
 
 /// A line of `quota show`.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use polder_hub::{Hub, Kind};
 use tokio::sync::mpsc;
 
-use super::{Answer, Client, Command, Progress, execute};
+use super::{Answer, Client, Command, Line, Progress, execute};
 use crate::config::{Config, PublicUrl};
 use crate::options::hub_options;
 use crate::{Error, data_dir};
@@ -45,11 +45,11 @@ pub(crate) async fn take(config: &Config, public_url: Option<&PublicUrl>) -> Res
     }
 }
 
-/// Runs `command` and gives its answer, handing each progress line to `tell`.
+/// Runs `command` and gives its answer, handing each line before it to `tell`.
 ///
 /// # Errors
 /// What went wrong, in the operator's words.
-pub async fn run(config: &Config, command: Command, tell: fn(&str)) -> Result<Answer, Error> {
+pub async fn run(config: &Config, command: Command, tell: fn(&Line)) -> Result<Answer, Error> {
     let command = command
         .with_absolute_paths()
         .map_err(|error| Error::caused_by("cannot tell where the directory is", error))?;
@@ -60,7 +60,7 @@ pub async fn run(config: &Config, command: Command, tell: fn(&str)) -> Result<An
     }
 }
 
-async fn run_here(hub: &Hub, command: Command, tell: fn(&str)) -> Result<Answer, Error> {
+async fn run_here(hub: &Hub, command: Command, tell: fn(&Line)) -> Result<Answer, Error> {
     let (progress, lines) = Progress::new();
     let work = async {
         let outcome = execute(hub, command, &progress).await;
@@ -72,7 +72,7 @@ async fn run_here(hub: &Hub, command: Command, tell: fn(&str)) -> Result<Answer,
     outcome
 }
 
-async fn relay(mut lines: mpsc::Receiver<String>, tell: fn(&str)) {
+async fn relay(mut lines: mpsc::Receiver<Line>, tell: fn(&Line)) {
     while let Some(line) = lines.recv().await {
         tell(&line);
     }

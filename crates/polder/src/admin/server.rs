@@ -119,7 +119,7 @@ async fn answer(hub: &Hub, stream: UnixStream) -> io::Result<()> {
     };
     let relay = async {
         while let Some(line) = lines.recv().await {
-            write_line(&mut writer, &Reply::Progress(line)).await?;
+            write_line(&mut writer, &Reply::Line(line)).await?;
         }
         Ok::<(), io::Error>(())
     };

@@ -17,7 +17,7 @@ fn config(data: &Path) -> Config {
     Config::resolve(Layer { data: Some(data.to_owned()), ..Layer::default() }).unwrap()
 }
 
-fn silent(_line: &str) {}
+fn silent(_line: &Line) {}
 
 async fn ask(config: &Config, command: Command) -> Result<Answer, String> {
     Box::pin(run(config, command, silent)).await.map_err(|error| error.to_string())
@@ -162,8 +162,8 @@ async fn what_is_no_command_gets_an_error_and_harms_nobody() {
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "does not understand"),
         (b"{}\n".to_vec(), "does not understand"),
         (b"{\"version\":9,\"command\":{\"command\":\"repo-list\"}}\n".to_vec(), "version"),
-        (b"{\"version\":1,\"command\":{\"command\":\"explode\"}}\n".to_vec(), "does not understand"),
-        (b"{\"version\":1,".to_vec(), "cut off"),
+        (b"{\"version\":2,\"command\":{\"command\":\"explode\"}}\n".to_vec(), "does not understand"),
+        (b"{\"version\":2,".to_vec(), "cut off"),
         (vec![b' '; (1 << 20) + 1], "too long"),
         (Vec::new(), ""),
     ] {

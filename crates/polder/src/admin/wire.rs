@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{Answer, Command};
+use super::{Answer, Command, Line};
 
 /// Grows when a line changes its meaning; both ends must be of the same.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Longest request line, in bytes.
 pub(super) const REQUEST_BYTES_MAX: u64 = 1 << 20;
 /// Longest reply line, in bytes: a list of about a million repositories.
@@ -21,8 +21,8 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
-    /// How far it is; more lines follow.
-    Progress(String),
+    /// A line; more follow.
+    Line(Line),
     /// The end, well.
     Answer(Answer),
     /// The end, badly; a text for the operator.

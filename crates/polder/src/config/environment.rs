@@ -55,6 +55,10 @@ impl Environment {
                     let number: u64 = text.parse().map_err(|_error| wrong(&"must be a whole number"))?;
                     Value::from(number)
                 }
+                Value::Bool(_) => {
+                    let yes: bool = text.parse().map_err(|_error| wrong(&"must be true or false"))?;
+                    Value::from(yes)
+                }
                 Value::Array(_) => text.split(',').map(|item| Value::from(item.trim())).collect(),
                 _ => Value::from(text),
             };

@@ -29,6 +29,8 @@ pub struct Layer {
     pub tls: TlsLayer,
     /// How much is done at once.
     pub limits: LimitsLayer,
+    /// What stays on record.
+    pub audit: AuditLayer,
 }
 
 /// `[log]`
@@ -67,6 +69,16 @@ pub struct ProxyLayer {
     pub header: Option<ForwardedHeader>,
 }
 
+/// `[audit]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AuditLayer {
+    /// How long rows are kept, in days.
+    pub keep_days: Option<u64>,
+    /// Whether they have the clients' addresses.
+    pub addresses: Option<bool>,
+}
+
 impl Layer {
     /// What `self` says, and what `below` says where `self` says nothing.
     #[must_use]
@@ -92,6 +104,10 @@ impl Layer {
             },
             tls: self.tls.over(below.tls),
             limits: self.limits.over(below.limits),
+            audit: AuditLayer {
+                keep_days: self.audit.keep_days.or(below.audit.keep_days),
+                addresses: self.audit.addresses.or(below.audit.addresses),
+            },
         }
     }
 
@@ -119,6 +135,7 @@ impl Layer {
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
             limits: LimitsLayer::every_key(),
+            audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
         }
     }
 }

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
-pub use layer::{HooksLayer, Layer, LogLayer, ProxyLayer};
+pub use layer::{AuditLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
 pub use limits::LimitsLayer;
 pub use tls::{Tls, TlsLayer};
 pub use url::PublicUrl;
@@ -27,6 +27,8 @@ pub const DATA_DEFAULT: &str = "./polder-data";
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 /// Where hooks find programs when nothing says otherwise.
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Longest time that rows of the audit log can be kept, in days (100 years).
+const AUDIT_DAYS_MAX: u64 = 36_500;
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: polder_hub::Limits,
     /// What a namespace may store that has no quota of its own, in bytes; `None` is no limit.
     pub namespace_bytes: Option<i64>,
+    /// What stays on record.
+    pub audit: Audit,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -93,6 +97,15 @@ pub struct Hooks {
     pub memory_mib_max: u64,
     /// The `PATH` of hooks.
     pub path: String,
+}
+
+/// What stays on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// How long rows of the audit log are kept, in days.
+    pub keep_days: i64,
+    /// Whether they have the clients' addresses.
+    pub addresses: bool,
 }
 
 impl Config {
@@ -154,6 +167,7 @@ impl Config {
             tls,
             limits: limits::limits(&layer.limits)?,
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
+            audit: audit(&layer.audit)?,
             failpoint: None,
             warnings: Vec::new(),
         })
@@ -217,6 +231,12 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<u64, Error> {
         return Ok(value);
     }
     Err(Error::plain(format!("{key}: {value} is not between {least} and {most}")))
+}
+
+fn audit(layer: &AuditLayer) -> Result<Audit, Error> {
+    let days = within("audit.keep-days", layer.keep_days.unwrap_or(365), 1, AUDIT_DAYS_MAX)?;
+    let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("audit.keep-days", error))?;
+    Ok(Audit { keep_days, addresses: layer.addresses.unwrap_or(false) })
 }
 
 fn log_directives(text: String) -> Result<String, Error> {

@@ -121,6 +121,8 @@ fn values_without_sense_are_refused_with_their_key() {
         ("POLDER_HOOKS_MEMORY_MIB_MAX", "1", "hooks.memory-mib-max"),
         ("POLDER_LIMITS_FETCHES_MAX", "0", "limits.fetches-max"),
         ("POLDER_LIMITS_QUEUE_SECONDS_MAX", "9999", "limits.queue-seconds-max"),
+        ("POLDER_AUDIT_KEEP_DAYS", "0", "audit.keep-days"),
+        ("POLDER_AUDIT_ADDRESSES", "maybe", "POLDER_AUDIT_ADDRESSES"),
         ("POLDER_LIMITS_NAMESPACE_BYTES", "plenty", "limits.namespace-bytes"),
         ("POLDER_HOOKS_PRE_RECEIVE", "/nowhere/hook", "/nowhere/hook"),
         ("POLDER_HOOKS_POST_RECEIVE", "/etc", "hooks.post-receive"),
