@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use polder_types::without_secrets;
+
 /// What every fallible function here returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -82,7 +84,8 @@ impl Error {
 
     /// A refusal with its words for the client.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self::Refused { message: message.into() }
+        // Git repeats what was sent, and that may be a token.
+        Self::Refused { message: without_secrets(&message.into()).into_owned() }
     }
 
     /// A named limit exceeded, with the words for the client.

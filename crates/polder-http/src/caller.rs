@@ -89,7 +89,7 @@ pub fn credentials(headers: &HeaderMap) -> Result<Credentials> {
         return if rest.is_empty() { Err(unreadable()) } else { Ok(token(rest)) };
     }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(Error::new(Kind::Unauthenticated, "only Basic and Bearer authorization are known here"));
+        return Err(Error::new(Kind::Unauthenticated, "only Basic and Bearer are known here"));
     }
     let pair = LENIENT.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = pair.ok_or_else(unreadable)?;

@@ -10,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
-use polder_types::IdSource;
+use polder_types::{IdSource, without_secrets};
 
 use crate::app::{Request, Response};
 use crate::client_address::ClientAddress;
@@ -56,6 +56,7 @@ fn is_plain(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=' | b';' | b':'))
+        && without_secrets(text) == text
 }
 
 /// What the log will say of a request. Neither its query nor any header with credentials is kept.
@@ -216,7 +217,7 @@ mod tests {
         let uuid = "0c3f8a52-9f5b-4a4e-8d55-1f0b6a1c2d3e";
         assert_eq!(of(TRACE_ID, uuid), uuid);
         assert_eq!(of(REQUEST_ID, uuid), uuid);
-        for bad in ["short", "with space in it", "quote\"quote", "x".repeat(65).leak()] {
+        for bad in ["short", "with space in it", "quote\"quote", "pld_0123456789", "x".repeat(65).leak()] {
             let id = of(REQUEST_ID, bad);
             assert_eq!(id.len(), 16, "{bad}: {id}");
         }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use polder_types::RepoName;
+use polder_types::{RepoName, without_secrets};
 
 /// What the caller can do about it; every edge maps each to its own wire words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,8 @@ const FAILED: &str = "the hub failed to do this; it has been logged";
 impl Error {
     /// An error of `kind` whose `message` may be shown to the client.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let message = message.into();
+        // Messages name what the client sent, and clients put tokens everywhere.
+        let message = without_secrets(&message.into()).into_owned();
         Self { kind, message, source: None, moved_to: None, retry_after_seconds: RETRY_AFTER_SECONDS }
     }
 

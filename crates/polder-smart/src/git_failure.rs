@@ -8,6 +8,7 @@ use http::header::{LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use polder_http::{Place, RequestId, Response, log, respond, set_retry_after, status};
 use polder_hub::{Error, Hub, Kind};
+use polder_types::without_secrets;
 
 use crate::git;
 
@@ -77,7 +78,7 @@ pub(crate) fn unknown_service(service: Option<&str>) -> Response {
         Some(service) => {
             let shown: String =
                 service.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
-            format!("Unsupported service: '{shown}'\n")
+            format!("Unsupported service: '{}'\n", without_secrets(&shown))
         }
         None => "the dumb HTTP protocol is not spoken here; use git 1.6.6 or newer\n".to_owned(),
     };

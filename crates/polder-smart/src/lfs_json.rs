@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use polder_hub::LfsObject;
 use polder_types::limits::LFS_BATCH_OBJECTS_MAX;
+use polder_types::without_secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::lfs_locks::LockJson;
@@ -75,7 +76,7 @@ impl WireObject {
     /// The oid as the client wrote it, for the answer.
     pub(crate) fn shown_oid(&self) -> String {
         match &self.oid {
-            Scalar::Text(text) => text.chars().take(SHOWN_CHARS_MAX).collect(),
+            Scalar::Text(text) => without_secrets(text).chars().take(SHOWN_CHARS_MAX).collect(),
             Scalar::Number(_) | Scalar::Other => String::new(),
         }
     }

@@ -11,6 +11,7 @@ mod lfs_pointer;
 pub mod limits;
 mod names;
 mod roles;
+mod secrets;
 
 pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
@@ -21,3 +22,4 @@ pub use ids::{
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};
 pub use roles::{Role, Visibility};
+pub use secrets::without_secrets;

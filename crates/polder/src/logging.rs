@@ -1,7 +1,8 @@
 //! The log: standard error, plain or JSON, as the configuration says.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
+use polder_types::without_secrets;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -11,12 +12,27 @@ use crate::config::{Log, LogFormat};
 pub(crate) fn start(log: &Log, otherwise: &str) {
     let directives = log.level.as_deref().unwrap_or(otherwise);
     let filter = EnvFilter::builder().parse_lossy(directives);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| WithoutSecrets);
     let started = match log.format {
-        LogFormat::Plain => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Plain => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     if started.is_err() {
         tracing::debug!("the log was already started");
+    }
+}
+
+/// Standard error, without the secrets that a client may have put anywhere. Gets whole lines.
+struct WithoutSecrets;
+
+impl Write for WithoutSecrets {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().lock().write_all(without_secrets(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
