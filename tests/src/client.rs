@@ -21,6 +21,8 @@ pub enum Client {
     Python,
     /// Mounting a file as a disk: root, losetup, `mkfs.ext4`, `xfs_io`.
     LoopMount,
+    /// strace, and the right to follow a process that is not its child: root.
+    Strace,
     /// A PostgreSQL server that this user may start.
     Postgres,
 }
@@ -42,7 +44,10 @@ impl Client {
                 (!python.exists()).then(|| format!("no {}", python.display()))
             }
             Self::Postgres => polder_cluster::problem(),
-            Self::LoopMount if !rustix::process::geteuid().is_root() => Some("not root".to_owned()),
+            Self::LoopMount | Self::Strace if !rustix::process::geteuid().is_root() => {
+                Some("not root".to_owned())
+            }
+            Self::Strace => missing(&["/usr/bin/strace"]),
             Self::LoopMount => missing(&["/usr/sbin/xfs_io", "/usr/sbin/mkfs.ext4", "/usr/sbin/losetup"]),
         }
     }

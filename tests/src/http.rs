@@ -21,6 +21,7 @@ pub struct Http {
 pub struct Request {
     address: SocketAddr,
     source: Option<IpAddr>,
+    seconds_max: u64,
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -57,6 +58,7 @@ impl Http {
         Request {
             address: self.address,
             source: self.source,
+            seconds_max: READ_SECONDS_MAX,
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
@@ -86,12 +88,12 @@ impl Http {
 
     /// Sends `bytes` as they are and reads what comes back; `None` if the server just hangs up.
     pub fn raw(&self, bytes: &[u8]) -> Option<Response> {
-        exchange(self.address, self.source, bytes, false)
+        exchange(connect(self.address, self.source, READ_SECONDS_MAX)?, bytes, false)
     }
 
     /// A bare connection.
     pub fn connect(&self) -> TcpStream {
-        connect(self.address, self.source).expect("connect")
+        connect(self.address, self.source, READ_SECONDS_MAX).expect("connect")
     }
 }
 
@@ -121,6 +123,13 @@ impl Request {
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// Gives up when the server says nothing for so long.
+    #[must_use]
+    pub fn within(mut self, seconds: u64) -> Self {
+        self.seconds_max = seconds;
+        self
     }
 
     /// The request as it goes over the wire.
@@ -153,7 +162,8 @@ impl Request {
 
     /// Sends it; `None` if the connection fails or ends without a whole answer.
     pub fn try_send(&self) -> Option<Response> {
-        exchange(self.address, self.source, &self.to_bytes(), self.method == "HEAD")
+        let stream = connect(self.address, self.source, self.seconds_max)?;
+        exchange(stream, &self.to_bytes(), self.method == "HEAD")
     }
 }
 
@@ -184,7 +194,7 @@ impl Response {
     }
 }
 
-fn connect(address: SocketAddr, source: Option<IpAddr>) -> Option<TcpStream> {
+fn connect(address: SocketAddr, source: Option<IpAddr>, seconds_max: u64) -> Option<TcpStream> {
     let stream = match source {
         None => TcpStream::connect(address).ok()?,
         Some(source) => {
@@ -195,14 +205,13 @@ fn connect(address: SocketAddr, source: Option<IpAddr>) -> Option<TcpStream> {
             TcpStream::from(socket)
         }
     };
-    let limit = Some(Duration::from_secs(READ_SECONDS_MAX));
+    let limit = Some(Duration::from_secs(seconds_max));
     stream.set_read_timeout(limit).ok()?;
     stream.set_write_timeout(limit).ok()?;
     Some(stream)
 }
 
-fn exchange(address: SocketAddr, source: Option<IpAddr>, bytes: &[u8], head_only: bool) -> Option<Response> {
-    let mut stream = connect(address, source)?;
+fn exchange(mut stream: TcpStream, bytes: &[u8], head_only: bool) -> Option<Response> {
     // A server may answer and hang up before it has read a body it does not want.
     let _sent = stream.write_all(bytes);
     let mut answer = Vec::new();

@@ -16,6 +16,7 @@
 
 mod authority;
 mod client;
+mod faults;
 mod fetch;
 mod fixture;
 mod git;
@@ -30,6 +31,7 @@ mod wait;
 
 pub use authority::{Authority, Issued};
 pub use client::{Client, have, in_ci, skip};
+pub use faults::FailingReads;
 pub use fixture::{fixtures, minilm};
 pub use git::{Git, Work};
 pub use http::{Http, Request, Response};

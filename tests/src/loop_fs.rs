@@ -42,6 +42,24 @@ impl LoopFs {
         run(program("mount").arg(&self.device).arg(self.path())).ok();
     }
 
+    /// Makes the file system read-only, as Linux does when it finds an error on the disk.
+    #[track_caller]
+    pub fn turn_read_only(&self) {
+        run(program("mount").args(["-o", "remount,errors=remount-ro"]).arg(self.path())).ok();
+        let name = self.device.rsplit('/').next().expect("a device has a name");
+        let trigger = format!("/sys/fs/ext4/{name}/trigger_fs_error");
+        std::fs::write(&trigger, "a test").unwrap_or_else(|error| panic!("{trigger}: {error}"));
+    }
+
+    /// Makes the system forget every file it holds in memory: the next read is of the disk.
+    #[track_caller]
+    pub fn forget_pages(&self) {
+        run(program("sync").arg("-f").arg(self.path())).success();
+        let mut forget =
+            std::fs::OpenOptions::new().write(true).open("/proc/sys/vm/drop_caches").expect("root");
+        std::io::Write::write_all(&mut forget, b"1").expect("forget the pages");
+    }
+
     /// Cuts the power. Programs that use the disk see I/O errors until [`LoopFs::power_on`].
     #[track_caller]
     pub fn cut_power(&self) {

@@ -42,17 +42,27 @@ impl TcpTransport {
                 Ok(rustix::fs::sendfile(&self.stream, &stretch.file, Some(&mut offset), count)?)
             });
             match sent {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => return Poll::Ready(Err(cut(io::ErrorKind::UnexpectedEof.into()))),
                 Ok(sent) => {
                     self.files.sent(sent);
                     return Poll::Ready(Ok(sent));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
+                // Whatever happens to the socket has other names.
+                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                    return Poll::Ready(Err(cut(error)));
+                }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
+}
+
+/// Says that a stored file could not be sent: the client only sees its connection end.
+fn cut(error: io::Error) -> io::Error {
+    tracing::error!(%error, "a stored file could not be read; the response was cut");
+    error
 }
 
 impl Transport for TcpTransport {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use polder_http::{App, AppBuilder, Ops, Stop, TrustedProxies};
 use polder_hub::{Hub, storage_failed};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -54,6 +55,7 @@ impl Serving {
     /// When the address is public without a public URL, or taken; when the data directory is
     /// something else, or another process has it.
     pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        raise_file_limit();
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -176,5 +178,16 @@ impl Signals {
                 },
             }
         }
+    }
+}
+
+/// Takes as many file descriptors as the system gives: the usual 1024 are fewer than the connections
+/// that a hub has, let alone the files behind them.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }
