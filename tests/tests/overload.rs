@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use polder_tests::{Client, Http, Hub, LargeObject, Response, Token, Work, have, poll, until};
@@ -240,6 +241,77 @@ fn an_address_that_tries_many_wrong_tokens_is_refused_for_a_while_and_nobody_els
     assert_eq!(place.http().get(refs).send().status, 200);
     assert_eq!(ask(place.http().from("127.0.0.2"), &fresh.secret).status, 200);
     assert_eq!(ask(place.http().from("127.0.0.2"), "pld_x").status, 401);
+}
+
+/// Reads an answer without keeping it: its status, and whether it came to its end.
+fn drained(mut stream: TcpStream, request: &[u8]) -> Option<(u16, bool)> {
+    stream.write_all(request).ok()?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length: Option<u64> =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let (mut count, mut tail) = (0, Vec::new());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = stream.read(&mut buffer).ok()?;
+        if read == 0 {
+            break;
+        }
+        count += u64::try_from(read).unwrap();
+        tail.extend_from_slice(&buffer[read.saturating_sub(7)..read]);
+        tail.drain(..tail.len().saturating_sub(7));
+    }
+    let is_whole = length.map_or(tail == b"\r\n0\r\n\r\n", |length| length == count);
+    Some((head[9..12].parse().unwrap(), is_whole))
+}
+
+/// The most memory that the process has had so far, in MiB.
+fn peak_memory_mib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// Scorecard F16 and F17: what does not fit is refused in a way that clients understand, everyone gets
+/// everything in the end, and the memory is that of a small node.
+#[test]
+fn a_hundred_clones_at_once_fit_into_the_memory_of_a_small_node() {
+    const CLONES: usize = 100;
+    let place = Place::new("queue-max = 128");
+    let object = LargeObject::random(5, LARGE_BYTES);
+    object.upload(place.http(), "acme/m", &place.token);
+    let href = object.action(place.http(), "acme/m", "download", None).expect("an action");
+    let fetch = place.http().fetch("acme/m", &place.tip).to_bytes();
+    let download = place.http().get(&href).to_bytes();
+    let refused = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..CLONES {
+            let (place, fetch, download, refused) = (&place, &fetch, &download, &refused);
+            scope.spawn(move || {
+                for request in [fetch, download] {
+                    until("a clone's turn", 120, || match drained(place.http().connect(), request) {
+                        Some((200, true)) => Some(()),
+                        Some((429 | 503, true)) => {
+                            refused.fetch_add(1, Ordering::Relaxed);
+                            poll(1, || None::<()>)
+                        }
+                        other => panic!("{other:?}"),
+                    });
+                }
+            });
+        }
+    });
+    let peak = peak_memory_mib(place.hub.pid());
+    println!("{CLONES} clones: {} refusals, at most {peak} MiB", refused.load(Ordering::Relaxed));
+    assert!(peak < 512, "{peak} MiB");
+    assert!(refused.load(Ordering::Relaxed) > 0, "nothing was refused, so this was no overload");
+    assert_eq!(place.metric("polder_transfers_running") + place.metric("polder_transfers_waiting"), 0);
+    place.fetch(place.http(), "acme/m").expect(200);
 }
 
 /// Scaled from 2,000 connections with a byte every 10 s: cut after 10 s, whatever trickles in.

@@ -18,7 +18,8 @@ pub(crate) fn ls_refs() -> GitRequest {
     upload_pack(&lines, &arguments)
 }
 
-fn full_clone(head: &str) -> GitRequest {
+/// What `git clone` asks for after that.
+pub(crate) fn full_clone(head: &str) -> GitRequest {
     let lines = ["command=fetch", "agent=bench", "object-format=sha1"];
     let want = format!("want {head}\n");
     upload_pack(&lines, &["thin-pack", "no-progress", "ofs-delta", &want, "done\n"])

@@ -75,13 +75,24 @@ impl Hub {
 
     /// Asks what `git http-backend` is asked, and requires success.
     pub(crate) fn ask(&self, client: &mut Client, repo: &str, request: &GitRequest) -> Result<Vec<u8>> {
+        require_success(request.tail, self.try_ask(client, repo, request)?)
+    }
+
+    /// The same, whatever the answer is.
+    pub(crate) fn try_ask(&self, client: &mut Client, repo: &str, request: &GitRequest) -> Result<Answer> {
         let target = format!("/bench/{repo}.git{}", request.tail);
         let content_type = request.content_type();
         let mut headers = vec![("authorization", self.authorization.as_str())];
         headers.extend(content_type.as_deref().map(|value| ("content-type", value)));
         headers.extend(request.protocol.map(|value| ("git-protocol", value)));
-        let answer = client.ask(request.method, &target, &headers, &request.body)?;
-        require_success(&target, answer)
+        client.ask(request.method, &target, &headers, &request.body)
+    }
+
+    /// The most memory that the server has had so far, in MiB.
+    pub(crate) fn peak_memory_mib(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
     }
 
     fn command(&self, words: &[&str]) -> Result<String> {

@@ -11,6 +11,7 @@ mod figures;
 mod git_requests;
 mod http;
 mod hub;
+mod overload;
 mod pushes;
 mod throughput;
 mod tools;
@@ -87,5 +88,6 @@ fn measure(
     git_requests::measure(tools, world, hub, scale, figures)?;
     pushes::measure(tools, world, hub, scale, figures)?;
     throughput::measure(tools, world, hub, scale, figures)?;
+    overload::measure(world, hub, scale, figures)?;
     transfer::measure(tools, directory, hub, scale, figures)
 }
