@@ -17,6 +17,8 @@ pub enum Client {
     Curl,
     /// openssl's own client.
     Openssl,
+    /// pebble, Let's Encrypt's small ACME server for tests, and its DNS server.
+    Pebble,
     /// The Python environment in `.tools/venv`, with dulwich and pygit2.
     Python,
     /// Mounting a file as a disk: root, losetup, `mkfs.ext4`, `xfs_io`.
@@ -39,6 +41,7 @@ impl Client {
             Self::GitLfs => missing(&["/usr/bin/git-lfs"]),
             Self::Curl => missing(&["/usr/bin/curl"]),
             Self::Openssl => missing(&["/usr/bin/openssl"]),
+            Self::Pebble => missing(&["/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"]),
             Self::Python => {
                 let python = workspace_root().join(".tools/venv/bin/python");
                 (!python.exists()).then(|| format!("no {}", python.display()))

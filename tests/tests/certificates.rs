@@ -84,7 +84,7 @@ async fn a_change_of_the_files_is_seen_and_a_broken_pair_changes_nothing() {
     let [issued, second, third] = ["first", "second", "third"].map(|name| authority.issue(&[name]));
     let files = files(&issued);
     let (pair, certificate) = files.load(&Clock::System).unwrap();
-    let served = Served::new(Some(certificate));
+    let served = Served::new(certificate);
     let asked = Notify::new();
     let follow = files.follow(pair, &served, Duration::from_millis(20), &asked, &Clock::System);
     let story = async {
@@ -112,7 +112,7 @@ async fn who_asks_need_not_wait_for_the_next_look() {
     let [issued, second] = ["first", "second"].map(|name| authority.issue(&[name]));
     let files = files(&issued);
     let (pair, certificate) = files.load(&Clock::System).unwrap();
-    let (served, asked) = (Served::new(Some(certificate)), Notify::new());
+    let (served, asked) = (Served::new(certificate), Notify::new());
     issued.replace_with(&second);
     asked.notify_one();
     tokio::select! {
@@ -125,7 +125,7 @@ async fn who_asks_need_not_wait_for_the_next_look() {
 async fn one_handshake_too_many_ends_the_oldest_and_no_newcomer_waits() {
     let authority = Authority::new();
     let issued = authority.issue(&["hub.example.org"]);
-    let served = Served::new(Some(files(&issued).load(&Clock::System).unwrap().1));
+    let served = Served::new(files(&issued).load(&Clock::System).unwrap().1);
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let mut listener = TlsListener::new(tcp, &served).unwrap().handshakes_max(3);

@@ -1,5 +1,6 @@
 //! From a TCP connection to a TLS connection, or to a clear word to someone who speaks plain HTTP.
 
+use std::io;
 use std::time::Duration;
 
 use polder_http::Peer;
@@ -7,8 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::TlsConnection;
+use crate::served::ACME_TLS_1;
 
 /// Time for the whole handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -26,17 +29,9 @@ pub(crate) async fn handshake(
     peer: Peer,
     acceptor: &TlsAcceptor,
 ) -> Option<TlsConnection> {
-    let work = async {
-        if speaks_plain_http(&stream).await {
-            tracing::debug!(%peer, "plain HTTP on the TLS port");
-            answer_plain_http(stream).await;
-            return Ok(None);
-        }
-        acceptor.accept(stream).await.map(Some)
-    };
-    let (outcome, connection) = match timeout(HANDSHAKE_MAX, work).await {
+    let (outcome, connection) = match timeout(HANDSHAKE_MAX, open(stream, peer, acceptor)).await {
         Ok(Ok(Some(stream))) => ("done", Some(TlsConnection::new(stream))),
-        Ok(Ok(None)) => ("plain-http", None),
+        Ok(Ok(None)) => ("other", None),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "a TLS handshake failed");
             ("failed", None)
@@ -48,6 +43,26 @@ pub(crate) async fn handshake(
     };
     metrics::counter!("polder_tls_handshakes_total", "outcome" => outcome).increment(1);
     connection
+}
+
+/// The connection, or `None` when it was for something else and has been served.
+async fn open(
+    stream: TcpStream,
+    peer: Peer,
+    acceptor: &TlsAcceptor,
+) -> io::Result<Option<TlsStream<TcpStream>>> {
+    if speaks_plain_http(&stream).await {
+        tracing::debug!(%peer, "plain HTTP on the TLS port");
+        answer_plain_http(stream).await;
+        return Ok(None);
+    }
+    let mut stream = acceptor.accept(stream).await?;
+    if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS_1) {
+        tracing::debug!(%peer, "answered a challenge of the certificate authority");
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    Ok(Some(stream))
 }
 
 /// A TLS client begins with 22; a method begins with a letter.

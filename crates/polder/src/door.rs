@@ -4,108 +4,133 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use polder_http::{App, ServerLimits, Stop};
-use polder_tls::{CertificateFiles, Pair, Served, TlsListener};
+use polder_tls::{Acme, CertificateFiles, Pair, Served, TlsListener};
 use polder_types::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::Error;
-use crate::config::{Config, PublicUrl, Tls};
+use crate::config::{CertificateSource, Config, PublicUrl};
 
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_mins(1);
 /// Most connections to the plain port beside the TLS one.
 const REDIRECT_CONNECTIONS_MAX: usize = 256;
+/// Where in the data directory an ACME account and its certificate are.
+const ACME_DIR: &str = "acme";
 
 /// The addresses that the hub is bound to.
-pub(crate) struct Door {
+pub(crate) struct Sockets {
+    main: TcpListener,
+    redirect: Option<TcpListener>,
     address: SocketAddr,
+}
+
+/// The sockets with what is spoken on them.
+pub(crate) struct Door {
     entrance: Entrance,
+    redirect: Option<TcpListener>,
 }
 
 enum Entrance {
     Plain(TcpListener),
-    Tls(Box<TlsEntrance>),
+    Tls { listener: Box<TlsListener>, served: Served, upkeep: Box<Upkeep> },
 }
 
-struct TlsEntrance {
-    listener: TlsListener,
-    redirect: Option<TcpListener>,
-    served: Served,
-    files: CertificateFiles,
-    loaded: Pair,
+/// Where the certificate comes from, and comes from again.
+enum Upkeep {
+    Files(CertificateFiles, Pair),
+    Acme(Acme),
+}
+
+impl Sockets {
+    /// Binds the addresses.
+    ///
+    /// # Errors
+    /// When one is taken.
+    pub(crate) async fn bind(config: &Config) -> Result<Self, Error> {
+        let (main, address) = bind(config.listen).await?;
+        let redirect = match config.tls.as_ref().and_then(|tls| tls.redirect_listen) {
+            Some(address) => Some(bind(address).await?.0),
+            None => None,
+        };
+        Ok(Self { main, redirect, address })
+    }
+
+    /// Where the hub takes requests.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 impl Door {
-    /// Binds the addresses, and reads the certificate if there is to be one.
+    /// Reads the certificate, if there is to be one. The data directory must be there.
     ///
     /// # Errors
-    /// When an address is taken; when the certificate cannot be served.
-    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
-        let (listener, address) = bind(config.listen).await?;
-        let entrance = match &config.tls {
-            None => Entrance::Plain(listener),
-            Some(tls) => Entrance::Tls(Box::new(TlsEntrance::open(tls, listener).await?)),
+    /// When the certificate cannot be served, or an authority cannot be asked.
+    pub(crate) fn open(sockets: Sockets, config: &Config) -> Result<Self, Error> {
+        let Sockets { main, redirect, .. } = sockets;
+        let failed = |error: polder_tls::Error| Error::plain(format!("TLS: {}", error.chain()));
+        let Some(tls) = &config.tls else { return Ok(Self { entrance: Entrance::Plain(main), redirect }) };
+        let (served, upkeep) = match &tls.source {
+            CertificateSource::Files(files) => {
+                let (pair, certificate) = files.load(&Clock::System).map_err(failed)?;
+                if let Some(warning) = files.warning() {
+                    tracing::warn!("{warning}");
+                }
+                (Served::new(certificate), Upkeep::Files(files.clone(), pair))
+            }
+            CertificateSource::Acme(options) => {
+                let dir = config.data.join(ACME_DIR);
+                let acme = Acme::open(options.clone(), &dir, Clock::System).map_err(failed)?;
+                (acme.served(), Upkeep::Acme(acme))
+            }
         };
-        Ok(Self { address, entrance })
-    }
-
-    /// Where it takes requests.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        let listener = Box::new(TlsListener::new(main, &served).map_err(failed)?);
+        Ok(Self { entrance: Entrance::Tls { listener, served, upkeep: Box::new(upkeep) }, redirect })
     }
 
     /// Where it only sends browsers on.
     pub(crate) fn redirect_address(&self) -> Option<SocketAddr> {
-        match &self.entrance {
-            Entrance::Tls(entrance) => entrance.redirect.as_ref()?.local_addr().ok(),
-            Entrance::Plain(_) => None,
-        }
+        self.redirect.as_ref()?.local_addr().ok()
     }
 
     /// Whether there is something to read again on request.
     pub(crate) fn can_reload(&self) -> bool {
-        matches!(self.entrance, Entrance::Tls(_))
+        matches!(self.entrance, Entrance::Tls { .. })
     }
 
-    /// Serves `app`, which clients reach at `url`, until `stop`; reads the certificate again on `reload`.
+    /// Serves `app`, which clients reach at `url`, until `stop`; on `reload`, sees to its certificate at once.
     pub(crate) async fn serve(self, app: App, url: &PublicUrl, reload: &Notify, stop: &Stop) {
         let (answer, limits) = (move |request| app.call(request), ServerLimits::default());
         match self.entrance {
             Entrance::Plain(listener) => {
                 polder_http::serve(listener, answer, limits, stop.clone()).await;
             }
-            Entrance::Tls(entrance) => {
-                let TlsEntrance { listener, redirect, served, files, loaded } = *entrance;
+            Entrance::Tls { listener, served, upkeep } => {
                 let serving = async {
                     tokio::join!(
-                        polder_http::serve(listener, answer, limits, stop.clone()),
-                        serve_redirect(redirect, url, stop),
+                        polder_http::serve(*listener, answer, limits, stop.clone()),
+                        serve_redirect(self.redirect, url, stop),
                     )
                 };
                 tokio::select! {
                     _ = serving => {}
-                    () = files.follow(loaded, &served, CERTIFICATE_PERIOD, reload, &Clock::System) => {}
+                    () = upkeep.keep(&served, reload) => {}
                 }
             }
         }
     }
 }
 
-impl TlsEntrance {
-    async fn open(tls: &Tls, listener: TcpListener) -> Result<Self, Error> {
-        let failed = |error: polder_tls::Error| Error::plain(format!("TLS: {}", error.chain()));
-        let (loaded, certificate) = tls.files.load(&Clock::System).map_err(failed)?;
-        if let Some(warning) = tls.files.warning() {
-            tracing::warn!("{warning}");
+impl Upkeep {
+    async fn keep(self, served: &Served, asked: &Notify) {
+        match self {
+            Self::Files(files, pair) => {
+                files.follow(pair, served, CERTIFICATE_PERIOD, asked, &Clock::System).await;
+            }
+            Self::Acme(acme) => acme.keep(served, asked).await,
         }
-        let served = Served::new(Some(certificate));
-        let listener = TlsListener::new(listener, &served).map_err(failed)?;
-        let redirect = match tls.redirect_listen {
-            Some(address) => Some(bind(address).await?.0),
-            None => None,
-        };
-        Ok(Self { listener, redirect, served, files: tls.files.clone(), loaded })
     }
 }
 

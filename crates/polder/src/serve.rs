@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::admin::{Owner, Server as AdminServer, take};
 use crate::config::{Config, PublicUrl};
-use crate::door::Door;
+use crate::door::{Door, Sockets};
 use crate::first_start::{FirstLogin, first_login};
 use crate::{Error, data_dir, metrics};
 
@@ -24,7 +24,7 @@ pub(crate) struct Serving {
     pub(crate) hub: Hub,
     /// Where clients reach it.
     pub(crate) url: PublicUrl,
-    /// Where it listens.
+    /// Where it listens, as a URL.
     pub(crate) bound: PublicUrl,
     /// Set if this is the first start.
     pub(crate) login: Option<FirstLogin>,
@@ -59,7 +59,10 @@ impl Serving {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        if !config.listen.ip().to_canonical().is_loopback() && config.public_url.is_none() {
+        if !config.listen.ip().to_canonical().is_loopback()
+            && config.public_url.is_none()
+            && config.certified_domain().is_none()
+        {
             return Err(Error::plain(format!(
                 "{} can be reached from other machines: say under which URL with --public-url, \
                  such as that of the TLS proxy in front",
@@ -67,20 +70,21 @@ impl Serving {
             )));
         }
         data_dir::check(&config.data, true)?;
-        let door = Door::open(config).await?;
-        let bound = config.url_at(door.address());
-        let hub = match Box::pin(take(config, Some(&bound))).await? {
+        let sockets = Sockets::bind(config).await?;
+        let bound = PublicUrl::of_address(config.scheme(), sockets.address());
+        let url = config.public_url.clone().unwrap_or_else(|| config.url_at(sockets.address()));
+        let hub = match Box::pin(take(config, Some(&url))).await? {
             Owner::Here(hub) => hub,
             Owner::There(_) => {
                 let data = config.data.display();
                 return Err(Error::plain(format!("a server runs on the data directory `{data}` already")));
             }
         };
+        let door = Door::open(sockets, config)?;
         let login = first_login(&hub).await?;
         // Before anyone is told that the hub is there: from then on a signal ends it in order.
         let signals = Signals::new()?;
         let admin = AdminServer::bind(&config.data)?;
-        let url = config.public_url.clone().unwrap_or_else(|| bound.clone());
         let (proxies, record_addresses) = (config.proxies.clone(), config.audit.addresses);
         let stop = Stop::default();
         Ok(Self { hub, url, bound, login, door, proxies, record_addresses, admin, signals, stop })

@@ -85,13 +85,13 @@ impl Environment {
 /// Every key, as its path, with a value of its type.
 pub(super) fn keys() -> Vec<(Vec<String>, Value)> {
     let mut keys = Vec::new();
-    let Ok(Value::Object(top)) = serde_json::to_value(Layer::every_key()) else { return keys };
-    for (name, value) in top {
+    let mut open = vec![(Vec::new(), serde_json::to_value(Layer::every_key()).unwrap_or_default())];
+    while let Some((path, value)) = open.pop() {
         match value {
-            Value::Object(section) => {
-                keys.extend(section.into_iter().map(|(key, value)| (vec![name.clone(), key], value)));
-            }
-            value => keys.push((vec![name], value)),
+            Value::Object(section) => open.extend(
+                section.into_iter().map(|(name, value)| ([path.as_slice(), &[name]].concat(), value)),
+            ),
+            value => keys.push((path, value)),
         }
     }
     keys

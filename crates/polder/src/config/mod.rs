@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use layer::{AuditLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
 pub use limits::LimitsLayer;
-pub use tls::{Tls, TlsLayer};
+pub use tls::{AcmeLayer, CertificateSource, Tls, TlsLayer};
 pub use url::PublicUrl;
 
 use polder_http::TrustedProxies;
@@ -173,9 +173,25 @@ impl Config {
         })
     }
 
-    /// The URL of the hub when it listens at `address`.
+    /// `https` or `http`: what the hub speaks where it listens.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The URL of the hub when it listens at `address` and none is configured.
     pub fn url_at(&self, address: SocketAddr) -> PublicUrl {
-        PublicUrl::of_address(if self.tls.is_some() { "https" } else { "http" }, address)
+        match self.certified_domain() {
+            Some(domain) => PublicUrl::of_domain(domain, address.port()),
+            None => PublicUrl::of_address(self.scheme(), address),
+        }
+    }
+
+    /// The first name that an authority is to certify: clients reach the hub under it.
+    pub fn certified_domain(&self) -> Option<&str> {
+        match &self.tls.as_ref()?.source {
+            CertificateSource::Acme(options) => options.domains.first().map(String::as_str),
+            CertificateSource::Files(_) => None,
+        }
     }
 }
 

@@ -129,12 +129,44 @@ fn values_without_sense_are_refused_with_their_key() {
         ("POLDER_PROXY_TRUSTED", "10.0.0.0/8, proxy.example.org", "proxy.example.org"),
         ("POLDER_PROXY_TRUSTED", "0.0.0.0/0", "everyone"),
         ("POLDER_PROXY_TRUSTED", "*", "proxy.trusted"),
+        ("POLDER_TLS_KEY", "/etc/hub.key", "set tls.certificate"),
+        ("POLDER_TLS_CERTIFICATE", "/etc/hub.pem", "set tls.key"),
+        ("POLDER_TLS_REDIRECT_LISTEN", "127.0.0.1:80", "set tls.certificate or tls.acme.domains"),
+        ("POLDER_TLS_ACME_DOMAINS", "hub.example.org, *.example.org", "`*.example.org`"),
+        ("POLDER_TLS_ACME_DOMAINS", "192.0.2.1", "no host name"),
+        (
+            "POLDER_TLS_ACME_DOMAINS",
+            "hub.example.org",
+            "letsencrypt.org/directory, then set tls.acme.accept-terms",
+        ),
+        ("POLDER_TLS_ACME_ACCEPT_TERMS", "yes", "true or false"),
         ("POLDER_PROXY_HEADER", "x-real-ip", "POLDER_PROXY_HEADER"),
         ("POLDER_CONFIG", "/nowhere/polder.toml", "/nowhere/polder.toml"),
     ] {
         let problem = load(&[(variable, value)], &Common::default(), &Serve::default()).unwrap_err();
         assert!(problem.contains(words), "{variable}={value}: {problem}");
     }
+}
+
+#[test]
+fn a_hub_that_speaks_tls_is_reached_over_https() {
+    let files = [("POLDER_TLS_CERTIFICATE", "/etc/hub.pem"), ("POLDER_TLS_KEY", "/etc/hub.key")];
+    let acme = [
+        ("POLDER_TLS_ACME_DOMAINS", "Hub.example.org,b.example.org"),
+        ("POLDER_TLS_ACME_ACCEPT_TERMS", "true"),
+    ];
+    let url = |pairs: &[(&str, &str)], port: u16| {
+        let config = load(pairs, &Common::default(), &Serve::default()).unwrap();
+        config.url_at(([127, 0, 0, 1], port).into()).to_string()
+    };
+    assert_eq!(url(&[], 8080), "http://127.0.0.1:8080");
+    assert_eq!(url(&files, 8080), "https://127.0.0.1:8080");
+    assert_eq!(url(&acme, 443), "https://hub.example.org");
+    assert_eq!(url(&acme, 8443), "https://hub.example.org:8443");
+    let refused = |pairs: &[(&str, &str)]| load(pairs, &Common::default(), &Serve::default()).unwrap_err();
+    assert!(refused(&[&files[..], &acme].concat()).contains("choose one"));
+    let clear = [&acme[..], &[("POLDER_PUBLIC_URL", "http://hub.example.org")]].concat();
+    assert!(refused(&clear).contains("write it with https://"));
 }
 
 #[test]

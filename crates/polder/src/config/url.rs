@@ -37,6 +37,11 @@ impl PublicUrl {
         Self(format!("{scheme}://{address}"))
     }
 
+    /// The URL of a hub that has a name and speaks TLS.
+    pub fn of_domain(domain: &str, port: u16) -> Self {
+        Self(if port == 443 { format!("https://{domain}") } else { format!("https://{domain}:{port}") })
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
