@@ -123,13 +123,12 @@ impl State {
     /// The waiter whose turn it is, if a place is free for any: who holds the least, then who came first.
     fn next(&self, bounds: &Bounds) -> Option<usize> {
         let may_start = |waiter: &&Waiter| self.has_room(bounds, waiter.share);
-        let held = |waiter: &Waiter| {
-            let running = |holder| self.count(holder).running;
-            (waiter.share.client.map_or(0, |client| running(Holder::Client(client))), {
-                running(Holder::Repo(waiter.share.repo))
-            })
+        let running = |holder| self.count(holder).running;
+        let held = |waiter: &&Waiter| {
+            let Share { repo, client } = waiter.share;
+            (client.map_or(0, |client| running(Holder::Client(client))), running(Holder::Repo(repo)))
         };
-        let first = self.waiting.iter().filter(may_start).min_by_key(|waiter| held(waiter))?;
+        let first = self.waiting.iter().filter(may_start).min_by_key(held)?;
         self.waiting.iter().position(|waiter| waiter.ticket == first.ticket)
     }
 
