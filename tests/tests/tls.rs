@@ -2,13 +2,13 @@
 #![cfg(test)]
 
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use polder_tests::{
     Authority, Client, Done, Git, Hub, Issued, LargeObject, Token, Work, have, program, run, until,
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 struct Place {
     authority: Authority,
@@ -46,6 +46,42 @@ impl Place {
         work.commit_file(file, &object.bytes);
         work.ok(&["push", "-q", &self.hub.repo_url_as("acme/m", &self.ada), "main"]);
         (object, self.hub.url("acme/m/resolve/main/model.bin"))
+    }
+}
+
+/// A download that has begun and stands still until it is to finish.
+struct Download {
+    curl: Child,
+    file: PathBuf,
+}
+
+impl Download {
+    fn begin(place: &Place, url: &str) -> Self {
+        let file = place.hub.beside("downloaded");
+        let mut command = program("/usr/bin/curl");
+        command.args(["-sS", "--limit-rate", "6M", "-o"]).arg(&file);
+        command.arg("--cacert").arg(place.authority.file()).arg(url).stdout(Stdio::null());
+        let download = Self { curl: command.spawn().unwrap(), file };
+        until("the download to begin", 20, || (download.bytes() > 0).then_some(()));
+        download.signal(Signal::STOP);
+        download
+    }
+
+    fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.file).map_or(0, |file| file.len())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.curl.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    fn finish(mut self, object: &LargeObject) {
+        let length = u64::try_from(object.bytes.len()).unwrap();
+        assert!(self.bytes() < length / 2, "it was still under way");
+        self.signal(Signal::CONT);
+        assert!(self.curl.wait().unwrap().success());
+        assert!(std::fs::read(&self.file).unwrap() == object.bytes, "the download is whole");
     }
 }
 
@@ -156,19 +192,7 @@ fn a_hangup_loads_the_new_certificate_and_cuts_no_download() {
     }
     let place = Place::new("");
     let (object, url) = place.object(24 << 20);
-    let file = place.hub.beside("downloaded");
-    let mut download = program("/usr/bin/curl")
-        .args(["-sS", "--limit-rate", "8M", "-o"])
-        .arg(&file)
-        .arg("--cacert")
-        .arg(place.authority.file())
-        .arg(&url)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("the download to begin", 20, || {
-        std::fs::metadata(&file).is_ok_and(|file| file.len() > 0).then_some(())
-    });
+    let download = Download::begin(&place, &url);
 
     let port = place.hub.address().port();
     let get = |name: &str| {
@@ -187,9 +211,7 @@ fn a_hangup_loads_the_new_certificate_and_cuts_no_download() {
     until("the new certificate", 10, || get("renewed.example.org").success().then_some(()));
     get("hub.example.org").fails();
 
-    assert!(download.try_wait().unwrap().is_none(), "the download was to be still running");
-    assert!(download.wait().unwrap().success());
-    assert!(std::fs::read(&file).unwrap() == object.bytes, "the download is whole");
+    download.finish(&object);
 }
 
 #[test]
@@ -200,21 +222,12 @@ fn a_hub_that_is_told_to_stop_finishes_its_downloads_over_tls() {
     let mut place = Place::new("");
     let (object, url) = place.object(16 << 20);
     let idle = TcpStream::connect(place.hub.address()).unwrap();
-    let file = place.hub.beside("downloaded");
-    let mut command = program("/usr/bin/curl");
-    command
-        .args(["-sS", "--limit-rate", "8M", "-o"])
-        .arg(&file)
-        .arg("--cacert")
-        .arg(place.authority.file())
-        .arg(&url);
-    let mut download = command.stdout(Stdio::null()).spawn().unwrap();
-    until("the download to begin", 20, || {
-        std::fs::metadata(&file).is_ok_and(|file| file.len() > 0).then_some(())
-    });
+    let download = Download::begin(&place, &url);
     place.hub.signal(Signal::TERM);
-    assert!(download.wait().unwrap().success());
-    assert!(std::fs::read(&file).unwrap() == object.bytes, "the download is whole");
+    let address = place.hub.address();
+    until("no new connections", 10, || TcpStream::connect(address).is_err().then_some(()));
+    assert!(place.hub.is_running(), "it waits for the download");
+    download.finish(&object);
     assert!(place.hub.wait_exit(10).success());
     drop(idle);
 }
