@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result, failed, is_full};
 use crate::instance::Instance;
-use crate::names::{Area, EPOCH, LOST, QUARANTINE, SHARDS, shard_name};
+use crate::names::{Area, EPOCH, LOST, NODES, QUARANTINE, SHARDS, shard_name};
+use crate::node::Node;
 
 /// Longest text kept as epoch, in bytes.
 const EPOCH_BYTES_MAX: usize = 256;
@@ -23,6 +24,7 @@ pub struct Disk {
 pub(crate) struct Inner {
     pub(crate) root: PathBuf,
     pub(crate) instance: Instance,
+    pub(crate) node: Node,
     /// Set by the first failed sync; from then on nothing is written.
     sync_failed: AtomicBool,
     /// Shards whose directory this process knows to be durable in its parent.
@@ -40,6 +42,7 @@ impl Disk {
         let inner = Inner {
             root: root.to_owned(),
             instance: Instance::create(&quarantine)?,
+            node: Node::take(&root.join(NODES))?,
             sync_failed: AtomicBool::new(false),
             durable_shards: [const { [const { AtomicBool::new(false) }; SHARDS] }; 2],
         };

@@ -144,7 +144,8 @@ fn sorted_names(directory: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-fn remove(path: &Path) -> Result<bool> {
+/// Removes a file; false when there was none.
+pub(crate) fn remove(path: &Path) -> Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

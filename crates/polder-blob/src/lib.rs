@@ -13,6 +13,7 @@ mod error;
 mod inspect;
 mod instance;
 mod names;
+mod node;
 mod publish;
 mod scratch;
 mod stage;

@@ -52,6 +52,12 @@ impl Store {
         Disk::open(root).map(Self::Disk)
     }
 
+    /// A number that no other process has while this store is open; see [`polder_types::IdSource`].
+    pub fn node(&self) -> u16 {
+        let Self::Disk(disk) = self;
+        disk.inner.node.number
+    }
+
     /// The text last given to [`Store::set_epoch`], if any. The database keeps the same text; when the
     /// two differ, one of them was restored from a backup.
     ///

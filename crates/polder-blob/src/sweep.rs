@@ -1,13 +1,14 @@
 //! Moving aside what no row knows.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use polder_types::UnixMillis;
 
 use crate::disk::Disk;
 use crate::error::{Error, Result, failed};
-use crate::inspect::{FileKind, StoredFile};
+use crate::inspect::{FileKind, StoredFile, remove};
 use crate::names::LOST;
 
 /// How long an unknown file stays in `lost/` before it is deleted.
@@ -56,9 +57,10 @@ impl Disk {
             if is_young || file.kind != FileKind::Stranger && is_known(file.kind) {
                 return Ok(());
             }
-            move_aside(&file, &self.inner.root, rules.now)?;
-            report.moved = report.moved.saturating_add(1);
-            report.moved_bytes = report.moved_bytes.saturating_add(file.size_bytes);
+            if move_aside(&file, &self.inner.root, rules.now)? {
+                report.moved = report.moved.saturating_add(1);
+                report.moved_bytes = report.moved_bytes.saturating_add(file.size_bytes);
+            }
             Ok(())
         })?;
         report.deleted = delete_old(&self.inner.root.join(LOST), rules.now)?;
@@ -67,13 +69,18 @@ impl Disk {
 }
 
 /// The new name starts with the time of the move, which says when the file may go; the rest is its
-/// path, so that two files never meet.
-fn move_aside(file: &StoredFile, root: &Path, now: UnixMillis) -> Result<()> {
+/// path, so that two files never meet. False when another sweep was first.
+fn move_aside(file: &StoredFile, root: &Path, now: UnixMillis) -> Result<bool> {
     let path = file.path.strip_prefix(root).unwrap_or(&file.path);
     let name = path.to_string_lossy().replace('/', "-");
     let to = root.join(LOST).join(format!("{}-{name}", now.0));
+    match fs::rename(&file.path, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed("move aside", &file.path)(error)),
+    }
     tracing::warn!(from = %file.path.display(), to = %to.display(), "moved aside a file that no row knows");
-    fs::rename(&file.path, &to).map_err(failed("move aside", &file.path))
+    Ok(true)
 }
 
 fn delete_old(lost: &Path, now: UnixMillis) -> Result<u64> {
@@ -87,8 +94,7 @@ fn delete_old(lost: &Path, now: UnixMillis) -> Result<u64> {
         let Some(moved_at) = moved_at.map(UnixMillis) else { continue };
         let path = entry.path();
         if moved_at.plus_seconds(LOST_SECONDS) <= now && path.is_file() {
-            fs::remove_file(&path).map_err(failed("remove", &path))?;
-            deleted = deleted.saturating_add(1);
+            deleted = deleted.saturating_add(u64::from(remove(&path)?));
         }
     }
     Ok(deleted)

@@ -63,7 +63,10 @@ pub struct IdSource {
 }
 
 impl IdSource {
-    /// Ids for `node` (only its low 10 bits count).
+    /// How many nodes can make ids at the same time.
+    pub const NODES: u16 = 1 << NODE_BITS;
+
+    /// Ids for `node` (only its low 10 bits count), which no other process has at the same time.
     pub fn new(clock: Clock, node: u16) -> Self {
         Self { clock, node: i64::from(node) & ((1 << NODE_BITS) - 1), last: AtomicI64::new(0) }
     }

@@ -38,7 +38,7 @@ fn write_pack(scratch: &Scratch, pack: &[u8], index: &[u8]) -> (PathBuf, PathBuf
     paths
 }
 
-/// Every file under `root`, relative to it.
+/// Every file under `root`, relative to it, but those that only hold the numbers of nodes.
 fn files_under(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];
@@ -46,7 +46,7 @@ fn files_under(root: &Path) -> Vec<String> {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                directories.push(path);
+                directories.extend((!path.ends_with("nodes")).then_some(path));
             } else {
                 found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
             }
