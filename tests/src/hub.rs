@@ -6,9 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
+use polder_cluster::Database;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::shared::on_postgres;
 use crate::{Done, Http, binary, poll, program, run, until, workspace_root};
 
 const START_SECONDS_MAX: u64 = 60;
@@ -45,6 +47,7 @@ pub struct Hub {
     address: Option<SocketAddr>,
     scheme: &'static str,
     action: &'static str,
+    _postgres: Option<Database>,
 }
 
 impl HubBuilder {
@@ -90,11 +93,17 @@ impl HubBuilder {
     pub fn prepare(self) -> Hub {
         let root = TempDir::with_prefix("polder-hub-").expect("a temporary directory");
         let data = self.data.unwrap_or_else(|| root.path().join("data"));
-        std::fs::write(root.path().join("polder.toml"), self.config).expect("write the configuration");
+        let postgres = (on_postgres() && !self.config.contains("[database]"))
+            .then(|| Database::create().expect("PostgreSQL, as a moment ago"));
+        let database =
+            postgres.as_ref().map(|database| format!("[database]\nurl = \"{}\"\n", database.url()));
+        let config = self.config + &database.unwrap_or_default();
+        std::fs::write(root.path().join("polder.toml"), config).expect("write the configuration");
         let log = root.path().join("log");
         std::fs::create_dir(root.path().join("tmp")).expect("make a directory for temporary files");
         let action = if self.demo { "demo" } else { "serve" };
-        Hub { root, data, log, child: None, address: None, scheme: "http", action }
+        let (child, address, scheme) = (None, None, "http");
+        Hub { root, data, log, child, address, scheme, action, _postgres: postgres }
     }
 }
 

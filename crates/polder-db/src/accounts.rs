@@ -120,6 +120,24 @@ impl Db {
         .await
     }
 
+    /// Adds an administrator unless there is one; says whether it did. Of two nodes that start one does.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if any account has the name, ignoring case.
+    pub async fn add_first_admin(&self, name: &AccountName) -> Result<bool> {
+        let name = name.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                if tx.row(ANY_ADMIN, args![]).await?.is_some() {
+                    return Ok(Verdict::Discard(false));
+                }
+                insert(tx, AccountKind::User, &name, true).await?;
+                Ok(Verdict::Keep(true))
+            })
+        })
+        .await
+    }
+
     /// Adds an organisation whose first member, `owner`, is its admin.
     ///
     /// # Errors

@@ -127,15 +127,14 @@ impl Db {
         Ok(self.rows(statement, args).await?.into_iter().next())
     }
 
-    /// Runs statements that take the same arguments, all as of one moment.
-    pub(crate) async fn rows_at_once(
+    /// Runs statements with their arguments, all as of one moment.
+    pub(crate) async fn rows_at_once<const N: usize>(
         &self,
-        statements: &[&'static str],
-        args: &[Value],
-    ) -> Result<Vec<Vec<Row>>> {
+        reads: [(&'static str, Vec<Value>); N],
+    ) -> Result<[Vec<Row>; N]> {
         match &self.inner.engine {
-            Engine::Sqlite(sqlite) => sqlite.rows_at_once(statements, args).await,
-            Engine::Postgres(postgres) => postgres.rows_at_once(statements, args).await,
+            Engine::Sqlite(sqlite) => sqlite.rows_at_once(reads).await,
+            Engine::Postgres(postgres) => postgres.rows_at_once(reads).await,
         }
     }
 

@@ -91,6 +91,6 @@ pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
 pub use repos::{Deleted, NameState, NewRepo, Repo};
-pub use snapshots::{PackRow, RefRow, RepoState};
+pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};

@@ -1,17 +1,27 @@
-//! The state of one repository, read in one transaction.
+//! The state of one repository, and what has changed of it since, each read in one transaction.
 
 use bytes::Bytes;
 use polder_types::{ObjectId, PackId, RepoId};
 
 use crate::repos::REPO_BY_ID;
 use crate::row::{Row, each};
-use crate::sql::statements;
+use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
+use crate::value::{Value, args};
 use crate::{Db, Repo, Result};
 
 statements! {
     REFS_OF_REPO = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 ORDER BY name";
     PACKS_OF_REPO = "SELECT id, hash, bytes, objects, data, index_data FROM pack \
         WHERE repo = $1 AND state = 'live' ORDER BY id";
+    VERSION = "SELECT gen, gc_epoch, head, ref_count FROM repo WHERE id = $1 AND state = 'live'";
+    REFS_SINCE = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 AND gen > $2 ORDER BY name";
+    DELETED_SINCE = "SELECT DISTINCT name FROM ref_log WHERE repo = $1 AND gen > $2 AND new_oid IS NULL";
+    PACK_IDS = "SELECT id FROM pack WHERE repo = $1 AND state = 'live' ORDER BY id";
+}
+
+templates! {
+    PACKS_NAMED(1) = "SELECT id, hash, bytes, objects, data, index_data FROM pack WHERE repo = $1 AND id IN (",
+        "?", ") ORDER BY id";
 }
 
 /// A ref of a repository.
@@ -53,20 +63,95 @@ pub struct RepoState {
     pub packs: Vec<PackRow>,
 }
 
+/// How far a repository has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepoVersion {
+    /// Its generation, which every change of a ref, HEAD or the visibility increases.
+    pub generation: i64,
+    /// Its collection epoch, which grows when objects are dropped.
+    pub gc_epoch: i64,
+}
+
+/// What has changed of a repository since a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoChanges {
+    /// How far it has come.
+    pub version: RepoVersion,
+    /// Where HEAD points.
+    pub head: String,
+    /// How many refs there are now.
+    pub ref_count: i64,
+    /// Refs written since, as they are now.
+    pub refs: Vec<RefRow>,
+    /// Refs deleted since; one that was made again is in `refs` too.
+    pub deleted: Vec<String>,
+    /// Every live pack.
+    pub packs: Vec<PackId>,
+}
+
 impl Db {
+    /// How far a live repository has come.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn repo_version(&self, id: RepoId) -> Result<Option<RepoVersion>> {
+        self.row(VERSION, args![id]).await?.map(|row| version(&row)).transpose()
+    }
+
+    /// Reads what has changed of a live repository since `generation`, as of one moment.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn repo_changes(&self, id: RepoId, generation: i64) -> Result<Option<RepoChanges>> {
+        let reads = [
+            (VERSION, args![id]),
+            (REFS_SINCE, args![id, generation]),
+            (DELETED_SINCE, args![id, generation]),
+            (PACK_IDS, args![id]),
+        ];
+        let [repo, refs, deleted, packs] = self.rows_at_once(reads).await?;
+        let Some(repo) = repo.first() else { return Ok(None) };
+        Ok(Some(RepoChanges {
+            version: version(repo)?,
+            head: repo.read(2)?,
+            ref_count: repo.read(3)?,
+            refs: each(&refs, ref_row)?,
+            deleted: each(&deleted, |row| row.read(0))?,
+            packs: each(&packs, |row| Ok(PackId(row.read(0)?)))?,
+        }))
+    }
+
+    /// Reads packs of a repository by id, condemned ones too.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn packs(&self, repo: RepoId, ids: &[PackId]) -> Result<Vec<PackRow>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(ROWS_PER_STATEMENT_MAX) {
+            let mut args = args![repo];
+            args.extend(some.iter().copied().map(Value::from));
+            found.extend(each(&self.rows(PACKS_NAMED.statement(some.len()), args).await?, pack_row)?);
+        }
+        Ok(found)
+    }
+
     /// Reads a live repository with its refs and packs, as of one moment.
     ///
     /// # Errors
     /// Only when the database fails.
     pub async fn load_repo_state(&self, id: RepoId) -> Result<Option<RepoState>> {
-        let answers = self.rows_at_once(&[REPO_BY_ID, REFS_OF_REPO, PACKS_OF_REPO], &[id.into()]).await?;
-        let [repo, refs, packs] = answers.as_slice() else { return Ok(None) };
+        let reads = [(REPO_BY_ID, args![id]), (REFS_OF_REPO, args![id]), (PACKS_OF_REPO, args![id])];
+        let [repo, refs, packs] = self.rows_at_once(reads).await?;
         let Some(repo) = repo.first() else { return Ok(None) };
-        let mut refs = each(refs, ref_row)?;
+        let mut refs = each(&refs, ref_row)?;
         // In order already, unless the database sorts by a language's rules.
         refs.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
-        Ok(Some(RepoState { repo: Repo::from_row(repo)?, refs, packs: each(packs, pack_row)? }))
+        Ok(Some(RepoState { repo: Repo::from_row(repo)?, refs, packs: each(&packs, pack_row)? }))
     }
+}
+
+fn version(row: &Row) -> Result<RepoVersion> {
+    Ok(RepoVersion { generation: row.read(0)?, gc_epoch: row.read(1)? })
 }
 
 fn ref_row(row: &Row) -> Result<RefRow> {

@@ -135,7 +135,7 @@ mod tests {
         tokens::ALL,
         upkeep::ALL,
     ];
-    const LISTS: &[&[&Template]] = &[blobs::TEMPLATES, jobs::TEMPLATES];
+    const LISTS: &[&[&Template]] = &[blobs::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
 
     #[tokio::test]
     async fn every_statement_prepares() {

@@ -33,6 +33,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let hub = Hub::open(HubOptions {
             data_dir: dir.path().join("data"),
+            shared: polder_hub::Shared::default(),
             public_url: "http://hub.test".to_owned(),
             hooks: HookOptions::default(),
             limits: Limits::default(),

@@ -302,8 +302,8 @@ fn advance(
         Place::Memory { pack, index } => pack.len() + index.len(),
         Place::Files { .. } => MAPPED_PACK_WEIGHT_BYTES,
     });
-    let pack = received.map(|received| Arc::clone(&received.pack));
-    Advance { generation, head, refs, pack, pack_bytes }
+    let packs = received.iter().map(|received| Arc::clone(&received.pack)).collect();
+    Advance { generation, head, refs, packs, pack_bytes }
 }
 
 /// Git's own words where it has them; `send-pack` and its users know these.

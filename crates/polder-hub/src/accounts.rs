@@ -40,6 +40,15 @@ impl Hub {
         self.audited(entry).add_user(name, admin).await.map_err(|error| taken(error, name)).map(drop)
     }
 
+    /// Adds an administrator unless there is one; says whether it did.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when the name is taken, ignoring case.
+    pub async fn add_first_admin(&self, name: &AccountName) -> Result<bool> {
+        let entry = Entry::operator("user.add").with("user", name.as_str()).with("admin", true);
+        self.audited(entry).add_first_admin(name).await.map_err(|error| taken(error, name))
+    }
+
     /// Adds an organisation whose first administrator is `owner`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
-use polder_types::{AccountId, Clock, IdSource, RepoKind, Role, Sha256};
+use polder_types::{AccountId, Clock, RepoKind, Role, Sha256};
 
 use crate::admission::Admission;
 use crate::audit::Refusals;
@@ -19,12 +19,15 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::logins::Logins;
 use crate::snapshots::Snapshots;
+use crate::storage::{Shared, Storage};
 
 /// What a hub is opened with.
 #[derive(Debug, Clone)]
 pub struct HubOptions {
     /// The data directory; made when missing. One process owns it at a time.
     pub data_dir: PathBuf,
+    /// Where rows and bytes are, if not in the data directory.
+    pub shared: Shared,
     /// Base of every URL the hub hands out, without a trailing slash.
     pub public_url: String,
     /// Policy hooks.
@@ -98,19 +101,19 @@ impl Hub {
     /// Opens a data directory, making it when it is not there.
     ///
     /// # Errors
-    /// [`crate::Kind::Conflict`] when another process owns it; [`crate::Kind::Internal`] with the cause.
+    /// [`crate::Kind::Conflict`] when another process owns it, or the database belongs to another store;
+    /// [`crate::Kind::Unavailable`] when the database cannot be reached; [`crate::Kind::Internal`].
     pub async fn open(options: HubOptions) -> Result<Self> {
         let (data_dir, limits) = (options.data_dir, options.limits);
         crate::data_dir::create(&data_dir)?;
         let lock = crate::data_dir::lock(&data_dir)?;
-        let keys = Keys::open(&data_dir)?;
-        let ids = Arc::new(IdSource::new(options.clock.clone(), 0));
-        let db = Db::open(&data_dir, options.clock.clone(), ids).await?;
+        let Storage { keys, store, db, starting } =
+            Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
+        let is_shared = db.is_shared();
         db.set_default_quota(options.namespace_bytes_max).await?;
-        if !db.is_shared() {
+        if !is_shared {
             db.release_left_behind().await?;
         }
-        let store = Store::open(&data_dir.join("store"))?;
         let hub = Self(Arc::new(Inner {
             db,
             store,
@@ -125,10 +128,10 @@ impl Hub {
             logins: Logins::new(limits.failed_logins_max),
             door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
-            snapshots: Snapshots::new(),
-            names: Fresh::new(ROWS_HELD_MAX),
-            tokens: Fresh::new(ROWS_HELD_MAX),
-            members: Fresh::new(ROWS_HELD_MAX),
+            snapshots: Snapshots::new(is_shared),
+            names: Fresh::new(ROWS_HELD_MAX, is_shared),
+            tokens: Fresh::new(ROWS_HELD_MAX, is_shared),
+            members: Fresh::new(ROWS_HELD_MAX, is_shared),
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),
@@ -137,6 +140,7 @@ impl Hub {
             _lock: lock,
         }));
         hub.check_epochs().await?;
+        drop(starting);
         Ok(hub)
     }
 

@@ -25,11 +25,21 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Reads both keys, making them on the first start. A key file of another length is refused: a
-    /// hub never changes its identity by accident.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self> {
-        let hub = HubKey::from_bytes(&read_or_make(data_dir, HUB_KEY_FILE)?);
-        let url = SigningKey::new(&read_or_make(data_dir, URL_KEY_FILE)?)?;
+    /// Reads both keys in `dir`, making them on the first start. A hub never changes its identity by
+    /// accident: a key file of another length is refused, and so is making keys while `data_dir`, where a
+    /// hub with a store of its own has them, still has some.
+    pub(crate) fn open(dir: &Path, data_dir: &Path) -> Result<Self> {
+        let left = data_dir.join(HUB_KEY_FILE);
+        if !dir.join(HUB_KEY_FILE).exists() && left.exists() {
+            let message = format!(
+                "move `{}` and `{URL_KEY_FILE}` beside it to `{}` first: they are this hub's identity",
+                left.display(),
+                dir.display()
+            );
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        let hub = HubKey::from_bytes(&read_or_make(dir, HUB_KEY_FILE)?);
+        let url = SigningKey::new(&read_or_make(dir, URL_KEY_FILE)?)?;
         Ok(Self { hub, url })
     }
 
@@ -94,20 +104,32 @@ mod tests {
     #[test]
     fn a_signature_is_good_for_one_text_and_one_key() {
         let (dir, other) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
-        let keys = Keys::open(dir.path()).expect("made");
+        let keys = Keys::open(dir.path(), dir.path()).expect("made");
         let (key, signature) = (keys.public_key(), keys.sign("text"));
         assert!(verify(&key, "text", &signature));
         assert!(!verify(&key, "texts", &signature));
-        assert!(!verify(&Keys::open(other.path()).expect("made").public_key(), "text", &signature));
+        assert!(!verify(
+            &Keys::open(other.path(), other.path()).expect("made").public_key(),
+            "text",
+            &signature
+        ));
         assert!(!verify(&key, "text", "AAAA") && !verify("ed25519:", "text", &signature));
     }
 
     #[test]
     fn keys_stay_the_same_and_a_damaged_one_is_refused() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let first = Keys::open(dir.path()).expect("made").public_key();
-        assert_eq!(Keys::open(dir.path()).expect("read").public_key(), first);
+        let open = |keys_dir: &Path| Keys::open(keys_dir, dir.path());
+        let first = open(dir.path()).expect("made").public_key();
+        assert_eq!(open(dir.path()).expect("read").public_key(), first);
+        let store = dir.path().join("store");
+        std::fs::create_dir(&store).expect("made");
+        assert_eq!(open(&store).err().expect("refused").kind(), Kind::Conflict);
+        for name in [HUB_KEY_FILE, URL_KEY_FILE] {
+            std::fs::copy(dir.path().join(name), store.join(name)).expect("copied");
+        }
+        assert_eq!(open(&store).expect("read").public_key(), first);
         std::fs::write(dir.path().join(HUB_KEY_FILE), b"short").expect("write");
-        assert!(Keys::open(dir.path()).is_err());
+        assert!(open(dir.path()).is_err());
     }
 }

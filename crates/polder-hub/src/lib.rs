@@ -12,6 +12,7 @@ mod audit;
 mod blocking;
 mod body;
 mod body_budget;
+mod coalesced;
 mod commit;
 mod data_dir;
 mod directory;
@@ -39,6 +40,7 @@ mod repos;
 mod secret;
 mod signed_url;
 mod snapshots;
+mod storage;
 mod sweep;
 
 pub use access::{Credentials, Grant, Principal, Read, Write};
@@ -63,6 +65,7 @@ pub use polder_git::{Change, EntryKind, Protocol, Service, Signature, TreeEntry,
 pub use quota::{Hold, QuotaSummary};
 pub use repos::RepoSummary;
 pub use secret::Secret;
+pub use storage::Shared;
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let hub = Hub::open(HubOptions {
             data_dir: dir.path().join("data"),
+            shared: polder_hub::Shared::default(),
             public_url: "https://hub.test/p/".to_owned(),
             hooks: HookOptions::default(),
             limits: Limits::default(),

@@ -31,22 +31,23 @@ pub(crate) async fn first_login(hub: &Hub) -> Result<Option<FirstLogin>, Error> 
     if hub.has_any_admin().await? {
         return Ok(None);
     }
-    let name = add_administrator(hub).await?;
+    let Some(name) = add_administrator(hub).await? else { return Ok(None) };
     let request =
         TokenRequest { user: name.clone(), scope: Role::Admin, repos: Vec::new(), lifetime_seconds: None };
     let token = hub.add_token(request).await?;
     Ok(Some(FirstLogin { name, token }))
 }
 
-/// Adds an administrator under the first free name: a user who has it does not become one.
-async fn add_administrator(hub: &Hub) -> Result<AccountName, Error> {
+/// Adds an administrator under the first free name: a user who has it does not become one. None when
+/// another node was first.
+async fn add_administrator(hub: &Hub) -> Result<Option<AccountName>, Error> {
     let mut number = 1;
     loop {
         let name = if number == 1 { ADMINISTRATOR.to_owned() } else { format!("{ADMINISTRATOR}-{number}") };
         let name: AccountName =
             name.parse().map_err(|error| Error::caused_by("the administrator's name", error))?;
-        match hub.add_user(&name, true).await {
-            Ok(()) => return Ok(name),
+        match hub.add_first_admin(&name).await {
+            Ok(added) => return Ok(added.then_some(name)),
             Err(error) if error.kind() == Kind::Conflict && number < NAMES_TRIED_MAX => number += 1,
             Err(error) => return Err(error.into()),
         }

@@ -1,6 +1,6 @@
 //! From the configuration to what the hub is opened with.
 
-use polder_hub::{HookOptions, HubOptions};
+use polder_hub::{HookOptions, HubOptions, Secret, Shared};
 use polder_types::Clock;
 
 use crate::config::{Config, PublicUrl};
@@ -11,6 +11,10 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
     let public_url = config.public_url.as_ref().or(public_url).unwrap_or(&bound);
     HubOptions {
         data_dir: config.data.clone(),
+        shared: Shared {
+            database_url: config.database.as_ref().map(|url| Secret::new(url.reveal())),
+            store_dir: config.store_dir.clone(),
+        },
         public_url: public_url.to_string(),
         hooks: HookOptions {
             pre_receive: config.hooks.pre_receive.clone(),

@@ -8,3 +8,8 @@ mod partial;
 mod place;
 mod push;
 mod races;
+
+#[test]
+fn all_of_it_holds_on_postgres() {
+    polder_tests::once_more_on_postgres(20);
+}

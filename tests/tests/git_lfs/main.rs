@@ -6,3 +6,8 @@ mod links;
 mod locks;
 mod place;
 mod transfer;
+
+#[test]
+fn all_of_it_holds_on_postgres() {
+    polder_tests::once_more_on_postgres(15);
+}

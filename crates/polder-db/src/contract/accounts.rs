@@ -106,7 +106,11 @@ async fn an_administrator_is_seen_among_others() {
     let ada = home.user("ada").await;
     home.db.add_org(&"acme".parse().unwrap(), ada).await.unwrap();
     assert!(!home.db.has_any_admin().await.unwrap(), "an organisation's admin is not the hub's");
-    home.db.add_user(&"root1".parse().unwrap(), true).await.unwrap();
+    let taken = home.db.add_first_admin(&"ADA".parse().unwrap()).await;
+    assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+    let name = "root1".parse().unwrap();
+    let (one, two) = tokio::join!(home.db.add_first_admin(&name), home.db.add_first_admin(&name));
+    assert_eq!((one.unwrap(), two.unwrap()), (true, false));
     assert!(home.db.has_any_admin().await.unwrap());
 }
 

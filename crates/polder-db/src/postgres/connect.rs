@@ -19,6 +19,7 @@ const SESSION: &[(&str, &str)] = &[
     ("lock_timeout", "30000"),
     ("statement_timeout", "60000"),
     ("idle_in_transaction_session_timeout", "15000"),
+    ("client_min_messages", "warning"),
 ];
 /// Oldest version that is tested.
 const VERSION_MIN: i32 = 150_000;

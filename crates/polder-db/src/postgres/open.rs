@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions, PgTransaction};
+use sqlx::raw_sql;
 
 use super::connect::{check, check_durable, connect, options};
 use super::errors::error_of;
@@ -41,7 +42,14 @@ pub(crate) async fn open(url: &str, dir: &Path, make_tx: impl FnOnce(Writer) -> 
     let mut connection = connect(&options).await?;
     check(&mut connection).await?;
     check_durable(&mut connection).await?;
+    // A migration of large tables takes the time it takes.
+    let failed = |error| error_of("preparing", "the database", error);
+    raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
     migrate(&mut connection, MAIN).await?;
+    raw_sql("RESET statement_timeout; RESET lock_timeout").execute(&mut connection).await.map_err(failed)?;
     prepare_cache(dir).await?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS_MAX)
@@ -79,33 +87,31 @@ impl Postgres {
         read
     }
 
-    /// Runs statements that take the same arguments, all as of one moment.
-    pub(crate) async fn rows_at_once(
+    /// Runs statements with their arguments, all as of one moment.
+    pub(crate) async fn rows_at_once<const N: usize>(
         &self,
-        statements: &[&'static str],
-        args: &[Value],
-    ) -> Result<Vec<Vec<Row>>> {
+        reads: [(&'static str, Vec<Value>); N],
+    ) -> Result<[Vec<Row>; N]> {
         let mut tries = 1;
         loop {
-            match self.try_rows_at_once(statements, args).await {
+            match self.try_rows_at_once(reads.clone()).await {
                 Err(failure) if failure.is_lost && tries < READ_TRIES_MAX => tries += 1,
                 done => return Ok(done?),
             }
         }
     }
 
-    async fn try_rows_at_once(
+    async fn try_rows_at_once<const N: usize>(
         &self,
-        statements: &[&'static str],
-        args: &[Value],
-    ) -> Result<Vec<Vec<Row>>, Failure> {
+        reads: [(&'static str, Vec<Value>); N],
+    ) -> Result<[Vec<Row>; N], Failure> {
         let failed = |error| failure("reading from", "the database", error);
         let mut reader = self.readers.acquire().await.map_err(unreachable)?;
         let mut view: PgTransaction<'_> =
             in_time(sqlx::Connection::begin_with(&mut *reader, BEGIN_VIEW)).await.map_err(failed)?;
-        let mut answers = Vec::with_capacity(statements.len());
-        for one in statements {
-            answers.push(statement::rows(&mut view, (*one).into(), args.to_vec()).await?);
+        let mut answers = [const { Vec::new() }; N];
+        for (answer, (statement, args)) in answers.iter_mut().zip(reads) {
+            *answer = statement::rows(&mut view, statement.into(), args).await?;
         }
         in_time(view.rollback()).await.map_err(failed)?;
         Ok(answers)

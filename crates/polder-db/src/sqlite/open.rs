@@ -65,17 +65,16 @@ impl Sqlite {
         super::rows(&mut reader, statement, args).await
     }
 
-    /// Runs statements that take the same arguments, all as of one moment.
-    pub(crate) async fn rows_at_once(
+    /// Runs statements with their arguments, all as of one moment.
+    pub(crate) async fn rows_at_once<const N: usize>(
         &self,
-        statements: &[&'static str],
-        args: &[Value],
-    ) -> Result<Vec<Vec<Row>>> {
+        reads: [(&'static str, Vec<Value>); N],
+    ) -> Result<[Vec<Row>; N]> {
         let mut reader = self.readers.acquire().await.map_err(unreadable)?;
         let mut view = reader.begin().await.map_err(unreadable)?;
-        let mut answers = Vec::with_capacity(statements.len());
-        for statement in statements {
-            answers.push(super::rows(&mut view, (*statement).into(), args.to_vec()).await?);
+        let mut answers = [const { Vec::new() }; N];
+        for (answer, (statement, args)) in answers.iter_mut().zip(reads) {
+            *answer = super::rows(&mut view, statement.into(), args).await?;
         }
         view.rollback().await.map_err(unreadable)?;
         Ok(answers)

@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod large_objects;
 mod locks;
+mod nodes;
 mod upkeep;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) async fn fixture() -> Fixture {
     let millis = Arc::new(AtomicI64::new(START));
     let options = HubOptions {
         data_dir: dir.path().join("data"),
+        shared: Shared::default(),
         public_url: "http://hub.example".to_owned(),
         hooks: HookOptions::default(),
         limits: Limits::default(),

@@ -19,6 +19,10 @@ pub struct Layer {
     pub listen: Option<String>,
     /// The URL under which clients reach this hub.
     pub public_url: Option<String>,
+    /// The database.
+    pub database: DatabaseLayer,
+    /// Packs and large objects.
+    pub store: StoreLayer,
     /// What is logged.
     pub log: LogLayer,
     /// Programs that see every push.
@@ -31,6 +35,28 @@ pub struct Layer {
     pub limits: LimitsLayer,
     /// What stays on record.
     pub audit: AuditLayer,
+}
+
+/// `[database]`
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct DatabaseLayer {
+    /// Where PostgreSQL is; may hold a password.
+    pub url: Option<String>,
+}
+
+impl std::fmt::Debug for DatabaseLayer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("DatabaseLayer").finish_non_exhaustive()
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct StoreLayer {
+    /// The directory.
+    pub dir: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -87,6 +113,8 @@ impl Layer {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
             public_url: self.public_url.or(below.public_url),
+            database: DatabaseLayer { url: self.database.url.or(below.database.url) },
+            store: StoreLayer { dir: self.store.dir.or(below.store.dir) },
             log: LogLayer {
                 level: self.log.level.or(below.log.level),
                 format: self.log.format.or(below.log.format),
@@ -115,7 +143,7 @@ impl Layer {
     pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let hooks = [&mut self.hooks.pre_receive, &mut self.hooks.post_receive];
         let hooks = hooks.into_iter().flatten().flatten();
-        self.data.iter_mut().chain(hooks).chain(self.tls.paths_mut())
+        self.data.iter_mut().chain(&mut self.store.dir).chain(hooks).chain(self.tls.paths_mut())
     }
 
     /// A value in which every key is set, so that the list of keys can be read off it.
@@ -124,6 +152,8 @@ impl Layer {
             data: Some(PathBuf::new()),
             listen: Some(String::new()),
             public_url: Some(String::new()),
+            database: DatabaseLayer { url: Some(String::new()) },
+            store: StoreLayer { dir: Some(PathBuf::new()) },
             log: LogLayer { level: Some(String::new()), format: Some(LogFormat::Plain) },
             hooks: HooksLayer {
                 pre_receive: Some(Vec::new()),

@@ -1,5 +1,6 @@
 //! The configuration: flags over `POLDER_*` over the file over the defaults.
 
+mod database;
 mod environment;
 mod layer;
 mod limits;
@@ -10,6 +11,7 @@ mod url;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+pub use database::DatabaseUrl;
 pub use environment::Environment;
 pub use layer::{AuditLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
 pub use limits::LimitsLayer;
@@ -39,6 +41,10 @@ pub struct Config {
     pub data: PathBuf,
     /// Whether anything named the data directory, or it is the default.
     pub data_is_chosen: bool,
+    /// The PostgreSQL database, if it is not SQLite in the data directory.
+    pub database: Option<DatabaseUrl>,
+    /// Where packs and large objects are, if not in the data directory.
+    pub store_dir: Option<PathBuf>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// The URL under which clients reach this hub, if it differs from the address.
@@ -159,6 +165,8 @@ impl Config {
         Ok(Self {
             data_is_chosen: layer.data.is_some(),
             data: absolute(layer.data.as_deref().unwrap_or(Path::new(DATA_DEFAULT)))?,
+            database: layer.database.url.map(DatabaseUrl::parse).transpose()?,
+            store_dir: layer.store.dir.as_deref().map(absolute).transpose()?,
             listen: listen_address(layer.listen.as_deref().unwrap_or(LISTEN_DEFAULT))?,
             public_url,
             log: Log { level: level.map(log_directives).transpose()?, format: format.unwrap_or_default() },
