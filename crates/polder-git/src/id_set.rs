@@ -1,7 +1,8 @@
 //! Sets and maps keyed by object id.
 //!
-//! An id is a hash already, so hashing it again with `SipHash` only costs time. Eight of its bytes are
-//! mixed with a secret of the process: nobody can choose objects that collide.
+//! An id is a hash already, so hashing it again with `SipHash` only costs time. But a stranger may name
+//! ids that are the hash of nothing, so all of its bytes are mixed with a secret of the process: nobody
+//! can choose ids that collide.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -36,7 +37,7 @@ impl BuildHasher for IdState {
     }
 }
 
-/// Folds the first bytes of an id with the process's secret.
+/// Folds the bytes of an id with the process's secret.
 #[derive(Debug)]
 pub struct IdHasher {
     state: u64,
@@ -52,11 +53,35 @@ impl Hasher for IdHasher {
     fn write_usize(&mut self, _length: usize) {}
 
     fn write(&mut self, bytes: &[u8]) {
-        let prefix = bytes.first_chunk::<8>().copied().map_or(0, u64::from_le_bytes);
-        self.state = fold(self.state ^ prefix);
+        let (words, _) = bytes.as_chunks::<8>();
+        // The last word overlaps the one before: an id has twenty bytes.
+        for word in words.iter().chain(bytes.last_chunk::<8>()) {
+            self.state = fold(self.state ^ u64::from_le_bytes(*word));
+        }
     }
 
     fn finish(&self) -> u64 {
         self.state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_share_most_of_their_bytes_do_not_share_a_hash() {
+        // A tree or a fetch may name ids that are the hash of nothing.
+        let state = IdState::default();
+        for place in 0..ObjectId::BYTES {
+            let hashes: HashSet<u64> = (0..=255)
+                .map(|byte| {
+                    let mut id = [7; ObjectId::BYTES];
+                    id[place] = byte;
+                    state.hash_one(ObjectId::new(id))
+                })
+                .collect();
+            assert_eq!(hashes.len(), 256, "byte {place}");
+        }
     }
 }
