@@ -18,8 +18,8 @@ pub const PUSH_COMMAND_BYTES_MAX: u64 = 16 << 20;
 pub const FETCH_REQUEST_BYTES_MAX: u64 = 16 << 20;
 /// Largest pack a push may carry, in bytes.
 pub const PACK_BYTES_MAX: u64 = 2 << 30;
-/// Most objects in a pushed pack.
-pub const PACK_OBJECTS_MAX: u32 = 10_000_000;
+/// Most objects in a pushed pack; each takes about 130 bytes of memory while it is received.
+pub const PACK_OBJECTS_MAX: u32 = 1_500_000;
 /// Largest inflated object in git itself; larger files belong in LFS.
 pub const GIT_OBJECT_BYTES_MAX: u64 = 64 << 20;
 /// Packs up to this size live in their database row, in bytes.

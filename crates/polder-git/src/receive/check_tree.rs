@@ -5,7 +5,7 @@
 use polder_types::ObjectId;
 
 use super::check::Problem;
-use super::dot_names::{DotFile, is_dot_git, is_ntfs_dot_git};
+use super::dot_names::{DotFile, after_backslashes, is_dot_git, is_ntfs_dot_git};
 
 /// Longest name of one entry, in bytes (git's `fsck.largePathname` default).
 const ENTRY_NAME_BYTES_MAX: usize = 4096;
@@ -140,16 +140,8 @@ fn check_entry(entry: &RawEntry<'_>, named: &mut NamedFiles, note: &mut dyn FnMu
     let class = entry.mode & TYPE_MASK;
     note_if(!matches!(class, FILE | SYMLINK | DIRECTORY | GITLINK), Problem::BadTree);
 
-    // NTFS takes a backslash for a separator, so every part after one is a name of its own.
-    let parts: Vec<&[u8]> = name
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\\')
-        .filter_map(|(at, _)| name.get(at + 1..))
-        .collect();
-    note_if(parts.iter().any(|part| is_ntfs_dot_git(part)), Problem::HasDotgit);
-    let is_modules = DotFile::Modules.matches(name) || parts.iter().any(|p| DotFile::Modules.matches_ntfs(p));
-    if is_modules {
+    note_if(after_backslashes(name).any(is_ntfs_dot_git), Problem::HasDotgit);
+    if DotFile::Modules.matches_any_part(name) {
         if entry.is_symlink() {
             note(Problem::GitmodulesSymlink);
         } else {

@@ -13,21 +13,22 @@ use polder_types::{LfsPointer, ObjectId, limits};
 use super::check_tree::{RawEntries, RawEntry, sort_key};
 use super::dot_names::DotFile;
 use super::reachable::{Reachable, Wanted};
+use super::tree_path::TreePath;
 use crate::id_set::{IdMap, IdSet};
 use crate::links::{CommitLinks, commit_links, tag_target};
 use crate::reader::ObjectReader;
 use crate::{Error, ObjectKind, Pack, Result, Snapshot};
 
-/// Longest path of a file, in bytes; no system checks out a longer one.
-const PATH_BYTES_MAX: usize = 4096;
+/// Most objects that a push may name without bringing them; each must be looked for.
+const OUTSIDE_MAX: usize = 500_000;
 /// Of a merge with more parents, only so many are compared.
 const PARENTS_COMPARED_MAX: usize = 8;
 
 /// An LFS pointer that a push makes reachable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPointer {
-    /// One path at which it is found; bytes that are not UTF-8 are replaced.
-    pub path: String,
+    /// One path at which it is found.
+    pub path: TreePath,
     /// The pointer file's own blob.
     pub blob: ObjectId,
     /// What it says.
@@ -58,6 +59,7 @@ pub(super) fn connect(
         pack,
         commits: IdMap::default(),
         trees: Vec::new(),
+        queued: IdSet::default(),
         outside: IdMap::default(),
         boundary: IdSet::default(),
         seen: IdSet::default(),
@@ -82,7 +84,7 @@ pub(super) fn connect(
 /// A tree of the pack, its path, and the trees that stood there before.
 struct TreeTask {
     tree: ObjectId,
-    path: String,
+    path: TreePath,
     bases: Vec<ObjectId>,
 }
 
@@ -91,6 +93,8 @@ struct Walk<'a> {
     pack: Option<&'a Pack>,
     commits: IdMap<CommitLinks>,
     trees: Vec<TreeTask>,
+    /// Trees that have been queued.
+    queued: IdSet,
     /// Named by the pack, not in it.
     outside: IdMap<Wanted>,
     /// Root trees of the commits at which the new history starts.
@@ -111,12 +115,19 @@ impl Walk<'_> {
             if !self.is_new(&id) {
                 let kind = match expected {
                     Some(kind) => kind,
-                    None => self.reader.header(&id)?.ok_or_else(|| missing("object", &id, ""))?.0,
+                    None => {
+                        self.reader
+                            .header(&id)?
+                            .ok_or_else(|| missing("object", &id, &TreePath::default()))?
+                            .0
+                    }
                 };
-                self.want(id, kind, String::new())?;
+                self.want(id, kind, TreePath::default())?;
                 continue;
             }
-            let Some((kind, data)) = self.reader.read(&id)? else { return Err(missing("object", &id, "")) };
+            let Some((kind, data)) = self.reader.read(&id)? else {
+                return Err(missing("object", &id, &TreePath::default()));
+            };
             if let Some(expected) = expected.filter(|expected| *expected != kind) {
                 return Err(wrong_kind(&id, kind, expected));
             }
@@ -136,11 +147,11 @@ impl Walk<'_> {
                 ObjectKind::Tree => {
                     // The tree's own turn comes later; it must not count as done.
                     self.seen.remove(&id);
-                    self.trees.push(TreeTask { tree: id, path: String::new(), bases: Vec::new() });
+                    self.queue(id, TreePath::default(), Vec::new());
                 }
                 ObjectKind::Blob => {
                     self.seen.remove(&id);
-                    self.blob(id, String::new())?;
+                    self.blob(id, TreePath::default())?;
                 }
             }
         }
@@ -191,10 +202,17 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.is_new(&links.tree) {
-            self.trees.push(TreeTask { tree: links.tree, path: String::new(), bases });
+            self.queue(links.tree, TreePath::default(), bases);
             return Ok(());
         }
-        self.want(links.tree, ObjectKind::Tree, String::new())
+        self.want(links.tree, ObjectKind::Tree, TreePath::default())
+    }
+
+    /// Queues a tree of the pack, once however often it is named.
+    fn queue(&mut self, tree: ObjectId, path: TreePath, bases: Vec<ObjectId>) {
+        if self.queued.insert(tree) {
+            self.trees.push(TreeTask { tree, path, bases });
+        }
     }
 
     fn finish_trees(&mut self) -> Result<()> {
@@ -205,15 +223,17 @@ impl Walk<'_> {
     }
 
     /// Notes an object that must be proven reachable.
-    fn want(&mut self, id: ObjectId, kind: ObjectKind, path: String) -> Result<()> {
+    fn want(&mut self, id: ObjectId, kind: ObjectKind, path: TreePath) -> Result<()> {
+        if self.outside.len() >= OUTSIDE_MAX {
+            return Err(Error::too_large(format!(
+                "the push names more than {OUTSIDE_MAX} objects that it does not bring; push in smaller steps"
+            )));
+        }
         let want = self.outside.entry(id).or_insert(Wanted { kind, path });
         if want.kind == kind { Ok(()) } else { Err(wrong_kind(&id, want.kind, kind)) }
     }
 
     fn tree(&mut self, task: &TreeTask) -> Result<()> {
-        if !self.seen.insert(task.tree) {
-            return Ok(());
-        }
         let data = match self.reader.read(&task.tree)? {
             Some((ObjectKind::Tree, data)) => data,
             Some((kind, _)) => return Err(wrong_kind(&task.tree, kind, ObjectKind::Tree)),
@@ -240,18 +260,18 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &RawEntry<'_>, before: &[RawEntry<'_>], parent: &str) -> Result<()> {
-        let path = join(parent, entry.name)?;
+    fn entry(&mut self, entry: &RawEntry<'_>, before: &[RawEntry<'_>], parent: &TreePath) -> Result<()> {
+        let path = parent.join(entry.name)?;
         if entry.is_directory() {
             if self.is_new(&entry.oid) {
                 let bases = before.iter().filter(|old| old.is_directory()).map(|old| old.oid).collect();
-                self.trees.push(TreeTask { tree: entry.oid, path, bases });
+                self.queue(entry.oid, path, bases);
             } else {
                 self.want(entry.oid, ObjectKind::Tree, path)?;
             }
             return Ok(());
         }
-        if DotFile::Modules.matches(entry.name) {
+        if DotFile::Modules.matches_any_part(entry.name) {
             self.found.modules.push(entry.oid);
         } else if DotFile::Attributes.matches(entry.name) && !entry.is_symlink() {
             self.found.attributes.push(entry.oid);
@@ -262,7 +282,7 @@ impl Walk<'_> {
         self.want(entry.oid, ObjectKind::Blob, path)
     }
 
-    fn blob(&mut self, id: ObjectId, path: String) -> Result<()> {
+    fn blob(&mut self, id: ObjectId, path: TreePath) -> Result<()> {
         if !self.seen.insert(id) {
             return Ok(());
         }
@@ -310,19 +330,9 @@ impl<'a> SideBySide<'a> {
     }
 }
 
-fn join(parent: &str, name: &[u8]) -> Result<String> {
-    let name = String::from_utf8_lossy(name);
-    let path = if parent.is_empty() { name.into_owned() } else { format!("{parent}/{name}") };
-    if path.len() > PATH_BYTES_MAX {
-        let start: String = path.chars().take(80).collect();
-        return Err(Error::refused(format!("the path `{start}…` is longer than {PATH_BYTES_MAX} bytes")));
-    }
-    Ok(path)
-}
-
 /// Git's words, then which object; never whether it exists where the pusher may not look.
-pub(super) fn missing(kind: &str, id: &ObjectId, path: &str) -> Error {
-    let at = if path.is_empty() { String::new() } else { format!(" (`{path}`)") };
+pub(super) fn missing(kind: &str, id: &ObjectId, path: &TreePath) -> Error {
+    let at = if path.is_root() { String::new() } else { format!(" (`{path}`)") };
     let advice = match kind {
         "commit" => "; if your clone is shallow, run `git fetch --unshallow` and push again",
         _ => "",

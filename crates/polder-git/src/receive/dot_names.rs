@@ -25,6 +25,11 @@ impl DotFile {
         is_hfs_dot(name, self.needles().0) || self.matches_ntfs(name)
     }
 
+    /// Whether HFS+ or NTFS would open this file under `name` or below a folder that NTFS sees in it.
+    pub(super) fn matches_any_part(self, name: &[u8]) -> bool {
+        self.matches(name) || after_backslashes(name).any(|part| self.matches_ntfs(part))
+    }
+
     /// Whether NTFS would open this file under `name`.
     pub(super) fn matches_ntfs(self, name: &[u8]) -> bool {
         let (word, hashed) = self.needles();
@@ -39,6 +44,11 @@ impl DotFile {
         }
         is_hashed_short_name(name, hashed)
     }
+}
+
+/// NTFS takes a backslash for a separator, so what follows one is a name of its own.
+pub(super) fn after_backslashes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.iter().enumerate().filter(|(_, byte)| **byte == b'\\').filter_map(|(at, _)| name.get(at + 1..))
 }
 
 /// Whether HFS+ or NTFS would open `.git` under `name`.

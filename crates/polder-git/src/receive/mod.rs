@@ -23,6 +23,7 @@ mod scan;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod tree_path;
 
 pub use commands::{Command, PushCapabilities, PushRequest, read_push};
 pub use connectivity::NewPointer;
@@ -32,3 +33,4 @@ pub(crate) use object_hash::hash_object;
 pub use push::{Checked, Severity, check_push, check_ref_targets};
 pub use reachable::{is_fast_forward, peel};
 pub use report::{RefReport, progress, report};
+pub use tree_path::TreePath;

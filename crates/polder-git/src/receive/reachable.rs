@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use polder_types::ObjectId;
 
 use super::connectivity::missing;
+use super::tree_path::TreePath;
 use crate::id_set::{IdMap, IdSet};
 use crate::links::{TreeLink, TreeLinks};
 use crate::reader::ObjectReader;
@@ -19,8 +20,8 @@ const HISTORY_TREES_MAX: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) kind: ObjectKind,
-    /// For the message; empty for what has no path.
-    pub(super) path: String,
+    /// For the message; the root for what has no path.
+    pub(super) path: TreePath,
 }
 
 /// What the visible refs of a snapshot reach.
@@ -132,7 +133,7 @@ impl<'a> Reachable<'a> {
             self.search(root, &mut wanted)?;
         }
         // Name the same object every time, whatever the map's order.
-        match wanted.iter().min_by_key(|(id, want)| (&want.path, **id)) {
+        match wanted.iter().min_by_key(|(id, _)| **id) {
             Some((id, want)) => Err(missing(want.kind.as_str(), id, &want.path)),
             None => Ok(()),
         }

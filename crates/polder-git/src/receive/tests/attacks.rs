@@ -55,7 +55,10 @@ fn an_honest_commit_on_top_is_accepted_and_only_its_new_pointers_are_named() {
     // `two` is in the pack, but no tree names it.
     let checked = s.push(&[commit, tree, dir, one, two], commit).unwrap();
     let [found] = &checked.pointers[..] else { panic!("{:?}", checked.pointers) };
-    assert_eq!((found.path.as_str(), found.blob, found.pointer.size_bytes), ("dir/model.bin", one, 1));
+    assert_eq!(
+        (found.path.to_string(), found.blob, found.pointer.size_bytes),
+        ("dir/model.bin".to_owned(), one, 1)
+    );
 
     // The next push on top does not name it again.
     let after = snapshot(&[("refs/heads/main", commit)], &[&s.git.push_pack(&[commit], &[])]);
@@ -209,6 +212,33 @@ fn an_object_used_as_another_kind_is_refused() {
         let tag = s.git.object("tag", text.as_bytes());
         s.refused(&[tag], tag);
     }
+}
+
+#[test]
+fn an_object_that_was_one_kind_before_is_refused_as_another() {
+    let s = story();
+    let blob = s.git.blob(b"new");
+    let folder = s.git.tree(&[("100644 f", blob)]);
+    let right = s.git.tree(&[("40000 d", folder), ("100644 f", blob)]);
+    let first = s.git.commit(right, &[s.main]);
+    for (entry, id) in [("100644 g", folder), ("40000 g", blob)] {
+        let wrong = s.git.object("tree", &tree_bytes(&[(entry, id)]));
+        let second = s.git.commit(wrong, &[first]);
+        assert!(s.refused(&[first, right, folder, blob, second, wrong], second).contains(" is a "));
+    }
+}
+
+#[test]
+fn a_stored_file_is_checked_when_it_becomes_gitmodules_behind_a_backslash() {
+    let s = story();
+    let evil = s.git.blob(b"[submodule \"x\"]\n\turl = -u./payload\n");
+    let plain = s.git.tree(&[("100644 notes.txt", evil)]);
+    let commit = s.git.commit(plain, &[s.main]);
+    let after = snapshot(&[("refs/heads/main", commit)], &[&s.git.push_pack(&[commit], &[])]);
+    let tree = s.git.tree(&[("100644 a\\.gitmodules", evil)]);
+    let next = s.git.commit(tree, &[commit]);
+    let error = push(&after, &s.git.pack(&[next, tree]), &[next]).unwrap_err().to_string();
+    assert!(error.contains("gitmodulesUrl"), "{error}");
 }
 
 #[test]
