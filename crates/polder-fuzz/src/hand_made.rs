@@ -139,6 +139,11 @@ impl Pack {
 
     /// An entry of any type that claims any size.
     pub fn entry(&mut self, kind: u8, claimed: usize, base: &[u8], content: &[u8]) {
+        self.deflated(kind, claimed, base, &zlib(content));
+    }
+
+    /// The same with a content that is deflated already, or is no deflate stream at all.
+    pub fn deflated(&mut self, kind: u8, claimed: usize, base: &[u8], deflated: &[u8]) {
         self.offsets.push(self.entries.len());
         let mut size = claimed >> 4;
         let first = (kind & 7) << 4 | (low_bits(claimed) & 15);
@@ -149,12 +154,17 @@ impl Pack {
             self.entries.push(if size > 0 { low | 0x80 } else { low });
         }
         self.entries.extend_from_slice(base);
-        self.entries.extend(zlib(content));
+        self.entries.extend_from_slice(deflated);
     }
 
     /// The pack, with its header and its hash.
     pub fn finish(&self) -> Vec<u8> {
-        seal(self.offsets.len(), &self.entries)
+        self.finish_claiming(self.offsets.len())
+    }
+
+    /// The same with a header that claims another number of entries.
+    pub fn finish_claiming(&self, count: usize) -> Vec<u8> {
+        seal(count, &self.entries)
     }
 }
 
