@@ -4,11 +4,12 @@ mod attacks;
 mod bombs;
 mod conversation;
 mod packs;
+mod ref_names;
 mod severities;
 mod verdicts;
 
 use std::io::Write;
-use std::process::{Command as Process, Stdio};
+use std::process::{Command as Process, Output, Stdio};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -31,8 +32,22 @@ impl Git {
         git
     }
 
-    #[expect(clippy::disallowed_methods, reason = "tests drive the real git")]
     fn try_run(&self, args: &[&str], stdin: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let output = self.output(args, stdin);
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Whether it worked, and what it said to the user.
+    fn run_with_stderr(&self, args: &[&str], stdin: &[u8]) -> (bool, String) {
+        let output = self.output(args, stdin);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests drive the real git")]
+    fn output(&self, args: &[&str], stdin: &[u8]) -> Output {
         let mut child = Process::new("git")
             .args(args)
             .current_dir(self.dir.path())
@@ -57,10 +72,7 @@ impl Git {
         let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        output
     }
 
     fn run(&self, args: &[&str], stdin: &[u8]) -> Vec<u8> {
