@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bombs;
+mod collisions;
 mod conversation;
 mod packs;
 mod ref_names;

@@ -218,4 +218,5 @@ fn an_id_that_is_stored_with_other_bytes_is_refused() {
     pack.blob(b"second");
     let error = push(&before, &pack.finish(), &[]).unwrap_err();
     assert_eq!(error.to_string(), format!("SHA1 COLLISION FOUND WITH {id} !"));
+    assert_eq!(before.read(&id).unwrap().unwrap().data, &b"first"[..], "the stored one stays");
 }
