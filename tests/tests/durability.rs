@@ -50,6 +50,9 @@ const UPLOAD: &[(&str, After)] = &[
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
+/// Hit in `backup.rs` and `upgrade.rs`.
+const ELSEWHERE: &[&str] = &["backup.before_manifest", "db.migrated"];
+
 struct Place {
     hub: Hub,
     token: Token,
@@ -125,8 +128,12 @@ impl Place {
 
 #[test]
 fn every_failpoint_of_the_product_is_hit_here() {
-    let known: Vec<&str> =
-        PUSH.iter().chain(UPLOAD).map(|(name, _)| *name).chain(EXPORT.iter().copied()).collect();
+    let known: Vec<&str> = PUSH
+        .iter()
+        .chain(UPLOAD)
+        .map(|(name, _)| *name)
+        .chain(EXPORT.iter().chain(ELSEWHERE).copied())
+        .collect();
     let mut open = vec![workspace_root().join("crates")];
     let mut found = 0;
     while let Some(dir) = open.pop() {

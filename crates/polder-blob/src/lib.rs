@@ -25,6 +25,7 @@ mod tests;
 pub use disk::Disk;
 pub use error::{Error, Result};
 pub use inspect::{FileKind, StoredFile};
+pub use names::{blob_path, pack_paths};
 pub use scratch::Scratch;
 pub use stage::{Stage, Staged};
 pub use store::{BlobFile, Store};

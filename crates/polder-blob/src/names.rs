@@ -51,11 +51,13 @@ fn stem(id: i64) -> String {
     format!("{id:016x}")
 }
 
-pub(crate) fn blob_path(root: &Path, id: BlobId) -> PathBuf {
+/// Where a store in `root` has a large object.
+pub fn blob_path(root: &Path, id: BlobId) -> PathBuf {
     root.join(BLOBS).join(shard_name(shard(id.0))).join(stem(id.0))
 }
 
-pub(crate) fn pack_paths(root: &Path, id: PackId) -> (PathBuf, PathBuf) {
+/// Where a store in `root` has a pack and its index.
+pub fn pack_paths(root: &Path, id: PackId) -> (PathBuf, PathBuf) {
     let directory = root.join(PACKS).join(shard_name(shard(id.0)));
     let stem = stem(id.0);
     (directory.join(format!("{stem}.pack")), directory.join(format!("{stem}.idx")))

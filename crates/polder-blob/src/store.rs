@@ -114,6 +114,12 @@ impl Store {
         names::pack_paths(&disk.inner.root, id)
     }
 
+    /// Where a published large object is.
+    pub fn blob_path(&self, id: BlobId) -> PathBuf {
+        let Self::Disk(disk) = self;
+        names::blob_path(&disk.inner.root, id)
+    }
+
     /// Opens a large object.
     ///
     /// # Errors

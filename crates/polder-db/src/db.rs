@@ -9,6 +9,7 @@ use crate::sql::Statement;
 use crate::sqlite::{self, Sqlite};
 use crate::tx::{GoesAlong, Tx, Verdict};
 use crate::value::Value;
+use crate::view::View;
 use crate::write_queue::{TxFuture, WriteQueue};
 use crate::{Error, Result, audit};
 use polder_types::{Clock, IdSource};
@@ -135,6 +136,14 @@ impl Db {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.rows_at_once(reads).await,
             Engine::Postgres(postgres) => postgres.rows_at_once(reads).await,
+        }
+    }
+
+    /// Looks at one moment for as long as the view is held.
+    pub(crate) async fn view(&self) -> Result<View> {
+        match &self.inner.engine {
+            Engine::Sqlite(sqlite) => sqlite.view().await.map(View::Sqlite),
+            Engine::Postgres(postgres) => postgres.view().await.map(View::Postgres),
         }
     }
 

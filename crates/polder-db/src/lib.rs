@@ -60,6 +60,7 @@ mod blobs;
 #[cfg(test)]
 mod contract;
 mod db;
+mod dump;
 mod error;
 mod events;
 mod jobs;
@@ -78,12 +79,14 @@ mod tokens;
 mod tx;
 mod upkeep;
 mod value;
+mod view;
 mod write_queue;
 
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
 pub use db::Db;
+pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use jobs::{Job, NewJob};

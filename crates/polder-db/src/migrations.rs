@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use polder_types::failpoint;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
@@ -33,18 +34,33 @@ pub(crate) async fn migrate<C: Migrate>(connection: &mut C, steps: Steps) -> Res
 
 async fn migrate_alone<C: Migrate>(connection: &mut C, steps: Steps) -> Result<()> {
     let known = steps.iter().map(|(version, ..)| *version).max().unwrap_or_default();
-    let migrations = steps.iter().map(|(version, name, text)| {
-        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.set_locking(false);
+    let migrator = migrator_of(steps);
     let table = migrator.table_name.clone();
     connection.ensure_migrations_table(&table).await.map_err(failed)?;
     let applied = connection.list_applied_migrations(&table).await.map_err(failed)?;
     if let Some(found) = applied.iter().map(|one| one.version).max().filter(|found| *found > known) {
         return Err(Error::Newer { found, known });
     }
+    for (place, (version, ..)) in steps.iter().enumerate() {
+        if applied.iter().all(|one| one.version != *version) {
+            // This step and those before it, which are there already.
+            let mut some = migrator_of(steps.get(..=place).unwrap_or_default());
+            some.set_ignore_missing(true);
+            some.run_direct(None, connection, false).await.map_err(failed)?;
+            failpoint::hit("db.migrated");
+        }
+    }
+    // All are there now; this compares their texts with what was applied.
     migrator.run_direct(None, connection, false).await.map_err(failed)
+}
+
+fn migrator_of(steps: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migrations = steps.iter().map(|(version, name, text)| {
+        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_locking(false);
+    migrator
 }
 
 fn failed(source: MigrateError) -> Error {

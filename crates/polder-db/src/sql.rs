@@ -118,14 +118,15 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, contract, events, jobs, locks, meta, push, quota, repos, snapshots, tokens,
-        upkeep,
+        accounts, audit, blobs, contract, dump, events, jobs, locks, meta, push, quota, repos, snapshots,
+        tokens, upkeep,
     };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
         audit::ALL,
         blobs::ALL,
+        dump::ALL,
         events::ALL,
         jobs::ALL,
         locks::ALL,

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 
 const LOCK_FILE: &str = "polder.lock";
+/// In a directory that a backup is being restored to: it is not whole before this is gone.
+pub(crate) const RESTORING: &str = "restoring";
+
 /// In the store: locked by the one process that starts.
 const STARTING_FILE: &str = "starting.lock";
 /// In every store, those of older versions too.
@@ -17,6 +20,21 @@ const HARMLESS: &str = "lost+found";
 /// How long a start waits for that of another node, and how often it looks.
 const STARTING_WAIT: Duration = Duration::from_mins(1);
 const STARTING_POLL: Duration = Duration::from_millis(20);
+
+/// Refuses a directory to which a backup was not restored to the end.
+///
+/// # Errors
+/// [`Kind::Invalid`].
+pub(crate) fn require_whole(dir: &Path) -> Result<()> {
+    if dir.join(RESTORING).exists() {
+        let message = format!(
+            "a restore into `{}` was interrupted: remove what is in there and restore again",
+            dir.display()
+        );
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
 
 /// Makes the directory when it is not there, and closes it to other users (mode 0700) in any case: it
 /// holds keys, token hashes and private repositories.

@@ -45,6 +45,9 @@ struct Progress {
     report: FsckReport,
 }
 
+const OLDER: &str = "the database is older than the store, so nothing is swept: bring back the newer database, or \
+    take this one as it is with `polder fsck --accept-database`";
+
 const PROGRESS_FILE: &str = "fsck-progress.json";
 /// How long an interrupted check can be gone on with, in seconds: what it saw is no news after that.
 const RESUME_SECONDS: i64 = 24 * 3600;
@@ -90,6 +93,9 @@ impl Hub {
             self.save_progress(&progress)?;
         }
         progress.report.problems.extend(self.check_quotas().await?);
+        if self.is_older_than_store().await? {
+            progress.report.problems.push(OLDER.to_owned());
+        }
         std::fs::remove_file(self.progress_path()).map_err(Error::internal)?;
         Ok(progress.report)
     }

@@ -84,6 +84,8 @@ pub struct Inner {
     /// Rung when there may be a row to be chained.
     pub(crate) audit_bell: tokio::sync::Notify,
     pub(crate) refusals: Refusals,
+    /// Held by the one backup that is made.
+    pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held by the one check that runs.
     pub(crate) checking: tokio::sync::Mutex<()>,
     /// Held for as long as the hub lives: one process owns a data directory.
@@ -107,6 +109,7 @@ impl Hub {
         let (data_dir, limits) = (options.data_dir, options.limits);
         crate::data_dir::create(&data_dir)?;
         let lock = crate::data_dir::lock(&data_dir)?;
+        crate::data_dir::require_whole(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
         let is_shared = db.is_shared();
@@ -136,6 +139,7 @@ impl Hub {
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),
             refusals: Refusals::default(),
+            backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,
         }));

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,11 +15,15 @@ use crate::secret::{SigningKey, random};
 /// 32 secret bytes each, in files only the owner can read.
 const HUB_KEY_FILE: &str = "hub.key";
 const URL_KEY_FILE: &str = "url.key";
+/// Both.
+pub(crate) const KEY_FILES: [&str; 2] = [HUB_KEY_FILE, URL_KEY_FILE];
 
 /// What the text of a public key starts with.
 const ED25519: &str = "ed25519:";
 
 pub(crate) struct Keys {
+    /// Where they are.
+    pub(crate) dir: PathBuf,
     hub: HubKey,
     pub(crate) url: SigningKey,
 }
@@ -40,7 +44,7 @@ impl Keys {
         }
         let hub = HubKey::from_bytes(&read_or_make(dir, HUB_KEY_FILE)?);
         let url = SigningKey::new(&read_or_make(dir, URL_KEY_FILE)?)?;
-        Ok(Self { hub, url })
+        Ok(Self { dir: dir.to_owned(), hub, url })
     }
 
     pub(crate) fn public_key(&self) -> String {

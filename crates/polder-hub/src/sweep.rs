@@ -60,8 +60,9 @@ impl Hub {
             let page = self.db.list_packs(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
+            let held = self.is_sweep_held().await?;
             for row in page {
-                if is_due(row.state) {
+                if !held && is_due(row.state) {
                     let (store, id) = (self.store.clone(), row.id);
                     self.leaf.run(move || Ok(store.remove_pack(id)?)).await?;
                     self.db.forget_pack(row.id).await?;
@@ -75,8 +76,9 @@ impl Hub {
             let page = self.db.list_blobs(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
+            let held = self.is_sweep_held().await?;
             for row in page {
-                if is_due(row.state) {
+                if !held && is_due(row.state) {
                     let (store, id) = (self.store.clone(), row.id);
                     self.leaf.run(move || Ok(store.remove_blob(id)?)).await?;
                     self.db.forget_blob(row.id).await?;

@@ -61,6 +61,10 @@ pub enum Action {
     Quota(Quota),
     /// What was done on this hub and what was refused, and by whom
     Audit(Audit),
+    /// Copy everything to a directory while the hub serves; again copies what is new
+    Backup(Place),
+    /// Make a new data directory out of a backup
+    Restore(Place),
     /// Check that everything stored is present and intact; exit 1 and a list if not
     Fsck(Fsck),
     /// Run a hub with sample repositories in a temporary data directory
@@ -278,12 +282,23 @@ pub struct List {
     pub json: bool,
 }
 
+/// Where a backup is.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// The directory of the backup
+    #[arg(value_name = "BACKUP")]
+    pub dir: PathBuf,
+}
+
 /// Flags of `fsck`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Fsck {
     /// Also read every byte of every pack and blob
     #[arg(long)]
     pub deep: bool,
+    /// Check nothing: take a database that is older than the store as the truth, so that sweeps go on
+    #[arg(long, conflicts_with = "deep")]
+    pub accept_database: bool,
     /// How to list
     #[command(flatten)]
     pub list: List,
@@ -296,6 +311,8 @@ pub enum Invocation {
     Serve(Serve),
     /// Run the demo.
     Demo(Serve),
+    /// Make a data directory out of a backup, in this process.
+    Restore(PathBuf),
     /// Run one command, here or in the server that owns the data directory.
     Admin {
         /// The command.
@@ -316,7 +333,10 @@ impl From<Action> for Invocation {
             Action::Repo(repo) => repo.command(),
             Action::Quota(quota) => quota.command(),
             Action::Audit(audit) => audit.command(),
-            Action::Fsck(Fsck { deep, list }) => (Command::Fsck { deep }, list.json),
+            Action::Backup(Place { dir }) => (Command::Backup { dir }, false),
+            Action::Restore(Place { dir }) => return Self::Restore(dir),
+            Action::Fsck(Fsck { accept_database: true, .. }) => (Command::AcceptDatabase, false),
+            Action::Fsck(Fsck { deep, list, .. }) => (Command::Fsck { deep }, list.json),
         };
         Self::Admin { command, json }
     }
@@ -490,6 +510,9 @@ mod tests {
             "audit export --since 17",
             "audit verify",
             "audit verify audit.jsonl --json",
+            "backup ./dir",
+            "restore ./dir",
+            "fsck --accept-database",
             "fsck --deep --json",
             "demo",
             "demo --listen 127.0.0.1:0",
@@ -524,6 +547,9 @@ mod tests {
             "quota set acme much",
             "audit --since noon",
             "audit export file",
+            "backup",
+            "restore",
+            "fsck --deep --accept-database",
             "fsck everything",
         ] {
             assert!(parse(words).is_err(), "{words}");

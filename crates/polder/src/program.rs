@@ -1,7 +1,9 @@
 //! From the command line to the exit code.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -9,6 +11,7 @@ use clap::Parser as _;
 use crate::admin::{self, Answer, Command, Line};
 use crate::cli::{Cli, Invocation, Serve};
 use crate::config::{Config, Environment};
+use crate::options::hub_options;
 use crate::{Error, demo, failpoint, logging, output, serve};
 
 /// How long the last blocking work gets when everything else has ended.
@@ -45,7 +48,7 @@ fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
     let invocation = Invocation::from(cli.action);
     let flags = match &invocation {
         Invocation::Serve(flags) | Invocation::Demo(flags) => flags.clone(),
-        Invocation::Admin { .. } => Serve::default(),
+        Invocation::Admin { .. } | Invocation::Restore(_) => Serve::default(),
     };
     let config = Config::load(&cli.common, &flags, environment)?;
     let level = if matches!(invocation, Invocation::Serve(_)) { "info" } else { "warn" };
@@ -59,6 +62,7 @@ fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
         match invocation {
             Invocation::Serve(_) => Box::pin(serve::serve(config)).await.map(|()| ExitCode::SUCCESS),
             Invocation::Demo(_) => Box::pin(demo::demo(config)).await.map(|()| ExitCode::SUCCESS),
+            Invocation::Restore(dir) => restore(&config, &dir).await,
             Invocation::Admin { command, json } => command_line(&config, command, json).await,
         }
     });
@@ -82,6 +86,14 @@ async fn command_line(config: &Config, command: Command, json: bool) -> Result<E
         Answer::AuditVerified(report) if report.problem.is_some() => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
+}
+
+async fn restore(config: &Config, dir: &Path) -> Result<ExitCode, Error> {
+    let say = Arc::new(|line: &str| tell(&Line::Progress(line.to_owned())));
+    let report = Box::pin(polder_hub::restore(hub_options(config, None), dir, say)).await?;
+    let (rows, files, data) = (report.rows, report.files, config.data.display());
+    tell(&Line::Output(format!("restored {rows} rows and {files} files to `{data}`")));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Progress goes to standard error, so that standard output is only what was asked for.

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod blobs;
 mod commit;
+mod dump;
 mod jobs;
 mod locks;
 mod names;

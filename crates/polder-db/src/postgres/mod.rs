@@ -15,4 +15,5 @@ mod tests;
 mod writer;
 
 pub(crate) use open::{Postgres, open};
+pub(crate) use statement::rows;
 pub(crate) use writer::PgWriter;

@@ -87,6 +87,12 @@ impl Postgres {
         read
     }
 
+    /// A read transaction of its own, which sees what is there now.
+    pub(crate) async fn view(&self) -> Result<PgTransaction<'static>> {
+        let view = self.readers.begin_with(BEGIN_VIEW).await;
+        view.map_err(|error| error_of("reading from", "the database", error))
+    }
+
     /// Runs statements with their arguments, all as of one moment.
     pub(crate) async fn rows_at_once<const N: usize>(
         &self,

@@ -45,7 +45,7 @@ pub(super) async fn execute(
 }
 
 /// Runs a statement and gathers its rows.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     connection: &mut PgConnection,
     statement: Statement,
     args: Vec<Value>,

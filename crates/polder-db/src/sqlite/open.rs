@@ -65,6 +65,14 @@ impl Sqlite {
         super::rows(&mut reader, statement, args).await
     }
 
+    /// A read transaction of its own, which sees what is there now.
+    pub(crate) async fn view(&self) -> Result<sqlx::sqlite::SqliteTransaction<'static>> {
+        let mut view = self.readers.begin().await.map_err(unreadable)?;
+        // SQLite takes its look with the first read, not with BEGIN.
+        super::rows(&mut view, "SELECT 1 FROM meta LIMIT 1".into(), Vec::new()).await?;
+        Ok(view)
+    }
+
     /// Runs statements with their arguments, all as of one moment.
     pub(crate) async fn rows_at_once<const N: usize>(
         &self,

@@ -1,6 +1,7 @@
 //! Use cases on a real database and a real store in a temporary directory.
 
 mod access;
+mod backup;
 mod content;
 mod large_objects;
 mod locks;

@@ -109,8 +109,12 @@ pub enum Command {
     },
     /// `audit …`
     Audit { task: AuditTask },
+    /// `backup`
+    Backup { dir: PathBuf },
     /// `fsck`
     Fsck { deep: bool },
+    /// `fsck --accept-database`
+    AcceptDatabase,
 }
 
 impl Command {
@@ -121,6 +125,7 @@ impl Command {
     pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
         if let Self::RepoImport { dir, .. }
         | Self::RepoExport { dir, .. }
+        | Self::Backup { dir }
         | Self::Audit { task: AuditTask::Verify { file: Some(dir) } } = &mut self
         {
             *dir = std::path::absolute(&*dir)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polder_hub::{FsckOptions, Hub, ImportReport, Kind, TokenRequest};
+use polder_hub::{BackupReport, FsckOptions, Hub, ImportReport, Kind, TokenRequest};
 use polder_types::{RepoName, Visibility};
 
 use super::{Answer, Command, FsckAnswer, Progress};
@@ -31,8 +31,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         Command::OrgList => Ok(Answer::Orgs(rows(hub.list_orgs().await?))),
         Command::TokenAdd { user, scope, repos, expires_seconds } => {
             let lifetime_seconds = expires_seconds.map(|life| i64::try_from(life).unwrap_or(i64::MAX));
-            let token = hub.add_token(TokenRequest { user, scope, repos, lifetime_seconds }).await?;
-            Ok(Answer::Token(token.reveal().to_owned()))
+            add_token(hub, TokenRequest { user, scope, repos, lifetime_seconds }).await
         }
         Command::TokenList { user } => Ok(Answer::Tokens(rows(hub.list_tokens(user.as_ref()).await?))),
         Command::TokenRevoke { id } => {
@@ -57,11 +56,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         }
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
         Command::RepoImport { dir, id, visibility } => {
-            let ImportReport { refs, objects } = import(hub, &dir, &id, visibility, progress).await?;
-            done(format!(
-                "imported `{}` as `{id}`: {refs} refs changed, {objects} new objects",
-                dir.display()
-            ))
+            done(import(hub, &dir, &id, visibility, progress).await?)
         }
         Command::RepoExport { id, dir } => {
             hub.export(&id, &dir, progress.teller()).await?;
@@ -75,6 +70,13 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
         }
         Command::Audit { task } => task.execute(hub, progress).await,
+        Command::Backup { dir } => done(back_up(hub, &dir, progress).await?),
+        Command::AcceptDatabase => {
+            hub.accept_database().await?;
+            done(
+                "the database is taken as it is; files that it does not know go to lost/ in a day".to_owned(),
+            )
+        }
         Command::Fsck { deep } => {
             let report = hub.fsck(FsckOptions { deep }, progress.teller()).await?;
             Ok(Answer::Fsck(FsckAnswer::from(report)))
@@ -100,7 +102,7 @@ async fn import(
     id: &RepoName,
     visibility: Visibility,
     progress: &Progress,
-) -> Result<ImportReport, Error> {
+) -> Result<String, Error> {
     std::fs::read_dir(dir).map_err(|error| Error::io("reading", dir, error))?;
     if !hub.has_repo(id).await? {
         hub.check_source(dir).await?;
@@ -111,7 +113,10 @@ async fn import(
         Err(error) => return Err(error.into()),
     };
     match (hub.import(dir, id, progress.teller()).await, taken) {
-        (Ok(report), _) => Ok(report),
+        (Ok(ImportReport { refs, objects }), _) => {
+            let dir = dir.display();
+            Ok(format!("imported `{dir}` as `{id}`: {refs} refs changed, {objects} new objects"))
+        }
         // The name was taken, but not by a repository that is there now.
         (Err(error), Some(taken)) if error.kind() == Kind::NotFound => Err(taken.into()),
         (Err(error), Some(_)) => Err(error.into()),
@@ -121,4 +126,13 @@ async fn import(
             Err(Error::caused_by(made, Error::from(error)))
         }
     }
+}
+
+async fn back_up(hub: &Hub, dir: &Path, progress: &Progress) -> Result<String, Error> {
+    let BackupReport { rows, files, copied } = hub.backup(dir, progress.teller()).await?;
+    Ok(format!("backed up {rows} rows to `{}`; copied {copied} of {files} files", dir.display()))
+}
+
+async fn add_token(hub: &Hub, request: TokenRequest) -> Result<Answer, Error> {
+    Ok(Answer::Token(hub.add_token(request).await?.reveal().to_owned()))
 }
