@@ -10,6 +10,7 @@ mod lfs;
 mod malicious;
 mod many_refs;
 mod memory;
+mod names;
 mod objects;
 mod packs;
 mod place;
