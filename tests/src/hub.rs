@@ -315,8 +315,9 @@ impl Hub {
         let base = self.data.display().to_string() + "/";
         let mut names: Vec<String> =
             found.iter().map(|path| path.display().to_string().replacen(&base, "", 1)).collect();
-        names
-            .retain(|name| ["blobs/", "packs/", "quarantine/", "lost/"].iter().any(|dir| name.contains(dir)));
+        names.retain(|name| {
+            ["blobs/", "packs/", "quarantine/", "lost/", "uploads/"].iter().any(|dir| name.contains(dir))
+        });
         names.sort();
         names
     }

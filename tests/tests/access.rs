@@ -259,6 +259,13 @@ fn smart(kind: polder_smart::RouteKind, http: Http, repo: &str, object: &LargeOb
             let body = json!({"oid": object.oid, "size": object.bytes.len()});
             post(http, &format!("{git}/info/lfs/objects/{}/verify", object.oid), LFS_JSON, body.to_string())
         }
+        Kind::LfsUploadPart => {
+            http.put(&format!("{git}/info/lfs/objects/{}/parts/1", object.oid), object.bytes.clone())
+        }
+        Kind::LfsComplete => {
+            let body = json!({"oid": object.oid, "parts": []});
+            post(http, &format!("{git}/info/lfs/objects/{}/complete", object.oid), LFS_JSON, body.to_string())
+        }
         Kind::LfsLocks => http.get(&format!("{git}/info/lfs/locks?path=none")),
         Kind::LfsLock => post(http, &format!("{git}/info/lfs/locks"), LFS_JSON, "{\"path\": \"../up\"}"),
         Kind::LfsLocksVerify => post(http, &format!("{git}/info/lfs/locks/verify"), LFS_JSON, "{}"),
@@ -295,7 +302,12 @@ fn ops(kind: OpsRoute, http: Http) -> (Request, u16) {
 fn same_for_everyone(kind: polder_smart::RouteKind) -> u16 {
     use polder_smart::RouteKind as Kind;
     match kind {
-        Kind::LfsDownload | Kind::LfsUpload | Kind::LfsVerifyLink | Kind::UnknownService => 403,
+        Kind::LfsDownload
+        | Kind::LfsUpload
+        | Kind::LfsVerifyLink
+        | Kind::LfsUploadPart
+        | Kind::LfsComplete
+        | Kind::UnknownService => 403,
         Kind::GitWrongMethod | Kind::LfsWrongMethod => 405,
         Kind::LfsUnknown => 404,
         Kind::AdvertiseFetch

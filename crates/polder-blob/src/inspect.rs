@@ -44,17 +44,7 @@ pub struct StoredFile {
 
 impl Inner {
     pub(crate) fn open_blob(&self, id: BlobId) -> Result<BlobFile> {
-        let path = blob_path(&self.root, id);
-        match File::open(&path) {
-            Ok(file) => {
-                let size_bytes = file.metadata().map_err(failed("look at", &path))?.len();
-                Ok(BlobFile { file: file.into(), size_bytes })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Error::NotFound { what: format!("object {id}") })
-            }
-            Err(error) => Err(failed("open", &path)(error)),
-        }
+        open(&blob_path(&self.root, id), || format!("object {id}"))
     }
 
     pub(crate) fn hash_blob(&self, id: BlobId) -> Result<(Sha256, u64)> {
@@ -142,6 +132,17 @@ fn sorted_names(directory: &Path) -> Result<Vec<std::ffi::OsString>> {
     let mut names = names.map_err(failed("list", directory))?;
     names.sort_unstable();
     Ok(names)
+}
+
+pub(crate) fn open(path: &Path, what: impl FnOnce() -> String) -> Result<BlobFile> {
+    match File::open(path) {
+        Ok(file) => {
+            let size_bytes = file.metadata().map_err(failed("look at", path))?.len();
+            Ok(BlobFile { file: file.into(), size_bytes })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NotFound { what: what() }),
+        Err(error) => Err(failed("open", path)(error)),
+    }
 }
 
 /// Removes a file; false when there was none.

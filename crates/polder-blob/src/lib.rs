@@ -5,7 +5,8 @@
 //! makes the name durable (directory synced). Only after that may a row name them. The store knows
 //! neither rows nor users: it is told ids, and what it does not know it moves aside, never deletes.
 //!
-//! [`Store`] is the whole crate; [`Stage`] receives one large object, [`Scratch`] is a directory for
+//! [`Store`] is the whole crate; [`Stage`] receives one large object, [`PartStage`] one part of one that
+//! comes in parts (kept apart until the whole is put together), [`Scratch`] is a directory for
 //! work in progress. Every call blocks.
 
 mod disk;
@@ -14,7 +15,9 @@ mod inspect;
 mod instance;
 mod names;
 mod node;
+mod parts;
 mod publish;
+mod receive;
 mod scratch;
 mod stage;
 mod store;
@@ -26,6 +29,7 @@ pub use disk::Disk;
 pub use error::{Error, Result};
 pub use inspect::{FileKind, StoredFile};
 pub use names::{blob_path, pack_paths};
+pub use parts::{PartStage, StagedPart};
 pub use scratch::Scratch;
 pub use stage::{Stage, Staged};
 pub use store::{BlobFile, Store};

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_types::{BlobId, PackId};
+use polder_types::{BlobId, PackId, PartId, UploadId};
 
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const PACKS: &str = "packs";
 pub(crate) const QUARANTINE: &str = "quarantine";
 pub(crate) const LOST: &str = "lost";
+pub(crate) const UPLOADS: &str = "uploads";
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const NODES: &str = "nodes";
 
@@ -61,6 +62,14 @@ pub fn pack_paths(root: &Path, id: PackId) -> (PathBuf, PathBuf) {
     let directory = root.join(PACKS).join(shard_name(shard(id.0)));
     let stem = stem(id.0);
     (directory.join(format!("{stem}.pack")), directory.join(format!("{stem}.idx")))
+}
+
+pub(crate) fn upload_path(root: &Path, id: UploadId) -> PathBuf {
+    root.join(UPLOADS).join(stem(id.0))
+}
+
+pub(crate) fn part_path(root: &Path, upload: UploadId, part: PartId) -> PathBuf {
+    upload_path(root, upload).join(stem(part.0))
 }
 
 /// Reads back what [`stem`] writes; anything else is not ours.

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polder_types::{BlobId, PackId, Sha256};
+use polder_types::{BlobId, PackId, PartId, Sha256, UploadId};
 
 use crate::disk::Disk;
 use crate::error::{Result, failed};
 use crate::inspect::{FileKind, StoredFile};
 use crate::names;
+use crate::parts::PartStage;
 use crate::scratch::Scratch;
 use crate::stage::Stage;
 use crate::sweep::{SweepReport, SweepRules};
@@ -95,6 +96,51 @@ impl Store {
     pub fn stage(&self, size_bytes: u64) -> Result<Stage> {
         let Self::Disk(disk) = self;
         Stage::create(Arc::clone(&disk.inner), size_bytes)
+    }
+
+    /// Begins to receive one part, of exactly `size_bytes` bytes, of an object that comes in parts.
+    ///
+    /// # Errors
+    /// As [`Store::quarantine`].
+    pub fn stage_part(&self, size_bytes: u64) -> Result<PartStage> {
+        let Self::Disk(disk) = self;
+        PartStage::create(Arc::clone(&disk.inner), size_bytes)
+    }
+
+    /// Opens a part that was kept.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Io`].
+    pub fn open_part(&self, upload: UploadId, part: PartId) -> Result<BlobFile> {
+        let Self::Disk(disk) = self;
+        disk.inner.open_part(upload, part)
+    }
+
+    /// Removes a part; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn remove_part(&self, upload: UploadId, part: PartId) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_part(upload, part)
+    }
+
+    /// Removes all parts of an upload; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn remove_upload(&self, upload: UploadId) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_upload(upload)
+    }
+
+    /// Every upload that has a place for its parts.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn uploads(&self) -> Result<Vec<UploadId>> {
+        let Self::Disk(disk) = self;
+        disk.inner.uploads()
     }
 
     /// Makes a pack and its index, files in a [`Scratch`] of this store, durable under `id`: when this

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::{
         accounts, audit, blobs, contract, dump, events, jobs, locks, meta, push, quota, repos, snapshots,
-        tokens, upkeep,
+        tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -135,6 +135,7 @@ mod tests {
         snapshots::ALL,
         tokens::ALL,
         upkeep::ALL,
+        uploads::ALL,
     ];
     const LISTS: &[&[&Template]] = &[blobs::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
 

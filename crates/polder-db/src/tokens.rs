@@ -14,6 +14,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7) ON CONFLICT (hash) DO NOTHING";
     TOKEN_BY_HASH = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
         t.created_at FROM token t JOIN account a ON a.id = t.account WHERE t.hash = $1";
+    TOKEN_BY_ID = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
+        t.created_at FROM token t JOIN account a ON a.id = t.account WHERE t.id = $1";
     TOKENS_AFTER = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
         t.created_at FROM token t JOIN account a ON a.id = t.account \
         WHERE NOT t.revoked AND t.id > $1 ORDER BY t.id LIMIT $2";
@@ -89,6 +91,14 @@ impl Db {
     /// Only when the database fails.
     pub async fn find_token(&self, hash: &Sha256) -> Result<Option<Token>> {
         self.row(TOKEN_BY_HASH, args![*hash]).await?.map(|row| token(&row)).transpose()
+    }
+
+    /// Reads a token, revoked and expired ones too.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn token(&self, id: TokenId) -> Result<Option<Token>> {
+        self.row(TOKEN_BY_ID, args![id]).await?.map(|row| token(&row)).transpose()
     }
 
     /// Lists tokens that were not taken back, expired ones too, by id: at most `limit` after `after`,

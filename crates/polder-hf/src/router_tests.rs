@@ -39,6 +39,7 @@ impl World {
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,
+            lfs_part_bytes: 1 << 20,
             clock: Clock::System,
         })
         .await

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use polder_db::{Account, AccountKind, NameState, Repo, Token};
-use polder_types::{AccountId, RepoId, RepoName, Role, Visibility};
+use polder_types::{AccountId, RepoId, RepoName, Role, TokenId, Visibility};
 
 use crate::Hub;
 use crate::admission::{Client, Share};
@@ -138,10 +138,9 @@ impl Hub {
         let principal = |token| Principal { token, address, origin: RequestOrigin::current() };
         let Credentials::Token(secret) = credentials else { return Ok(principal(None)) };
         let now = self.clock.now();
-        let is_valid = |token: &Token| !token.revoked && token.expires.is_none_or(|end| end > now);
         // Looked up by its hash: how long that takes says nothing about the digits of another token.
         let hash = secret.hash();
-        let in_use = self.tokens.held(&hash).flatten().filter(is_valid);
+        let in_use = self.tokens.held(&hash).flatten().filter(|token| self.is_good(token));
         if in_use.is_some() {
             return Ok(principal(in_use));
         }
@@ -151,7 +150,7 @@ impl Hub {
         } else {
             None
         };
-        if known.as_ref().is_some_and(is_valid) {
+        if known.as_ref().is_some_and(|token| self.is_good(token)) {
             return Ok(principal(known));
         }
         self.logins.failed(address, now);
@@ -160,6 +159,18 @@ impl Hub {
         let entry = Entry::of(&principal(known), LOGIN).with("is_expired_or_revoked", is_over);
         self.record_refusal(entry, &error).await;
         Err(error)
+    }
+
+    /// The holder of a token that a signed link names, as long as the token is good.
+    pub(crate) async fn token_holder(&self, id: TokenId) -> Result<Option<Principal>> {
+        let token = self.db.token(id).await?.filter(|token| self.is_good(token));
+        let principal =
+            |token| Principal { token: Some(token), address: None, origin: RequestOrigin::current() };
+        Ok(token.map(principal))
+    }
+
+    fn is_good(&self, token: &Token) -> bool {
+        !token.revoked && token.expires.is_none_or(|end| end > self.clock.now())
     }
 
     /// Permission to read.

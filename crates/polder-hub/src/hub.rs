@@ -1,16 +1,17 @@
 //! The hub itself: what it is opened with, what it holds, how it closes.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
-use polder_types::{AccountId, Clock, RepoKind, Role, Sha256};
+use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 
 use crate::admission::Admission;
 use crate::audit::Refusals;
-use crate::blocking::{Door, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
+use crate::blocking::{ASSEMBLIES_MAX, Door, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
 use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
 use crate::fresh::Fresh;
@@ -38,6 +39,9 @@ pub struct HubOptions {
     pub namespace_bytes_max: Option<i64>,
     /// How long rows of the audit log are kept, in days.
     pub audit_keep_days: i64,
+    /// LFS objects larger than this arrive in parts of this size from clients that can, in bytes; a
+    /// multiple of 1 MiB.
+    pub lfs_part_bytes: u64,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -60,6 +64,7 @@ pub struct Inner {
     pub(crate) keys: Keys,
     pub(crate) public_url: String,
     pub(crate) hooks: HookOptions,
+    pub(crate) lfs_part_bytes: u64,
     /// Fetches, pushes and uploads are admitted apart, so that slow readers never keep a push waiting.
     pub(crate) fetches: Admission,
     /// Commits are pushes too.
@@ -74,6 +79,10 @@ pub struct Inner {
     pub(crate) door: Door,
     /// For short work that waits for nothing else, so that the two can never wait for one another.
     pub(crate) leaf: Door,
+    /// For putting objects together that came in parts.
+    pub(crate) assemblies: Door,
+    /// Uploads being put together.
+    pub(crate) completing: Mutex<HashSet<UploadId>>,
     pub(crate) snapshots: Snapshots,
     pub(crate) names: Fresh<NameKey, Option<NameState>>,
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
@@ -124,6 +133,7 @@ impl Hub {
             keys,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hooks: options.hooks,
+            lfs_part_bytes: options.lfs_part_bytes,
             fetches: Admission::new("fetch", limits.fetches_max, &limits),
             pushes: Admission::new("push", limits.pushes_max, &limits),
             uploads: Admission::new("upload", limits.uploads_max, &limits),
@@ -131,6 +141,8 @@ impl Hub {
             logins: Logins::new(limits.failed_logins_max),
             door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
+            assemblies: Door::new(ASSEMBLIES_MAX),
+            completing: Mutex::default(),
             snapshots: Snapshots::new(is_shared),
             names: Fresh::new(ROWS_HELD_MAX, is_shared),
             tokens: Fresh::new(ROWS_HELD_MAX, is_shared),

@@ -8,8 +8,10 @@ use polder_types::{RepoId, Role, Sha256};
 
 use crate::Hub;
 use crate::access::{Grant, Principal, Read, Write};
+use crate::blocking::in_place;
 use crate::error::{Error, Kind, Result};
-use crate::signed_url::{Action, Link};
+use crate::lfs_multipart::{LfsParts, LfsTransfer};
+use crate::signed_url::{Action, InParts, Link};
 
 /// An object as a client names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +40,27 @@ pub struct LfsAnswer {
     pub action: Option<LfsAction>,
     /// Where an upload can be confirmed afterwards.
     pub verify: Option<LfsAction>,
+    /// For an upload in parts: where they go. `action` is what puts them together then.
+    pub parts: Option<LfsParts>,
     /// Status and message, as git-lfs `docs/api/batch.md` "Object-level errors" has them.
     pub error: Option<(u16, String)>,
 }
 
 impl LfsAnswer {
+    /// Nothing needs to be done.
+    fn here(object: LfsObject) -> Self {
+        Self { object, action: None, verify: None, parts: None, error: None }
+    }
+
     fn refused(object: LfsObject, status: u16, message: impl Into<String>) -> Self {
-        Self { object, action: None, verify: None, error: Some((status, message.into())) }
+        Self { error: Some((status, message.into())), ..Self::here(object) }
     }
 }
 
 /// What git-lfs `docs/api/batch.md` has for "the server has insufficient storage".
-const OVER_QUOTA_STATUS: u16 = 507;
+const FULL_STATUS: u16 = 507;
+const FULL: &str = "the hub has no space left for this object";
+
 /// Most repositories looked at to find one that proves the caller may read an object already.
 const PROOF_REPOS_MAX: i64 = 16;
 
@@ -70,8 +81,8 @@ impl Hub {
                 LfsAnswer::refused(*object, 422, format!("the object has {} bytes", blob.size_bytes))
             }
             Some(_) => {
-                let action = self.link(grant, *object, Action::Download);
-                LfsAnswer { object: *object, action: Some(action), verify: None, error: None }
+                let action = self.link(grant, *object, Action::Download, None);
+                LfsAnswer { action: Some(action), ..LfsAnswer::here(*object) }
             }
         };
         Ok(objects.iter().map(answer).collect())
@@ -89,47 +100,69 @@ impl Hub {
         &self,
         grant: &Grant<Write>,
         objects: &[LfsObject],
+        transfer: LfsTransfer,
     ) -> Result<Vec<LfsAnswer>> {
         let linked = self.linked(grant.repo_id(), objects).await?;
         let mut room = self.room(grant.repo_id()).await?;
         let mut answers = Vec::with_capacity(objects.len());
+        let mut over_quota = false;
+        let mut free_bytes = in_place(|| self.store.free_bytes())?;
         for object in objects {
-            let answer = self.upload_answer(grant, *object, linked.get(&object.oid)).await;
-            let answer = match (answer, &mut room) {
-                (Ok(answer), Some(room)) if answer.action.is_some() => {
-                    room.take(object.size_bytes).map(|()| answer)
+            let answer = match self.present(grant, *object, linked.get(&object.oid)).await {
+                Ok(Some(answer)) => Ok(answer),
+                Ok(None) if object.size_bytes > free_bytes => Err(Error::new(Kind::Full, FULL)),
+                Ok(None) => match &mut room {
+                    Some(room) => room.take(object.size_bytes),
+                    None => Ok(()),
                 }
-                (answer, _) => answer,
+                .map(|()| {
+                    free_bytes = free_bytes.saturating_sub(object.size_bytes);
+                    match transfer {
+                        LfsTransfer::Basic => self.ask_at_once(grant, *object),
+                        LfsTransfer::Multipart => self.ask_in_parts(grant, *object, objects.len()),
+                    }
+                }),
+                Err(error) => Err(error),
             };
             answers.push(match answer {
-                Err(error) if error.kind() == Kind::OverQuota => {
-                    LfsAnswer::refused(*object, OVER_QUOTA_STATUS, error.message())
+                Err(error) if [Kind::OverQuota, Kind::Full].contains(&error.kind()) => {
+                    over_quota |= error.kind() == Kind::OverQuota;
+                    LfsAnswer::refused(*object, FULL_STATUS, error.message())
                 }
                 answer => answer?,
             });
         }
-        self.record_over_quota(grant, &answers).await;
+        if over_quota {
+            self.record_over_quota(grant, &answers).await;
+        }
         Ok(answers)
     }
 
     /// One row for all objects of a batch that there is no room for.
     async fn record_over_quota(&self, grant: &Grant<Write>, answers: &[LfsAnswer]) {
         let refused = answers.iter().filter_map(|answer| answer.error.as_ref());
-        let refused: Vec<_> = refused.filter(|(status, _)| *status == OVER_QUOTA_STATUS).collect();
+        let refused: Vec<_> = refused.filter(|(status, _)| *status == FULL_STATUS).collect();
         let Some((_, message)) = refused.first() else { return };
         let error = Error::new(Kind::OverQuota, message.as_str());
         self.record_refusal(grant.entry("lfs.batch").with("objects", refused.len()), &error).await;
     }
 
-    async fn upload_answer(
+    fn ask_at_once(&self, grant: &Grant<Write>, object: LfsObject) -> LfsAnswer {
+        let action = Some(self.link(grant, object, Action::Upload, None));
+        let verify = Some(self.link(grant, object, Action::Verify, None));
+        LfsAnswer { action, verify, ..LfsAnswer::here(object) }
+    }
+
+    /// The answer for an object that need not or cannot be sent.
+    async fn present(
         &self,
         grant: &Grant<Write>,
         object: LfsObject,
         linked: Option<&Blob>,
-    ) -> Result<LfsAnswer> {
+    ) -> Result<Option<LfsAnswer>> {
         if object.size_bytes > LFS_OBJECT_BYTES_MAX {
             let message = format!("an object may have at most {LFS_OBJECT_BYTES_MAX} bytes");
-            return Ok(LfsAnswer::refused(object, 422, message));
+            return Ok(Some(LfsAnswer::refused(object, 422, message)));
         }
         let here = match linked {
             Some(blob) => Some(blob.size_bytes),
@@ -137,20 +170,16 @@ impl Hub {
         };
         match here {
             Some(size) if u64::try_from(size) != Ok(object.size_bytes) => {
-                Ok(LfsAnswer::refused(object, 422, format!("the object of this hash has {size} bytes")))
+                Ok(Some(LfsAnswer::refused(object, 422, format!("the object of this hash has {size} bytes"))))
             }
             Some(_) => {
                 if linked.is_none() {
                     let entry = grant.entry("lfs.link").with("oid", object.oid.to_string());
                     self.audited(entry).link_blob(grant.repo_id(), &object.oid).await?;
                 }
-                Ok(LfsAnswer { object, action: None, verify: None, error: None })
+                Ok(Some(LfsAnswer::here(object)))
             }
-            None => {
-                let action = Some(self.link(grant, object, Action::Upload));
-                let verify = Some(self.link(grant, object, Action::Verify));
-                Ok(LfsAnswer { object, action, verify, error: None })
-            }
+            None => Ok(None),
         }
     }
 
@@ -179,18 +208,29 @@ impl Hub {
     }
 
     /// A link that needs nothing else. Downloads are anyone's who has the link; the rest is the caller's.
-    fn link<L>(&self, grant: &Grant<L>, object: LfsObject, action: Action) -> LfsAction {
+    pub(crate) fn link<L>(
+        &self,
+        grant: &Grant<L>,
+        object: LfsObject,
+        action: Action,
+        in_parts: Option<InParts>,
+    ) -> LfsAction {
         let link = Link {
             action,
             repo: grant.repo_id(),
             oid: object.oid,
             size_bytes: object.size_bytes,
-            actor: if action == Action::Download { None } else { grant.actor() },
             token: if action == Action::Download { None } else { grant.principal().token().map(|t| t.id) },
+            in_parts,
             expires: self.clock.now().plus_seconds(action.lifetime_seconds()),
         };
         let query = link.query(&self.keys.url);
-        let end = if action == Action::Verify { "/verify" } else { "" };
+        let end = match action {
+            Action::Download | Action::Upload => String::new(),
+            Action::Verify => "/verify".to_owned(),
+            Action::Complete => "/complete".to_owned(),
+            Action::Part(number) => format!("/parts/{number}"),
+        };
         LfsAction {
             path_and_query: format!("/{}.git/info/lfs/objects/{}{end}?{query}", grant.repo(), object.oid),
             expires_in_seconds: action.lifetime_seconds(),

@@ -21,7 +21,7 @@ use crate::quota::Hold;
 use crate::signed_url::{Action, Link};
 
 /// Bytes gathered from the connection before they are hashed and written, while still in the cache.
-const WRITE_BATCH_BYTES: usize = 1 << 20;
+pub(crate) const WRITE_BATCH_BYTES: usize = 1 << 20;
 
 /// A verified large object, open for reading.
 #[derive(Debug, Clone)]
@@ -72,10 +72,11 @@ impl Hub {
         let repo = self.linked_repo(name).await?;
         let link = Link::check((Action::Upload, repo.id, oid), query, &self.keys.url, self.clock.now())?;
         let account = self.still_writes(&repo, &link).await?;
-        let entry = Entry::by_link("lfs.upload", account, link.token).on(repo.id, &repo.name);
+        let client = Client::Account(account.id);
+        let entry = Entry::by_link("lfs.upload", Some(account), link.token).on(repo.id, &repo.name);
         let entry = entry.with("oid", oid.to_string()).with("size_bytes", link.size_bytes);
         let object = LfsObject { oid, size_bytes: link.size_bytes };
-        let share = Share { repo: repo.id, client: link.actor.map(Client::Account) };
+        let share = Share { repo: repo.id, client: Some(client) };
         let stored = self.take(share, object, content_length, body, entry.clone()).await;
         if let Err(error) = &stored {
             self.record_refusal(entry, error).await;
@@ -121,7 +122,7 @@ impl Hub {
         self.check_size(grant.repo_id(), object).await
     }
 
-    async fn check_size(&self, repo: RepoId, object: LfsObject) -> Result<()> {
+    pub(crate) async fn check_size(&self, repo: RepoId, object: LfsObject) -> Result<()> {
         let blob = self.open_linked(repo, object.oid).await?;
         if blob.size_bytes == object.size_bytes { Ok(()) } else { Err(wrong_size(blob.size_bytes)) }
     }
@@ -139,22 +140,24 @@ impl Hub {
     }
 
     /// The repository of a signed link. The link proves the permission, so the plain answer is safe.
-    async fn linked_repo(&self, name: &RepoName) -> Result<Repo> {
+    pub(crate) async fn linked_repo(&self, name: &RepoName) -> Result<Repo> {
         match self.name_state(name).await? {
             Some(NameState::Live(repo) | NameState::Moved(repo)) => Ok(repo),
             Some(NameState::Retired) | None => Err(Error::bad_link()),
         }
     }
 
-    /// The account that a link was made for. A writer who lost the right since then must not use it.
-    async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<Option<Account>> {
-        let Some(actor) = link.actor else { return Ok(None) };
-        let account = self.db.account(actor).await?;
-        let role = match &account {
-            Some(account) => self.account_role(account, repo.namespace).await?,
+    /// The account that a link was made for. A writer who lost the right, or the token, since then must not
+    /// use it.
+    pub(crate) async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<Account> {
+        let holder = match link.token {
+            Some(token) => self.token_holder(token).await?,
             None => None,
         };
-        if role >= Some(Role::Write) {
+        if let Some(holder) = holder
+            && let Some(account) = holder.token().map(|token| token.account.clone())
+            && self.role(&holder, repo).await? >= Some(Role::Write)
+        {
             return Ok(account);
         }
         Err(Error::new(Kind::Forbidden, "you may no longer write to this repository"))
@@ -193,9 +196,7 @@ impl Hub {
             return Err(wrong_size(object.size_bytes));
         }
         if *staged.sha256() != object.oid {
-            let message =
-                format!("these bytes are `{}`, not `{}`; nothing was stored", staged.sha256(), object.oid);
-            return Err(Error::invalid(message));
+            return Err(wrong_bytes(&staged, object.oid));
         }
         Ok(staged)
     }
@@ -247,6 +248,10 @@ fn write_batch(stage: &mut Stage, batch: &mut Vec<Bytes>) -> Result<()> {
     Ok(())
 }
 
-fn wrong_size(size_bytes: u64) -> Error {
+pub(crate) fn wrong_bytes(staged: &Staged, oid: Sha256) -> Error {
+    Error::invalid(format!("these bytes are `{}`, not `{oid}`; nothing was stored", staged.sha256()))
+}
+
+pub(crate) fn wrong_size(size_bytes: u64) -> Error {
     Error::invalid(format!("the object has {size_bytes} bytes; nothing was stored"))
 }

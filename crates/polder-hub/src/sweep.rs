@@ -42,6 +42,7 @@ impl Hub {
         let jobs = self.db.claim_jobs(&["sweep"], UPKEEP_PERIOD.as_secs().cast_signed(), JOBS_MAX).await?;
         let (packs, blobs) = self.remove_condemned().await?;
         self.move_unknown(packs, blobs).await?;
+        self.sweep_uploads().await?;
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;
         for job in jobs {

@@ -7,16 +7,16 @@ use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 use polder_http::{Caller, FileSource, Place, Request, Response, Target, body, file_response, respond};
-use polder_hub::{Error, Hub, LfsAction, LfsAnswer, LfsObject};
+use polder_hub::{Error, Hub, LfsAction, LfsAnswer, LfsObject, LfsParts, LfsTransfer};
 use polder_types::RepoName;
 use polder_types::limits::{LFS_BATCH_OBJECTS_MAX, LFS_OBJECT_BYTES_MAX};
 
 use crate::lfs_failure::LfsFailure;
 use crate::lfs_json::{
-    Action, BatchAnswer, BatchRequest, LFS_MEDIA_TYPE, ObjectAnswer, ObjectError, WireObject,
+    Action, BatchAnswer, BatchRequest, LFS_MEDIA_TYPE, ObjectAnswer, ObjectError, Transfers, WireObject,
 };
 use crate::route::LfsLink;
 
@@ -27,7 +27,8 @@ pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let caller = Caller::of(hub, &parts).await?;
     let read = caller.read(&place.target).await?;
-    let BatchRequest { operation, objects, hash_algo } = body::json(hub, body).await?;
+    crate::lfs_accept::require(&parts.headers)?;
+    let BatchRequest { operation, objects, hash_algo, transfers } = body::json(hub, body).await?;
     if hash_algo.is_some_and(|name| name != "sha256") {
         return Err(LfsFailure::new(StatusCode::CONFLICT, "only the hash algorithm `sha256` is known here"));
     }
@@ -36,11 +37,12 @@ pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<
         return Err(LfsFailure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     let sound: Vec<LfsObject> = objects.iter().filter_map(|object| object.read().ok()).collect();
-    let answers = match operation.as_str() {
-        "download" => hub.lfs_batch_download(&read, &sound).await?,
+    let (transfer, answers) = match operation.as_str() {
+        "download" => (LfsTransfer::Basic, hub.lfs_batch_download(&read, &sound).await?),
         "upload" => {
             let write = caller.write(&place.target).await?;
-            hub.lfs_batch_upload(&write, &sound).await?
+            let transfer = hub.lfs_transfer(transfers.iter().flat_map(Transfers::names), &sound);
+            (transfer, hub.lfs_batch_upload(&write, &sound, transfer).await?)
         }
         _ => {
             let message = "`operation` must be `download` or `upload`";
@@ -48,7 +50,10 @@ pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<
         }
     };
     let answer = BatchAnswer {
-        transfer: "basic",
+        transfer: match transfer {
+            LfsTransfer::Basic => "basic",
+            LfsTransfer::Multipart => "multipart",
+        },
         objects: merged(hub.public_url(), &objects, answers),
         hash_algo: "sha256",
     };
@@ -76,7 +81,7 @@ fn merged(public_url: &str, objects: &[WireObject], answers: Vec<LfsAnswer>) -> 
                 return merged;
             }
         };
-        let Some(LfsAnswer { action, verify, error, .. }) = answer else {
+        let Some(LfsAnswer { action, verify, parts, error, .. }) = answer else {
             merged.error = Some(ObjectError { code: 500, message: "the hub has no answer".to_owned() });
             return merged;
         };
@@ -89,7 +94,9 @@ fn merged(public_url: &str, objects: &[WireObject], answers: Vec<LfsAnswer>) -> 
         if let Some(action) = action {
             merged.authenticated = Some(true);
             let transfer = if verify.is_some() { "upload" } else { "download" };
-            merged.actions.insert(transfer, linked(action));
+            let mut action = linked(action);
+            action.header.extend(parts.map(|parts| part_headers(public_url, parts)).unwrap_or_default());
+            merged.actions.insert(transfer, action);
         }
         if let Some(verify) = verify {
             merged.actions.insert("verify", linked(verify));
@@ -97,6 +104,18 @@ fn merged(public_url: &str, objects: &[WireObject], answers: Vec<LfsAnswer>) -> 
         merged
     };
     objects.iter().map(answer).collect()
+}
+
+/// Where each part goes, as Hugging Face clients read it: in the map of headers. The numbers have leading
+/// zeros because git-lfs sorts the keys as texts on the way to its transfer agent.
+///
+/// Source: `huggingface_hub` 2.4.0 `lfs.py` `_get_sorted_parts_urls`, `cli/lfs.py`; Go's `encoding/json`.
+fn part_headers(public_url: &str, parts: LfsParts) -> BTreeMap<String, String> {
+    let urls = parts.paths_and_queries.into_iter().zip(1..);
+    let mut headers: BTreeMap<String, String> =
+        urls.map(|(path, number)| (format!("{number:05}"), format!("{public_url}{path}"))).collect();
+    headers.insert("chunk_size".to_owned(), parts.part_bytes.to_string());
+    headers
 }
 
 /// Answers `GET` and `HEAD` of an object's signed address.
@@ -119,13 +138,7 @@ pub(crate) async fn download(hub: &Hub, link: &LfsLink, request: Request) -> Res
 pub(crate) async fn upload(hub: &Hub, link: &LfsLink, request: Request) -> Result<Response, LfsFailure> {
     let name = link_name(link)?;
     let (parts, body) = request.into_parts();
-    if parts.headers.contains_key(CONTENT_ENCODING) {
-        let message = "the object's bytes must be sent as they are, without a content encoding";
-        return Err(LfsFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let Some(length) = body.size_hint().exact() else {
-        return Err(LfsFailure::new(StatusCode::LENGTH_REQUIRED, "send the object with a `Content-Length`"));
-    };
+    let length = plain_length(&parts.headers, &body)?;
     if length > LFS_OBJECT_BYTES_MAX {
         let message = format!("an object may have at most {LFS_OBJECT_BYTES_MAX} bytes");
         return Err(LfsFailure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
@@ -134,8 +147,18 @@ pub(crate) async fn upload(hub: &Hub, link: &LfsLink, request: Request) -> Resul
     Ok(Response::new(Body::empty()))
 }
 
+/// The length of a body that is sent as it is.
+pub(crate) fn plain_length(headers: &HeaderMap, body: &Body) -> Result<u64, LfsFailure> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        let message = "the object's bytes must be sent as they are, without a content encoding";
+        return Err(LfsFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let unknown = || LfsFailure::new(StatusCode::LENGTH_REQUIRED, "send the object with a `Content-Length`");
+    body.size_hint().exact().ok_or_else(unknown)
+}
+
 /// A link to a repository that cannot exist is answered like a forged one.
-fn link_name(link: &LfsLink) -> Result<&RepoName, LfsFailure> {
+pub(crate) fn link_name(link: &LfsLink) -> Result<&RepoName, LfsFailure> {
     match &link.place.target {
         Target::Name(name) => Ok(name),
         Target::Impossible(_) => Err(Error::bad_link().into()),
@@ -146,6 +169,7 @@ fn link_name(link: &LfsLink) -> Result<&RepoName, LfsFailure> {
 pub(crate) async fn verify(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (parts, body) = request.into_parts();
     let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    crate::lfs_accept::require(&parts.headers)?;
     let object: WireObject = body::json(hub, body).await?;
     let object =
         object.read().map_err(|message| LfsFailure::new(StatusCode::UNPROCESSABLE_ENTITY, message))?;
@@ -181,6 +205,7 @@ mod tests {
             object: LfsObject { oid: Sha256::new([byte; 32]), size_bytes: 1 },
             action: action.map(|path| LfsAction { path_and_query: path.to_owned(), expires_in_seconds: 900 }),
             verify: None,
+            parts: None,
             error: error.map(|(code, message)| (code, message.to_owned())),
         }
     }

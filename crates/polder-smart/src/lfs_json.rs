@@ -19,8 +19,10 @@ pub const LFS_MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// Longest text of a wrong oid that is repeated to the client, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// A batch request. What is not listed (`transfers`, `ref`, …) changes nothing here: the transfer is
-/// always `basic`, which every client has.
+/// Most names of transfers that are read.
+const TRANSFERS_MAX: usize = 32;
+
+/// A batch request. What is not listed (`ref`, …) changes nothing here: who may write may write to every ref.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BatchRequest {
     /// `download` or `upload`.
@@ -28,6 +30,23 @@ pub(crate) struct BatchRequest {
     #[serde(deserialize_with = "list_up_to::<LFS_BATCH_OBJECTS_MAX, _, _>")]
     pub(crate) objects: Vec<WireObject>,
     pub(crate) hash_algo: Option<String>,
+    /// What the client can; no list means `basic`, which every client can.
+    #[serde(default)]
+    pub(crate) transfers: Option<Transfers>,
+}
+
+/// Names of transfers, in the client's order.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Transfers(#[serde(deserialize_with = "list_up_to::<TRANSFERS_MAX, _, _>")] Vec<Scalar>);
+
+impl Transfers {
+    /// The names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|name| match name {
+            Scalar::Text(name) => Some(name.as_str()),
+            Scalar::Number(_) | Scalar::Other => None,
+        })
+    }
 }
 
 /// The ref that a client works on. It changes no answer: who may write may write to every ref.
@@ -115,7 +134,7 @@ pub(crate) struct ObjectAnswer {
 #[derive(Debug, Serialize)]
 pub(crate) struct Action {
     pub(crate) href: String,
-    pub(crate) header: BTreeMap<&'static str, String>,
+    pub(crate) header: BTreeMap<String, String>,
     pub(crate) expires_in: i64,
 }
 

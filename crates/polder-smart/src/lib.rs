@@ -12,6 +12,7 @@ mod lfs_accept;
 mod lfs_failure;
 mod lfs_json;
 mod lfs_locks;
+mod lfs_multipart;
 mod lfs_scalar;
 mod route;
 #[cfg(test)]

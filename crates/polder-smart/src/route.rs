@@ -29,6 +29,10 @@ polder_http::route_kinds! {
         LfsVerify => "lfs-verify",
         /// `POST …/info/lfs/objects/{oid}/verify` with a signed query.
         LfsVerifyLink => "lfs-verify-link",
+        /// `PUT …/info/lfs/objects/{oid}/parts/{number}` with a signed query.
+        LfsUploadPart => "lfs-upload-part",
+        /// `POST …/info/lfs/objects/{oid}/complete` with a signed query.
+        LfsComplete => "lfs-complete",
         /// `GET …/info/lfs/locks`.
         LfsLocks => "lfs-locks",
         /// `POST …/info/lfs/locks`.
@@ -56,7 +60,11 @@ impl RouteKind {
             | Self::LfsLocksVerify
             | Self::LfsUnlock => Access::Write,
             Self::LfsBatch => Access::Batch,
-            Self::LfsDownload | Self::LfsUpload | Self::LfsVerifyLink => Access::Signed,
+            Self::LfsDownload
+            | Self::LfsUpload
+            | Self::LfsVerifyLink
+            | Self::LfsUploadPart
+            | Self::LfsComplete => Access::Signed,
             Self::UnknownService | Self::GitWrongMethod | Self::LfsUnknown | Self::LfsWrongMethod => {
                 Access::Open
             }
@@ -89,6 +97,10 @@ pub enum Route {
     LfsVerify(Place),
     /// [`RouteKind::LfsVerifyLink`].
     LfsVerifyLink(LfsLink),
+    /// [`RouteKind::LfsUploadPart`], with the part's number.
+    LfsUploadPart(LfsLink, u64),
+    /// [`RouteKind::LfsComplete`].
+    LfsComplete(LfsLink),
     /// [`RouteKind::LfsLocks`].
     LfsLocks(Place),
     /// [`RouteKind::LfsLock`].
@@ -117,6 +129,7 @@ pub struct LfsLink {
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
 const TRANSFER: &str = "GET, HEAD, PUT";
+const PUT: &str = "PUT";
 const LOCKS: &str = "GET, HEAD, POST";
 
 impl Route {
@@ -162,12 +175,21 @@ impl Route {
                     _ => Self::LfsWrongMethod(TRANSFER),
                 }
             }
-            ["info", "lfs", "objects", oid, "verify"] => match oid.parse() {
+            ["info", "lfs", "objects", oid, what @ ("verify" | "complete")] => match oid.parse() {
                 Ok(oid) if post => {
-                    Self::LfsVerifyLink(LfsLink { place: place(), oid, query: url.query().to_owned() })
+                    let link = LfsLink { place: place(), oid, query: url.query().to_owned() };
+                    if *what == "verify" { Self::LfsVerifyLink(link) } else { Self::LfsComplete(link) }
                 }
                 Ok(_) => Self::LfsWrongMethod(POST),
                 Err(_) => Self::LfsUnknown,
+            },
+            ["info", "lfs", "objects", oid, "parts", number] => match (oid.parse(), number.parse()) {
+                (Ok(oid), Ok(number)) if *method == Method::PUT => Self::LfsUploadPart(
+                    LfsLink { place: place(), oid, query: url.query().to_owned() },
+                    number,
+                ),
+                (Ok(_), Ok(_)) => Self::LfsWrongMethod(PUT),
+                _ => Self::LfsUnknown,
             },
             ["info", "lfs", "locks"] if get => Self::LfsLocks(place()),
             ["info", "lfs", "locks"] if post => Self::LfsLock(place()),
@@ -196,6 +218,8 @@ impl Route {
             Self::LfsUpload(_) => RouteKind::LfsUpload,
             Self::LfsVerify(_) => RouteKind::LfsVerify,
             Self::LfsVerifyLink(_) => RouteKind::LfsVerifyLink,
+            Self::LfsUploadPart(..) => RouteKind::LfsUploadPart,
+            Self::LfsComplete(_) => RouteKind::LfsComplete,
             Self::LfsLocks(_) => RouteKind::LfsLocks,
             Self::LfsLock(_) => RouteKind::LfsLock,
             Self::LfsLocksVerify(_) => RouteKind::LfsLocksVerify,
@@ -236,9 +260,11 @@ mod tests {
             | Route::LfsLock(place)
             | Route::LfsLocksVerify(place)
             | Route::LfsUnlock(place, _) => Some(place),
-            Route::LfsDownload(link) | Route::LfsUpload(link) | Route::LfsVerifyLink(link) => {
-                Some(&link.place)
-            }
+            Route::LfsDownload(link)
+            | Route::LfsUpload(link)
+            | Route::LfsVerifyLink(link)
+            | Route::LfsUploadPart(link, _)
+            | Route::LfsComplete(link) => Some(&link.place),
             Route::UnknownService(_)
             | Route::GitWrongMethod(_)
             | Route::LfsUnknown
@@ -261,6 +287,8 @@ mod tests {
             (K::LfsUpload, format!("PUT {{id}}/info/lfs/objects/{OID}")),
             (K::LfsVerify, "POST {id}/info/lfs/verify".to_owned()),
             (K::LfsVerifyLink, format!("POST {{id}}/info/lfs/objects/{OID}/verify")),
+            (K::LfsUploadPart, format!("PUT {{id}}/info/lfs/objects/{OID}/parts/1")),
+            (K::LfsComplete, format!("POST {{id}}/info/lfs/objects/{OID}/complete")),
             (K::LfsLocks, "GET {id}/info/lfs/locks".to_owned()),
             (K::LfsLock, "POST {id}/info/lfs/locks".to_owned()),
             (K::LfsLocksVerify, "POST {id}/info/lfs/locks/verify".to_owned()),

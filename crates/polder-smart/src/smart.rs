@@ -8,7 +8,7 @@ use polder_hub::Hub;
 
 use crate::lfs_failure::LfsFailure;
 use crate::route::Route;
-use crate::{git, git_failure, lfs, lfs_locks};
+use crate::{git, git_failure, lfs, lfs_locks, lfs_multipart};
 
 /// Git smart-HTTP and LFS for one hub.
 pub struct Smart {
@@ -51,6 +51,10 @@ impl Smart {
             Route::LfsUpload(link) => told(&link.place, lfs::upload(hub, &link, request).await),
             Route::LfsVerify(place) => told(&place, lfs::verify(hub, &place, request).await),
             Route::LfsVerifyLink(link) => told(&link.place, lfs::verify_link(hub, &link, request).await),
+            Route::LfsUploadPart(link, number) => {
+                told(&link.place, lfs_multipart::upload_part(hub, &link, number, request).await)
+            }
+            Route::LfsComplete(link) => told(&link.place, lfs_multipart::complete(hub, &link, request).await),
             Route::LfsLocks(place) => told(&place, lfs_locks::list(hub, &place, request).await),
             Route::LfsLock(place) => told(&place, lfs_locks::create(hub, &place, request).await),
             Route::LfsLocksVerify(place) => told(&place, lfs_locks::verify(hub, &place, request).await),

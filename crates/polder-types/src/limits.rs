@@ -31,7 +31,7 @@ pub const LFS_BATCH_OBJECTS_MAX: usize = 1_000;
 /// Most file locks in one repository.
 pub const LOCKS_PER_REPO_MAX: usize = 10_000;
 /// Most parts that one large object may arrive in.
-pub const UPLOAD_PARTS_MAX: u64 = 1_000;
+pub const UPLOAD_PARTS_MAX: usize = 1_000;
 /// Most objects that arrive in parts at the same time, for one repository.
 pub const UPLOADS_PER_REPO_MAX: i64 = 1_000;
 /// Largest JSON request body, in bytes.

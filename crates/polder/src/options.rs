@@ -16,6 +16,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
             store_dir: config.store_dir.clone(),
         },
         public_url: public_url.to_string(),
+        lfs_part_bytes: config.lfs_part_mib.saturating_mul(1 << 20),
         hooks: HookOptions {
             pre_receive: config.hooks.pre_receive.clone(),
             post_receive: config.hooks.post_receive.clone(),

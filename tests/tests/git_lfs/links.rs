@@ -4,6 +4,9 @@ use polder_tests::{LargeObject, Work};
 
 use crate::place::Place;
 
+/// A03 and A04. Bob has learnt the oid of an object in a repository that he may not read. He asks his own
+/// repository for it, claims to upload it, confirms it, and pushes a pointer to it: each time he is
+/// answered as if the object did not exist anywhere. Only when he brings the bytes himself is it his to publish.
 #[test]
 fn an_object_that_exists_elsewhere_is_not_given_away_by_its_name() {
     let place = Place::new();
@@ -50,6 +53,8 @@ fn an_object_that_the_pusher_may_already_read_need_not_be_sent_again() {
     assert_eq!(blobs, 1, "stored once");
 }
 
+/// A08. Someone holds a link that was meant for one thing and tries everything else with it: another
+/// method, another object, another repository, another size, more time, no signature, and a token in its place.
 #[test]
 fn a_signed_url_needs_no_header_and_is_good_for_one_thing() {
     let place = Place::new();
@@ -93,6 +98,8 @@ fn a_signed_url_needs_no_header_and_is_good_for_one_thing() {
     assert_eq!(http.get(&expired).send().status, 403);
     let bare = download.split_once('?').expect("a query").0;
     assert_eq!(http.get(bare).send().status, 403, "no signature");
+    let offered = object.batch(http, "acme/m", "download", Some(&place.token)).json();
+    assert_eq!(offered["objects"][0]["actions"]["download"]["expires_in"], 900);
     let with_token = http.get(bare).basic(&place.token.user, &place.token.secret).send();
     assert_eq!(with_token.status, 403, "the signature is the permission, nothing else is looked at");
 }
@@ -125,4 +132,82 @@ fn an_upload_is_confirmed_by_a_signed_url_that_does_nothing_else() {
     let bare = path.strip_suffix("/verify").expect("the object's address");
     assert_eq!(http.get(&format!("{bare}?{query}")).send().status, 403, "it downloads nothing");
     assert_eq!(http.put(&format!("{bare}?{query}"), object.bytes.clone()).send().status, 403, "nor uploads");
+}
+
+/// A token is taken back while links that were made for it are still fresh: they end with it, before a byte
+/// is taken, and so do those of someone who may no longer write.
+#[test]
+fn links_for_writing_end_with_the_token_and_with_the_right() {
+    let place = Place::new();
+    place.hub.repo("acme/m");
+    let (first, second) = (LargeObject::random(86, 1_000), LargeObject::random(87, 1_000));
+    let http = place.hub.http();
+    let upload = place.href(&first, "acme/m", "upload");
+    let verify = place.href(&first, "acme/m", "verify");
+    let listed = place.hub.cli(&["token", "list", "--user", "ada", "--json"]).ok();
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let id = &listed[0]["id"];
+    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+
+    let bob = place.hub.user("bob", "write");
+    place.hub.cli(&["org", "member", "acme", "bob", "--role", "write"]).ok();
+    let bobs = second.action(http, "acme/m", "upload", Some(&bob)).expect("an action");
+    place.hub.cli(&["org", "member", "acme", "bob", "--role", "read"]).ok();
+    http.put(&bobs, second.bytes.clone()).send().expect(403);
+
+    place.hub.cli(&["token", "revoke", &id]).ok();
+    http.put(&upload, first.bytes.clone()).send().expect(403);
+    let body = format!("{{\"oid\": \"{}\", \"size\": 1000}}", first.oid);
+    http.post(&verify, body).header("Content-Type", "application/vnd.git-lfs+json").send().expect(403);
+    let again = place.hub.token("ada", "write");
+    assert_eq!(place.refusal(&first, "acme/m", Some(&again)), 404, "nothing was stored");
+}
+
+/// A28. Asked for a thousand overlapping ranges, for suffixes beyond all numbers and for ranges in every
+/// broken form, the hub answers with one range, with the whole once, or with 416: never with
+/// `multipart/byteranges`, never with more bytes than there are.
+#[test]
+fn a_flood_of_ranges_is_answered_with_one_thing() {
+    let place = Place::new();
+    place.hub.repo("acme/m");
+    let object = LargeObject::random(88, 100_000);
+    object.upload(place.hub.http(), "acme/m", &place.token);
+    let small = LargeObject::random(89, 50_000);
+    let work = Work::new();
+    work.write("small.txt", &small.bytes);
+    work.commit_file("weights.bin", object.pointer().as_bytes());
+    work.ok(&["push", "-q", &place.hub.repo_url_as("acme/m", &place.token), "main"]);
+    let many = |one: &dyn Fn(usize) -> String| {
+        format!("bytes={}", (0..1_000).map(one).collect::<Vec<_>>().join(","))
+    };
+    let floods = [
+        many(&|n| format!("{n}-")),
+        many(&|n| format!("0-{n}")),
+        many(&|n| format!("-{}", n + 1)),
+        many(&|_| "5-4".to_owned()),
+        "bytes=-18446744073709551616".to_owned(),
+        "bytes=-9223372036854775808".to_owned(),
+        "bytes=18446744073709551615-18446744073709551616".to_owned(),
+        "bytes=1-18446744073709551616".to_owned(),
+        "bytes=0-0,-1".to_owned(),
+    ];
+    let links = [
+        (place.href(&object, "acme/m", "download"), &object),
+        ("/acme/m/resolve/main/weights.bin".to_owned(), &object),
+        ("/acme/m/resolve/main/small.txt".to_owned(), &small),
+        ("/acme/m/raw/main/small.txt".to_owned(), &small),
+    ];
+    for (link, object) in &links {
+        for flood in &floods {
+            let answer = place.hub.http().get(link).header("Range", flood).send();
+            let shown = flood.get(..40).unwrap_or(flood);
+            assert!([200, 206, 416].contains(&answer.status), "{link} {shown}: {}", answer.status);
+            assert!(answer.body.len() <= object.bytes.len(), "{link} {shown}: {}", answer.body.len());
+            let kind = answer.header("content-type").unwrap_or_default();
+            assert!(!kind.starts_with("multipart/"), "{link} {shown}: {kind}");
+            if answer.status == 200 {
+                assert!(answer.body == object.bytes, "{link} {shown}");
+            }
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! git-lfs, and the LFS API spoken by hand.
 #![cfg(test)]
 
+mod batch;
 mod client;
 mod links;
 mod locks;
+mod multipart;
 mod place;
 mod transfer;
 

@@ -6,6 +6,8 @@ use polder_tests::{LargeObject, poll, until};
 
 use crate::place::Place;
 
+/// A05. Mallory may write, and sends other bytes than she announced: altered, cut, too many, none. Nothing of it
+/// is ever there. Then she tries to replace an object that is: its file is the same file afterwards, never touched.
 #[test]
 fn bytes_that_are_not_what_they_claim_are_refused_and_never_seen() {
     let place = Place::new();
@@ -26,10 +28,12 @@ fn bytes_that_are_not_what_they_claim_are_refused_and_never_seen() {
     let href = place.href(&object, "acme/m", "upload");
     place.hub.http().put(&href, object.bytes.clone()).send().expect(200);
     // The same URL, still valid, cannot replace the object.
+    let before = place.blob_file();
     assert_eq!(place.hub.http().put(&href, wrong).send().status, 422);
     let download = place.href(&object, "acme/m", "download");
     assert!(place.hub.http().get(&download).send().expect(200).body == object.bytes);
     place.hub.http().put(&href, object.bytes.clone()).send().expect(200);
+    assert_eq!(place.blob_file(), before, "inode, time and length");
     place.hub.fsck();
 }
 

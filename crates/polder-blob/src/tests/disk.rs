@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use polder_types::{BlobId, PackId};
+use bytes::Bytes;
+use polder_types::{BlobId, PackId, PartId, UploadId};
 
 use super::{files_under, put, read, write_pack};
 use crate::{Disk, Error, Store};
@@ -159,4 +160,33 @@ fn a_full_disk_is_said_so_and_nothing_is_left_behind() {
     assert_eq!(read(&store, BlobId(1)), b"before");
     put(&store, BlobId(3), b"after").unwrap();
     assert!(!store.has_sync_failed());
+}
+
+#[test]
+fn parts_outlive_the_instance_that_received_them_and_go_with_their_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let (upload, part) = (UploadId(7), PartId(9));
+    {
+        let store = Store::open(dir.path()).unwrap();
+        let mut stage = store.stage_part(5).unwrap();
+        stage.write_batch(&[Bytes::from_static(b"he"), Bytes::from_static(b"llo")]).unwrap();
+        assert!(stage.write_batch(&[Bytes::from_static(b"!")]).is_err(), "more than was declared");
+        drop(stage);
+        let mut stage = store.stage_part(5).unwrap();
+        stage.write_batch(&[Bytes::from_static(b"hello")]).unwrap();
+        stage.finish().unwrap().keep(upload, part).unwrap();
+        let short = store.stage_part(5).unwrap().finish();
+        assert!(matches!(short, Err(Error::SizeMismatch { .. })), "{short:?}");
+        let quarantined = std::fs::read_dir(dir.path().join("quarantine")).unwrap().next().unwrap().unwrap();
+        assert_eq!(std::fs::read_dir(quarantined.path()).unwrap().count(), 0);
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.open_part(upload, part).unwrap().size_bytes, 5);
+    assert!(matches!(store.open_part(upload, PartId(8)), Err(Error::NotFound { .. })));
+    assert_eq!(store.uploads().unwrap(), [upload]);
+    assert!(store.remove_part(upload, part).unwrap());
+    assert!(!store.remove_part(upload, part).unwrap());
+    assert!(store.remove_upload(upload).unwrap());
+    assert!(!store.remove_upload(upload).unwrap());
+    assert!(store.uploads().unwrap().is_empty());
 }

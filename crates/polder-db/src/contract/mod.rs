@@ -12,6 +12,7 @@ mod names;
 mod outbox;
 mod push;
 mod quota;
+mod uploads;
 
 use std::path::Path;
 use std::sync::Arc;

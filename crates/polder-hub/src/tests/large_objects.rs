@@ -16,7 +16,8 @@ fn query(answer: &LfsAnswer) -> String {
 pub(super) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
     let grant = fixture.writer(at).await;
     let object = object(bytes);
-    let answers = fixture.hub.lfs_batch_upload(&grant, &[object]).await.expect("answered");
+    let answers =
+        fixture.hub.lfs_batch_upload(&grant, &[object], LfsTransfer::Basic).await.expect("answered");
     let query = query(&answers[0]);
     let upload = fixture.hub.lfs_upload(&repo(at), object.oid, &query, None, body(&[bytes])).await;
     upload.expect("stored");
@@ -28,7 +29,8 @@ async fn other_bytes_than_announced_are_refused_and_leave_nothing() {
     let fixture = fixture().await;
     let grant = fixture.writer("acme/open").await;
     let wanted = object(b"the right bytes");
-    let answers = fixture.hub.lfs_batch_upload(&grant, &[wanted]).await.expect("answered");
+    let answers =
+        fixture.hub.lfs_batch_upload(&grant, &[wanted], LfsTransfer::Basic).await.expect("answered");
     let query = query(&answers[0]);
     let table: [(&[&[u8]], Option<u64>); 5] = [
         (&[b"the wrong bytes"], None),
@@ -51,7 +53,7 @@ async fn other_bytes_than_announced_are_refused_and_leave_nothing() {
         .await;
     upload.expect("stored");
     fixture.hub.lfs_verify(&grant, wanted).await.expect("here");
-    let again = fixture.hub.lfs_batch_upload(&grant, &[wanted]).await.expect("answered");
+    let again = fixture.hub.lfs_batch_upload(&grant, &[wanted], LfsTransfer::Basic).await.expect("answered");
     assert_eq!((&again[0].action, &again[0].error), (&None, &None));
 }
 
@@ -62,7 +64,7 @@ async fn naming_an_object_of_another_repository_does_not_give_it_away() {
     fixture.hub.add_repo(&repo("carol/mine"), Visibility::Public).await.expect("added");
     let carol = fixture.login(token("carol")).await;
     let mine = fixture.hub.write(&carol, &repo("carol/mine")).await.expect("hers");
-    let upload = fixture.hub.lfs_batch_upload(&mine, &[secret]).await.expect("answered");
+    let upload = fixture.hub.lfs_batch_upload(&mine, &[secret], LfsTransfer::Basic).await.expect("answered");
     assert!(upload[0].action.is_some(), "carol is asked for the bytes");
     let download = fixture.hub.lfs_batch_download(&mine.as_read(), &[secret]).await.expect("answered");
     assert_eq!(download[0].error.as_ref().map(|(status, _)| *status), Some(404));
@@ -82,7 +84,7 @@ async fn naming_an_object_of_another_repository_does_not_give_it_away() {
     assert!(error.message().contains("stolen.bin"), "{error}");
     // Alice may read it already, so she need not send it again.
     let open = fixture.writer("acme/open").await;
-    let upload = fixture.hub.lfs_batch_upload(&open, &[secret]).await.expect("answered");
+    let upload = fixture.hub.lfs_batch_upload(&open, &[secret], LfsTransfer::Basic).await.expect("answered");
     assert_eq!((&upload[0].action, &upload[0].error), (&None, &None));
     fixture.hub.lfs_open(&open.as_read(), secret.oid).await.expect("linked");
 }
@@ -122,4 +124,20 @@ async fn the_same_object_sent_twice_at_once_is_stored_once() {
         })
         .expect("listed");
     assert_eq!(files, 1);
+}
+
+/// A08: a link starts transfers for a quarter of an hour and not a second longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_lives_for_fifteen_minutes() {
+    let fixture = fixture().await;
+    let here = put(&fixture, "acme/open", b"weights").await;
+    let grant = fixture.writer("acme/open").await.as_read();
+    let answers = fixture.hub.lfs_batch_download(&grant, &[here]).await.expect("answered");
+    let path = answers[0].action.as_ref().expect("an action").path_and_query.clone();
+    let query = path.split_once('?').expect("a query").1;
+    let open = async || fixture.hub.lfs_download(&repo("acme/open"), here.oid, query).await;
+    fixture.millis.fetch_add(899_000, std::sync::atomic::Ordering::Relaxed);
+    open().await.expect("a second is left");
+    fixture.millis.fetch_add(1_000, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(open().await.expect_err("over").kind(), Kind::Forbidden);
 }

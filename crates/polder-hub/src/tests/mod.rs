@@ -5,6 +5,7 @@ mod backup;
 mod content;
 mod large_objects;
 mod locks;
+mod multipart;
 mod nodes;
 mod upkeep;
 
@@ -37,6 +38,7 @@ pub(crate) async fn fixture() -> Fixture {
         limits: Limits::default(),
         namespace_bytes_max: None,
         audit_keep_days: 365,
+        lfs_part_bytes: 1 << 20,
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");

@@ -25,6 +25,7 @@ async fn nodes() -> Option<Nodes> {
             },
             public_url: "http://hub.example".to_owned(),
             hooks: HookOptions::default(),
+            lfs_part_bytes: 1 << 20,
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,

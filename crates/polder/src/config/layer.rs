@@ -27,6 +27,8 @@ pub struct Layer {
     pub log: LogLayer,
     /// Programs that see every push.
     pub hooks: HooksLayer,
+    /// Large objects.
+    pub lfs: LfsLayer,
     /// Proxies in front.
     pub proxy: ProxyLayer,
     /// TLS of the hub itself.
@@ -85,6 +87,14 @@ pub struct HooksLayer {
     pub path: Option<String>,
 }
 
+/// `[lfs]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LfsLayer {
+    /// Size of the parts that large objects arrive in, in MiB.
+    pub part_mib: Option<u64>,
+}
+
 /// `[proxy]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -126,6 +136,7 @@ impl Layer {
                 memory_mib_max: self.hooks.memory_mib_max.or(below.hooks.memory_mib_max),
                 path: self.hooks.path.or(below.hooks.path),
             },
+            lfs: LfsLayer { part_mib: self.lfs.part_mib.or(below.lfs.part_mib) },
             proxy: ProxyLayer {
                 trusted: self.proxy.trusted.or(below.proxy.trusted),
                 header: self.proxy.header.or(below.proxy.header),
@@ -162,6 +173,7 @@ impl Layer {
                 memory_mib_max: Some(0),
                 path: Some(String::new()),
             },
+            lfs: LfsLayer { part_mib: Some(0) },
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
             limits: LimitsLayer::every_key(),

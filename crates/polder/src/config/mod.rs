@@ -27,6 +27,9 @@ use crate::cli::{Common, Serve};
 pub const DATA_DEFAULT: &str = "./polder-data";
 /// Where the hub listens when nothing says otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+/// Large enough that most model files of today are a few parts, small enough that sending one again is
+/// a matter of seconds.
+const LFS_PART_MIB_DEFAULT: u64 = 256;
 /// Where hooks find programs when nothing says otherwise.
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Longest time that rows of the audit log can be kept, in days (100 years).
@@ -53,6 +56,8 @@ pub struct Config {
     pub log: Log,
     /// Programs that see every push.
     pub hooks: Hooks,
+    /// Size of the parts that large LFS objects arrive in, in MiB.
+    pub lfs_part_mib: u64,
     /// Proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
     /// How the hub speaks TLS, if it does.
@@ -171,6 +176,12 @@ impl Config {
             public_url,
             log: Log { level: level.map(log_directives).transpose()?, format: format.unwrap_or_default() },
             hooks,
+            lfs_part_mib: within(
+                "lfs.part-mib",
+                layer.lfs.part_mib.unwrap_or(LFS_PART_MIB_DEFAULT),
+                1,
+                1 << 20,
+            )?,
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
             limits: limits::limits(&layer.limits)?,
