@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use polder_git::pkt_line::PacketSlice;
-use polder_git::{Change, Error, Protocol, Ref, Signature, Sink, Snapshot, upload_pack, write_commit};
+use polder_git::{
+    Change, Error, NO_RECENT_TIPS, Protocol, Ref, Signature, Sink, Snapshot, upload_pack, write_commit,
+};
 use polder_types::{ObjectId, UnixMillis};
 
 use crate::hand_made::receive;
@@ -23,7 +25,7 @@ pub(crate) fn run(input: &[u8]) {
     };
     let request = if choice & 0x80 == 0 { request.to_vec() } else { framed(request) };
     let mut answer = Answer(Vec::new());
-    match upload_pack(&REPOSITORY.snapshot, protocol, &request, &mut answer) {
+    match upload_pack(&REPOSITORY.snapshot, NO_RECENT_TIPS, protocol, &request, &mut answer) {
         Ok(()) | Err(Error::Refused { .. } | Error::TooLarge { .. }) => {}
         Err(error) => panic!("not the client's fault: {error:?}"),
     }

@@ -100,14 +100,30 @@ pub fn advertise(snapshot: &Snapshot, service: Service, protocol: Protocol) -> B
     if (service, protocol) == (Service::UploadPack, Protocol::V2) {
         return version_2();
     }
+    write_refs(snapshot, service, protocol, capabilities(snapshot, service))
+}
+
+/// The body of `GET info/refs` for receive-pack that tells clients they may send push options.
+///
+/// ```
+/// use polder_git::{Protocol, Snapshot, advertise_push_with_options};
+/// let snapshot = Snapshot::new(1, "refs/heads/main".to_owned(), Vec::new(), Vec::new());
+/// let body = advertise_push_with_options(&snapshot, Protocol::V0);
+/// assert!(String::from_utf8_lossy(&body).contains("push-options "));
+/// ```
+pub fn advertise_push_with_options(snapshot: &Snapshot, protocol: Protocol) -> Bytes {
+    let capabilities = format!("push-options {}", capabilities(snapshot, Service::ReceivePack));
+    write_refs(snapshot, Service::ReceivePack, protocol, capabilities)
+}
+
+fn write_refs(snapshot: &Snapshot, service: Service, protocol: Protocol, capabilities: String) -> Bytes {
     let mut out = Vec::with_capacity(512 + snapshot.refs().len() * 96);
     write_line(&mut out, &format!("# service={}", service.name()));
     write_flush(&mut out);
     if protocol == Protocol::V1 {
         write_line(&mut out, "version 1");
     }
-    let mut lines =
-        RefLines { out: &mut out, capabilities: capabilities(snapshot, service), line: Vec::new() };
+    let mut lines = RefLines { out: &mut out, capabilities, line: Vec::new() };
     if service == Service::UploadPack
         && let Some(head) = snapshot.head_ref()
     {
@@ -180,9 +196,8 @@ impl RefLines<'_> {
 
 fn version_2() -> Bytes {
     let mut out = Vec::with_capacity(160);
-    for line in
-        ["version 2", AGENT, "ls-refs=unborn", "fetch=shallow wait-for-done filter", "object-format=sha1"]
-    {
+    let fetch = "fetch=shallow wait-for-done filter ref-in-want";
+    for line in ["version 2", AGENT, "ls-refs=unborn", fetch, "object-format=sha1", "object-info"] {
         write_line(&mut out, line);
     }
     write_flush(&mut out);

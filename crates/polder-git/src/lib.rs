@@ -40,7 +40,7 @@ mod walk_commits;
 mod walk_reachable;
 
 pub use audit::{Audit, audit, verify_pack};
-pub use capabilities::{Protocol, Service, advertise};
+pub use capabilities::{Protocol, Service, advertise, advertise_push_with_options};
 pub use changed_paths::{WatchedPaths, changed_paths};
 pub use commit::{COMMIT_CHANGES_MAX, Change, Signature, WrittenCommit, check_path, write_commit};
 pub use error::{Error, Result};
@@ -57,12 +57,12 @@ pub use reader::ObjectReader;
 pub use receive::{
     Checked, Command, IndexLimits, NewPointer, Place, PushCapabilities, PushRequest, Received, RefReport,
     Severity, TreePath, check_push, check_ref_targets, index_pack, is_fast_forward, peel, progress,
-    read_push, report,
+    read_push, read_push_noting, read_push_options, report,
 };
 pub use ref_name::{check_pushable, check_ref_name};
 pub use revision::resolve_revision;
 pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, Ref, Snapshot};
 pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};
-pub use upload_pack::{refuse, upload_pack};
+pub use upload_pack::{NO_RECENT_TIPS, RecentTips, refuse, upload_pack};
 pub use walk::{WalkRequest, Walked, reachable_objects, walk};

@@ -107,8 +107,7 @@ fn cut(
     match request.depth {
         Some(depth) if depth >= INFINITE_DEPTH => Ok(Cut { ends: Vec::new(), inner: visible.clone() }),
         Some(depth) if request.relative => {
-            let history = walk_commits(reader, tips, &[], &IdSet::default(), &IdSet::default())?;
-            let starts: Vec<_> = history.commits.into_iter().filter(|id| visible.contains(id)).collect();
+            let starts: Vec<_> = visible.iter().copied().collect();
             cut_at_depth(reader, &starts, depth.saturating_add(1))
         }
         Some(depth) => cut_at_depth(reader, tips, depth),
@@ -138,7 +137,7 @@ fn cut_at_depth(reader: &mut ObjectReader<'_>, tips: &[ObjectId], depth: u32) ->
 fn cut_by_reach(reader: &mut ObjectReader<'_>, tips: &[ObjectId], request: &ShallowRequest) -> Result<Cut> {
     let mut hidden = Vec::new();
     for name in &request.not {
-        hidden.push(resolve_not(reader, name)?);
+        hidden.extend(resolve_not(reader, name)?);
     }
     let range = walk_commits(reader, tips, &hidden, &IdSet::default(), &IdSet::default())?;
     let allowed: IdSet = range.commits.into_iter().collect();
@@ -166,7 +165,8 @@ fn cut_by_reach(reader: &mut ObjectReader<'_>, tips: &[ObjectId], request: &Shal
     Ok(Cut { ends, inner })
 }
 
-fn resolve_not(reader: &mut ObjectReader<'_>, name: &str) -> Result<ObjectId> {
+/// The commit that a ref leads to; a ref that leads to none excludes nothing, as in git.
+fn resolve_not(reader: &mut ObjectReader<'_>, name: &str) -> Result<Option<ObjectId>> {
     let snapshot = reader.snapshot();
     let full =
         [name.to_owned(), format!("refs/{name}"), format!("refs/tags/{name}"), format!("refs/heads/{name}")];
@@ -174,8 +174,8 @@ fn resolve_not(reader: &mut ObjectReader<'_>, name: &str) -> Result<ObjectId> {
     let found = found.or_else(|| snapshot.head_ref().filter(|_| name == "HEAD"));
     let oid =
         found.ok_or_else(|| Error::refused(format!("git upload-pack: deepen-not is not a ref: {name}")))?.oid;
-    match reader.peel(&oid)? {
-        Some((_, target, ObjectKind::Commit)) => Ok(target),
-        _ => Err(Error::refused(format!("git upload-pack: deepen-not is not a commit: {name}"))),
-    }
+    Ok(match reader.peel(&oid)? {
+        Some((_, target, ObjectKind::Commit)) => Some(target),
+        _ => None,
+    })
 }

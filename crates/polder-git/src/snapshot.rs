@@ -37,7 +37,6 @@ pub struct Snapshot {
     head: String,
     refs: Arc<[Ref]>,
     packs: Vec<Arc<Pack>>,
-    recent_tips: Arc<[ObjectId]>,
     object_bytes_max: u64,
 }
 
@@ -58,29 +57,7 @@ impl Snapshot {
     /// ```
     pub fn new(generation: i64, head: String, mut refs: Vec<Ref>, packs: Vec<Arc<Pack>>) -> Self {
         refs.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
-        Self {
-            generation,
-            head,
-            refs: refs.into(),
-            packs,
-            recent_tips: Arc::new([]),
-            object_bytes_max: limits::GIT_OBJECT_BYTES_MAX,
-        }
-    }
-
-    /// The same snapshot, in which clients may still want these former tips of visible refs.
-    ///
-    /// A force-push between a client's `GET` and its `POST` must not fail the fetch. Never pass what a
-    /// hidden or deleted ref pointed at.
-    #[must_use]
-    pub fn with_recent_tips(mut self, tips: Vec<ObjectId>) -> Self {
-        self.recent_tips = tips.into();
-        self
-    }
-
-    /// What clients may want besides what visible refs reach.
-    pub(crate) fn recent_tips(&self) -> &[ObjectId] {
-        &self.recent_tips
+        Self { generation, head, refs: refs.into(), packs, object_bytes_max: limits::GIT_OBJECT_BYTES_MAX }
     }
 
     /// The same snapshot with another bound on inflated objects, in bytes.
@@ -112,6 +89,13 @@ impl Snapshot {
         self.refs.iter().filter(|r| r.is_visible())
     }
 
+    /// The visible refs whose names start with `prefix`, in byte order; found without a look at the others.
+    pub fn visible_refs_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Ref> {
+        let first = self.refs.partition_point(|r| r.name.as_bytes() < prefix.as_bytes());
+        let from = self.refs.get(first..).unwrap_or_default();
+        from.iter().take_while(move |r| r.name.starts_with(prefix)).filter(|r| r.is_visible())
+    }
+
     /// The ref of exactly this full name.
     pub fn find_ref(&self, name: &str) -> Option<&Ref> {
         let at = self.refs.binary_search_by(|r| r.name.as_bytes().cmp(name.as_bytes())).ok()?;
@@ -138,7 +122,6 @@ impl Snapshot {
             head: self.head.clone(),
             refs: Arc::clone(&self.refs),
             packs,
-            recent_tips: Arc::clone(&self.recent_tips),
             object_bytes_max: self.object_bytes_max,
         }
     }

@@ -14,12 +14,16 @@ const WALKED_OBJECTS_MAX: usize = 50_000_000;
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct WalkRequest {
-    /// Objects of any kind to list with all they reach. They are exempt from the filter.
+    /// Objects of any kind to list with all they reach. They, and what wanted tags lead to, are exempt
+    /// from the filter.
     pub wants: Vec<ObjectId>,
     /// Commits the receiver has, with all they reach.
     pub haves: Vec<ObjectId>,
     /// Commits taken to have no parents: where the receiver's history ends.
     pub grafts: IdSet,
+    /// Leave out what is in the trees of any of `haves`, not only of those that a listed commit has as
+    /// parents. Where history is cut no commit has any.
+    pub hold_all_haves: bool,
     /// What to leave out.
     pub filter: Filter,
     /// Objects of any kind the receiver has; their own links are not followed.
@@ -79,7 +83,8 @@ pub(crate) fn walk_with(reader: &mut ObjectReader<'_>, request: &WalkRequest) ->
     let commits = walker.start(&request.wants)?;
     let range = walk_commits(walker.reader, &commits, &request.haves, &request.grafts, &request.complete)?;
     walker.held.extend(range.hidden.iter().copied());
-    for id in &range.boundary {
+    let all_haves = if request.hold_all_haves { request.haves.as_slice() } else { &[] };
+    for id in range.boundary.iter().chain(all_haves) {
         let tree = walker.reader.commit(id)?.tree;
         walker.hold_tree(tree)?;
     }
@@ -99,7 +104,6 @@ impl Walker<'_, '_> {
             let Some((tags, target, kind)) = self.reader.peel(want)? else {
                 return Err(Error::NotFound { what: format!("object {want}") });
             };
-            let direct = tags.is_empty();
             for tag in tags {
                 if !self.complete.contains(&tag) {
                     self.list(tag)?;
@@ -107,13 +111,11 @@ impl Walker<'_, '_> {
             }
             match kind {
                 ObjectKind::Commit => commits.push(target),
-                ObjectKind::Tree if direct => {
+                ObjectKind::Tree => {
                     self.list(target)?;
                     self.expand(target, 0)?;
                 }
-                ObjectKind::Tree => self.follow(target, 0)?,
-                ObjectKind::Blob if direct => self.list(target)?,
-                ObjectKind::Blob | ObjectKind::Tag => self.list_blob(target, 0)?,
+                ObjectKind::Blob | ObjectKind::Tag => self.list(target)?,
             }
         }
         Ok(commits)

@@ -22,11 +22,11 @@ struct History {
 }
 
 impl History {
-    fn from_visible_refs(reader: &mut ObjectReader<'_>) -> Result<(Self, Tips)> {
+    /// Starts at the visible refs and at `more`.
+    fn from_visible_refs(reader: &mut ObjectReader<'_>, more: &[ObjectId]) -> Result<(Self, Tips)> {
         let mut history = Self::default();
         let mut tips = Tips::default();
-        let snapshot = reader.snapshot();
-        for tip in snapshot.visible_refs().map(|r| r.oid).chain(snapshot.recent_tips().iter().copied()) {
+        for tip in reader.snapshot().visible_refs().map(|r| r.oid).chain(more.iter().copied()) {
             if !tips.objects.insert(tip) {
                 continue;
             }
@@ -67,7 +67,9 @@ impl History {
     fn step(&mut self) -> Result<()> {
         self.steps += 1;
         if self.steps > PROOF_OBJECTS_MAX {
-            return Err(Error::too_large("upload-pack: too much history to prove that a want is reachable"));
+            return Err(Error::too_large(
+                "upload-pack: too much history to prove that what is asked for is reachable",
+            ));
         }
         Ok(())
     }
@@ -80,20 +82,21 @@ struct Tips {
     trees: Vec<ObjectId>,
 }
 
-/// The first of `wants` that no visible ref reaches, if there is one.
-pub(crate) fn find_unreachable(
+/// Those of `ids` that neither a visible ref nor one of `more` reaches, or that are not there at all.
+///
+/// `more` must be there. Ids that are not there cost nothing.
+pub(crate) fn unreachable(
     reader: &mut ObjectReader<'_>,
-    wants: &[ObjectId],
-) -> Result<Option<ObjectId>> {
+    ids: &[ObjectId],
+    more: &[ObjectId],
+) -> Result<IdSet> {
     let refs = reader.snapshot();
     let mut tips: IdSet = refs.visible_refs().flat_map(|r| [Some(r.oid), r.peeled]).flatten().collect();
-    tips.extend(refs.recent_tips());
-    let mut open: IdSet = wants.iter().copied().filter(|want| !tips.contains(want)).collect();
+    tips.extend(more);
+    let unknown = ids.iter().copied().filter(|id| !tips.contains(id));
+    let (mut open, absent): (IdSet, IdSet) = unknown.partition(|id| refs.contains(id));
     if open.is_empty() {
-        return Ok(None);
-    }
-    if let Some(missing) = wants.iter().find(|want| !tips.contains(want) && !refs.contains(want)) {
-        return Ok(Some(*missing));
+        return Ok(absent);
     }
     let mut inner = IdSet::default();
     for want in &open {
@@ -101,7 +104,7 @@ pub(crate) fn find_unreachable(
             inner.insert(*want);
         }
     }
-    let (mut history, tips) = History::from_visible_refs(reader)?;
+    let (mut history, tips) = History::from_visible_refs(reader, more)?;
     let mut search = TreeSearch { open: &mut open, inner, seen: IdSet::default() };
     for id in &tips.objects {
         search.found(id);
@@ -117,7 +120,8 @@ pub(crate) fn find_unreachable(
             search.tree(reader, &mut history, tree)?;
         }
     }
-    Ok(wants.iter().find(|want| open.contains(want)).copied())
+    open.extend(absent);
+    Ok(open)
 }
 
 struct TreeSearch<'s> {
@@ -186,7 +190,7 @@ pub(crate) fn visible_commits(
         search_history(reader, history, &mut open, &mut visible)?;
     }
     if !open.is_empty() {
-        let (history, _) = History::from_visible_refs(reader)?;
+        let (history, _) = History::from_visible_refs(reader, &[])?;
         search_history(reader, history, &mut open, &mut visible)?;
     }
     Ok(visible)

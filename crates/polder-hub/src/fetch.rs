@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use polder_git::{Protocol, Service, Sink};
+use polder_git::{NO_RECENT_TIPS, Protocol, Service, Sink};
 use polder_types::limits::FETCH_REQUEST_BYTES_MAX;
 
 use crate::Hub;
@@ -69,7 +69,7 @@ impl Hub {
         let (sink, stream) = response(self.fetches.enter(grant.share()).await?);
         let repo = grant.repo().clone();
         start_admitted(sink, move |mut sink| {
-            match polder_git::upload_pack(&held.snapshot, protocol, &request, &mut sink) {
+            match polder_git::upload_pack(&held.snapshot, NO_RECENT_TIPS, protocol, &request, &mut sink) {
                 Ok(()) => sink.finish(),
                 Err(error) => {
                     report_failure(&repo, &error);
@@ -86,7 +86,7 @@ impl Hub {
 
 async fn listed(snapshot: &polder_git::Snapshot, protocol: Protocol, request: &[u8]) -> Result<ByteStream> {
     let mut whole = Whole(Vec::new());
-    match polder_git::upload_pack(snapshot, protocol, request, &mut whole) {
+    match polder_git::upload_pack(snapshot, NO_RECENT_TIPS, protocol, request, &mut whole) {
         Ok(()) | Err(polder_git::Error::Refused { .. }) => {}
         Err(error) => return Err(error.into()),
     }

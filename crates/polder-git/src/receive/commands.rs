@@ -38,6 +38,8 @@ pub struct PushCapabilities {
     pub quiet: bool,
     /// Reads the report from side-band frames.
     pub side_band_64k: bool,
+    /// Sends push options after the commands.
+    pub push_options: bool,
     /// Knows that refs can be deleted.
     pub delete_refs: bool,
     /// The client's name, for the log.
@@ -56,7 +58,8 @@ pub struct PushRequest {
     pub shallow: Vec<ObjectId>,
 }
 
-/// Reads the command section and not a byte more; a pack may follow.
+/// Reads the command section and not a byte more; push options ([`crate::read_push_options`]) and a pack
+/// may follow.
 ///
 /// `None` for the lone flush with which clients probe whether they may push.
 ///
@@ -70,10 +73,19 @@ pub struct PushRequest {
 /// ```
 ///
 /// # Errors
-/// [`Error::Refused`] for what is malformed, names a ref twice, or asks for signed pushes, push options or
-/// SHA-256; [`Error::TooLarge`] over [`limits::REF_UPDATES_PER_PUSH_MAX`] or
-/// [`limits::PUSH_COMMAND_BYTES_MAX`]; [`Error::Io`] when reading fails.
+/// [`Error::Refused`] for what is malformed, names a ref twice, or asks for signed pushes or SHA-256;
+/// [`Error::TooLarge`] over [`limits::REF_UPDATES_PER_PUSH_MAX`] or [`limits::PUSH_COMMAND_BYTES_MAX`];
+/// [`Error::Io`] when reading fails.
 pub fn read_push(body: &mut dyn Read) -> Result<Option<PushRequest>> {
+    read_push_noting(body, &mut PushCapabilities::default())
+}
+
+/// As [`read_push`]; when it fails, `seen` has the client's capabilities as far as they were read, with
+/// which it can be told why.
+///
+/// # Errors
+/// As [`read_push`].
+pub fn read_push_noting(body: &mut dyn Read, seen: &mut PushCapabilities) -> Result<Option<PushRequest>> {
     let mut reader = PacketReader::new(body);
     let mut request =
         PushRequest { commands: Vec::new(), capabilities: PushCapabilities::default(), shallow: Vec::new() };
@@ -91,7 +103,12 @@ pub fn read_push(body: &mut dyn Read) -> Result<Option<PushRequest>> {
         if bytes > limits::PUSH_COMMAND_BYTES_MAX {
             return Err(Error::too_large("the push names too many refs"));
         }
-        read_line(line, &mut request)?;
+        let is_first = request.commands.is_empty();
+        let read = read_line(line, &mut request);
+        if is_first {
+            seen.clone_from(&request.capabilities);
+        }
+        read?;
     }
     if request.commands.is_empty() {
         return Ok(None);
@@ -165,11 +182,7 @@ fn read_capabilities(text: &[u8]) -> Result<PushCapabilities> {
                     "this repository uses sha1; a clone with object format {shown} cannot be pushed to it"
                 )));
             }
-            ("push-options", _) => {
-                return Err(Error::refused(
-                    "push options are not supported here; push without --push-option",
-                ));
-            }
+            ("push-options", _) => capabilities.push_options = true,
             // Words this server did not offer mean nothing to it, as in git itself.
             _ => {}
         }
@@ -223,6 +236,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_client_can_read_is_known_though_its_push_is_refused() {
+        let a = update("refs/heads/a");
+        let mut seen = PushCapabilities::default();
+        let twice = push(&[&format!("{a}\0report-status side-band-64k"), &a]);
+        read_push_noting(&mut twice.as_slice(), &mut seen).unwrap_err();
+        assert!(seen.report_status && seen.side_band_64k);
+    }
+
+    #[test]
     fn the_probe_and_an_empty_body_are_no_push() {
         assert_eq!(read_push(&mut b"0000".as_slice()).unwrap(), None);
         assert_eq!(read_push(&mut b"".as_slice()).unwrap(), None);
@@ -232,7 +254,6 @@ mod tests {
     fn what_cannot_be_served_is_refused_by_name() {
         let with = |caps: &str| refusal(&[&format!("{}\0{caps}", update("refs/heads/a"))]);
         assert!(with("object-format=sha256").contains("sha256"));
-        assert!(with("push-options").contains("--push-option"));
         assert!(refusal(&["push-cert\0report-status"]).contains("--signed"));
         let a = update("refs/heads/a");
         assert_eq!(refusal(&[&a, &a]), "multiple updates for ref 'refs/heads/a' not allowed");

@@ -2,6 +2,7 @@
 
 use polder_types::ObjectId;
 
+use super::RecentTips;
 use super::request::FetchRequest;
 use super::response::{Framing, Response};
 use crate::id_set::IdSet;
@@ -9,12 +10,25 @@ use crate::pack_writer::{PackOptions, PackSummary, write_pack};
 use crate::pkt_line::write_data;
 use crate::shallow::ShallowAnswer;
 use crate::walk::{WalkRequest, Walked, walk_with};
-use crate::walk_reachable::find_unreachable;
+use crate::walk_reachable::unreachable;
 use crate::{Error, ObjectReader, Result};
 
-/// Refuses wants that no visible ref reaches.
-pub(super) fn check_wants(reader: &mut ObjectReader<'_>, wants: &[ObjectId]) -> Result<()> {
-    match find_unreachable(reader, wants)? {
+/// Refuses wants that no visible ref reaches, nor a tip that one had a moment ago.
+pub(super) fn check_wants(
+    reader: &mut ObjectReader<'_>,
+    wants: &[ObjectId],
+    recent_tips: RecentTips<'_>,
+) -> Result<()> {
+    let mut open = unreachable(reader, wants, &[])?;
+    let snapshot = reader.snapshot();
+    if !open.is_empty() && open.iter().all(|id| snapshot.contains(id)) {
+        let mut recent = recent_tips()?;
+        recent.retain(|tip| snapshot.contains(tip));
+        if !recent.is_empty() {
+            open = unreachable(reader, wants, &recent)?;
+        }
+    }
+    match wants.iter().find(|want| open.contains(*want)) {
         None => Ok(()),
         Some(want) => Err(Error::refused(format!("upload-pack: not our ref {want}"))),
     }
@@ -53,6 +67,8 @@ pub(super) fn send_pack(
         &WalkRequest {
             wants,
             haves: common.to_vec(),
+            // As git does (`--objects-edge-aggressive`): else `fetch --depth 1` brings every file again.
+            hold_all_haves: request.thin_pack && !shallow.grafts.is_empty(),
             grafts: shallow.grafts,
             filter: request.filter,
             complete: IdSet::default(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use polder_types::{ObjectId, PackId};
 
-use crate::{Pack, Protocol, Ref, Service, Sink, Snapshot, advertise, upload_pack};
+use crate::{NO_RECENT_TIPS, Pack, Protocol, Ref, Service, Sink, Snapshot, advertise, upload_pack};
 
 /// The git programs on the search path, one of each version.
 #[expect(clippy::disallowed_methods, reason = "tests drive the real git")]
@@ -249,7 +249,7 @@ fn answer(snapshot: &Snapshot, stream: TcpStream) {
         header("content-encoding").as_deref() == Some("gzip"),
     );
     out.0.write_all(start.as_bytes()).unwrap();
-    let told = upload_pack(snapshot, protocol, &body, &mut out);
+    let told = upload_pack(snapshot, NO_RECENT_TIPS, protocol, &body, &mut out);
     assert!(!matches!(told, Err(crate::Error::Corrupt { .. })), "{told:?}");
     out.0.write_all(b"0\r\n\r\n").unwrap();
 }

@@ -40,22 +40,15 @@ impl LsRefs {
         self.prefixes.dedup_by(|later, kept| later.starts_with(kept.as_str()));
     }
 
-    fn admits(&self, name: &str) -> bool {
-        if self.prefixes.is_empty() {
-            return true;
-        }
-        let after = self.prefixes.partition_point(|prefix| prefix.as_str() <= name);
-        after
-            .checked_sub(1)
-            .and_then(|at| self.prefixes.get(at))
-            .is_some_and(|prefix| name.starts_with(prefix.as_str()))
+    fn shows_head(&self) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| "HEAD".starts_with(prefix.as_str()))
     }
 
     /// Appends the answer.
     pub(super) fn write(mut self, snapshot: &Snapshot, out: &mut Vec<u8>) {
         self.settle();
         let mut line = Vec::with_capacity(128);
-        if self.admits("HEAD") {
+        if self.shows_head() {
             match snapshot.head_ref() {
                 Some(head) => self.write_ref(&mut line, "HEAD", head, Some(snapshot.head()), out),
                 None if self.unborn => {
@@ -70,7 +63,10 @@ impl LsRefs {
                 None => {}
             }
         }
-        for shown in snapshot.visible_refs().filter(|shown| self.admits(&shown.name)) {
+        let everything = [String::new()];
+        let prefixes = if self.prefixes.is_empty() { &everything[..] } else { &self.prefixes };
+        // None of them covers another, so in their order the refs are in theirs.
+        for shown in prefixes.iter().flat_map(|prefix| snapshot.visible_refs_below(prefix)) {
             self.write_ref(&mut line, &shown.name, shown, None, out);
         }
         write_flush(out);

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod ls_refs;
+mod object_info;
 mod request;
 mod response;
 mod v0;
@@ -13,13 +14,25 @@ mod v2;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod random_history;
+#[cfg(test)]
 mod real_git_test;
 #[cfg(test)]
 mod wire_test;
 
+use polder_types::ObjectId;
+
 use crate::capabilities::Protocol;
 use crate::pkt_line::write_error;
 use crate::{Error, Result, Sink, Snapshot};
+
+/// Tells what visible refs pointed at a short while ago: clients may still want it, because a force-push
+/// between a client's `GET` and its `POST` must not fail the fetch. Asked only when a want is otherwise
+/// unknown. Never what a hidden or deleted ref pointed at.
+pub type RecentTips<'a> = &'a dyn Fn() -> Result<Vec<ObjectId>>;
+
+/// No former tip may be wanted.
+pub const NO_RECENT_TIPS: RecentTips<'static> = &|| Ok(Vec::new());
 
 /// Answers one request.
 ///
@@ -27,10 +40,10 @@ use crate::{Error, Result, Sink, Snapshot};
 /// with which clients probe, gets an empty answer.
 ///
 /// ```
-/// use polder_git::{Protocol, Snapshot, upload_pack};
+/// use polder_git::{NO_RECENT_TIPS, Protocol, Snapshot, upload_pack};
 /// let snapshot = Snapshot::new(1, "refs/heads/main".to_owned(), Vec::new(), Vec::new());
 /// let mut answer = Vec::new();
-/// upload_pack(&snapshot, Protocol::V2, b"0014command=ls-refs\n0000", &mut answer).unwrap();
+/// upload_pack(&snapshot, NO_RECENT_TIPS, Protocol::V2, b"0014command=ls-refs\n0000", &mut answer).unwrap();
 /// assert_eq!(answer, b"0000");
 /// ```
 ///
@@ -42,14 +55,15 @@ use crate::{Error, Result, Sink, Snapshot};
 /// Source: git `Documentation/gitprotocol-http.adoc`, `gitprotocol-pack.adoc`, `gitprotocol-v2.adoc`.
 pub fn upload_pack(
     snapshot: &Snapshot,
+    recent_tips: RecentTips<'_>,
     protocol: Protocol,
     request: &[u8],
     out: &mut dyn Sink,
 ) -> Result<()> {
     let mut response = response::Response::new(out);
     let result = match protocol {
-        Protocol::V2 => v2::serve(snapshot, request, &mut response),
-        Protocol::V0 | Protocol::V1 => v0::serve(snapshot, request, &mut response),
+        Protocol::V2 => v2::serve(snapshot, recent_tips, request, &mut response),
+        Protocol::V0 | Protocol::V1 => v0::serve(snapshot, recent_tips, request, &mut response),
     };
     if let Err(error) = &result {
         response.fail(&client_words(error));

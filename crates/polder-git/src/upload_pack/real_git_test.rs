@@ -318,3 +318,54 @@ fn libgit2_clones_and_fetches() {
     assert_eq!(fetched.to_string(), source.oid("main").to_string());
     assert_eq!(remote.stats().total_objects(), 8);
 }
+
+#[test]
+fn a_ref_is_wanted_by_its_name_where_the_protocol_allows() {
+    let source = Source::with_history();
+    let server = Server::start(source.snapshot());
+    let side = source.git(&["rev-parse", "side"]);
+    for git in gits() {
+        let client = Client { git: &git, version: "2", dir: tempfile::tempdir().unwrap() };
+        client.git(&["init", "-q", "m"]);
+        for depth in ["--depth=1", "--depth=2", "--unshallow"] {
+            let args = ["-C", "m", "fetch", depth, &server.url(), "refs/heads/side:refs/heads/s"];
+            client.git(&args);
+            assert_eq!(client.git(&["-C", "m", "rev-parse", "s"]), side);
+            client.fsck("m");
+        }
+        // Names that the client must look up first.
+        client.git(&["-C", "m", "fetch", "-q", &server.url(), "side", "v2", "HEAD"]);
+        client.fsck("m");
+        let (ok, said) = client.try_git(&["-C", "m", "fetch", &server.url(), "refs/heads/absent"]);
+        assert!(!ok && said.contains("refs/heads/absent"), "{said}");
+    }
+}
+
+#[test]
+fn proposals_can_be_read_and_hidden_refs_are_nowhere() {
+    let mut source = Source::with_history();
+    source.git(&["update-ref", "refs/pr/1", "main~2"]);
+    source.git(&["checkout", "-q", "--detach"]);
+    source.commit("a proposal");
+    source.git(&["update-ref", "refs/pr/2", "HEAD"]);
+    source.commit("hidden");
+    source.git(&["update-ref", "refs/polder/hidden", "HEAD"]);
+    source.git(&["checkout", "-q", "main"]);
+    source.repack();
+    let server = Server::start(source.snapshot());
+    let hidden = source.git(&["rev-parse", "refs/polder/hidden"]);
+    each_client(|client| {
+        let listed = client.git(&["ls-remote", &server.url()]);
+        assert!(listed.contains("refs/pr/1") && listed.contains("refs/pr/2"), "{listed}");
+        assert!(!listed.contains("polder") && !listed.contains(&hidden), "{listed}");
+        client.git(&["init", "-q", "m"]);
+        client.git(&["-C", "m", "fetch", "-q", &server.url(), "refs/pr/*:refs/pr/*"]);
+        let proposal = client.git(&["-C", "m", "rev-parse", "refs/pr/2"]);
+        assert_eq!(proposal, source.git(&["rev-parse", "refs/pr/2"]));
+        client.fsck("m");
+        for wanted in ["refs/polder/hidden", &hidden] {
+            let (ok, said) = client.try_git(&["-C", "m", "fetch", "-q", &server.url(), wanted]);
+            assert!(!ok, "{wanted}: {said}");
+        }
+    });
+}

@@ -12,6 +12,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub(super) struct FetchRequest {
     pub(super) wants: Vec<ObjectId>,
+    /// Refs wanted by name, whatever they point at.
+    pub(super) want_refs: Vec<String>,
     pub(super) haves: Vec<ObjectId>,
     /// The client negotiates no further.
     pub(super) done: bool,

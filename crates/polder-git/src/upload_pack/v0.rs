@@ -5,6 +5,7 @@
 
 use polder_types::ObjectId;
 
+use super::RecentTips;
 use super::fetch::{check_wants, send_pack, write_shallow};
 use super::request::{FetchRequest, id_after, text};
 use super::response::{Framing, Response};
@@ -36,7 +37,12 @@ enum Line {
 }
 
 /// Answers one request.
-pub(super) fn serve(snapshot: &Snapshot, body: &[u8], out: &mut Response<'_>) -> Result<()> {
+pub(super) fn serve(
+    snapshot: &Snapshot,
+    recent_tips: RecentTips<'_>,
+    body: &[u8],
+    out: &mut Response<'_>,
+) -> Result<()> {
     let mut packets = PacketSlice::new(body);
     let mut needs = read_needs(&mut packets)?;
     if needs.fetch.wants.is_empty() {
@@ -45,7 +51,7 @@ pub(super) fn serve(snapshot: &Snapshot, body: &[u8], out: &mut Response<'_>) ->
     needs.fetch.settle()?;
     let lines = read_haves(&mut packets)?;
     let mut reader = ObjectReader::new(snapshot);
-    check_wants(&mut reader, &needs.fetch.wants)?;
+    check_wants(&mut reader, &needs.fetch.wants, recent_tips)?;
     let answer = shallow::answer(&mut reader, &needs.fetch.wants, &needs.fetch.shallow)?;
     if needs.fetch.shallow.moves() {
         write_shallow(out.lines(), &answer);

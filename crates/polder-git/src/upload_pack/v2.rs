@@ -2,21 +2,31 @@
 //!
 //! Source: git `Documentation/gitprotocol-v2.adoc`, `serve.c`, `upload-pack.c` (`upload_pack_v2`).
 
+use std::collections::HashSet;
+
+use super::RecentTips;
 use super::fetch::{check_wants, send_pack, write_shallow};
 use super::ls_refs::LsRefs;
+use super::object_info::ObjectInfo;
 use super::request::{FetchRequest, id_after, text};
 use super::response::{Framing, Response};
 use crate::negotiate::Negotiation;
 use crate::pkt_line::{Packet, PacketSlice, write_delim, write_flush, write_line};
-use crate::{Error, ObjectReader, Result, Snapshot, shallow};
+use crate::{Error, ObjectReader, Ref, Result, Snapshot, shallow};
 
 enum Command {
     LsRefs,
     Fetch,
+    ObjectInfo,
 }
 
 /// Answers one command.
-pub(super) fn serve(snapshot: &Snapshot, body: &[u8], out: &mut Response<'_>) -> Result<()> {
+pub(super) fn serve(
+    snapshot: &Snapshot,
+    recent_tips: RecentTips<'_>,
+    body: &[u8],
+    out: &mut Response<'_>,
+) -> Result<()> {
     let mut packets = PacketSlice::new(body);
     let Some((command, arguments)) = read_head(&mut packets)? else { return Ok(()) };
     match command {
@@ -33,8 +43,17 @@ pub(super) fn serve(snapshot: &Snapshot, body: &[u8], out: &mut Response<'_>) ->
             if arguments {
                 each_argument(&mut packets, |line| take(&mut request, line))?;
             }
+            let named = take_named_wants(snapshot, &mut request)?;
             request.settle()?;
-            fetch(snapshot, &request, out)
+            fetch(snapshot, recent_tips, &request, &named, out)
+        }
+        Command::ObjectInfo => {
+            let mut request = ObjectInfo::default();
+            if arguments {
+                each_argument(&mut packets, |line| request.take(line))?;
+            }
+            request.write(snapshot, out.lines())?;
+            out.flush_lines()
         }
     }
 }
@@ -59,6 +78,7 @@ fn read_head(packets: &mut PacketSlice<'_>) -> Result<Option<(Command, bool)>> {
             }
             ("command", "ls-refs") => command = Some(Command::LsRefs),
             ("command", "fetch") => command = Some(Command::Fetch),
+            ("command", "object-info") => command = Some(Command::ObjectInfo),
             ("command", _) => return Err(Error::refused(format!("invalid command '{value}'"))),
             ("agent" | "session-id", _) | ("object-format", "sha1") => {}
             ("object-format", _) => {
@@ -100,6 +120,8 @@ fn take(request: &mut FetchRequest, line: &str) -> Result<()> {
                 request.wants.push(id_after(line, id)?);
             } else if let Some(id) = line.strip_prefix("have ") {
                 request.haves.push(id_after(line, id)?);
+            } else if let Some(name) = line.strip_prefix("want-ref ") {
+                request.want_refs.push(name.to_owned());
             } else if !request.take_shared(line)? {
                 return Err(Error::refused(format!("unexpected line: '{line}'")));
             }
@@ -108,12 +130,39 @@ fn take(request: &mut FetchRequest, line: &str) -> Result<()> {
     Ok(())
 }
 
-fn fetch(snapshot: &Snapshot, request: &FetchRequest, out: &mut Response<'_>) -> Result<()> {
+/// Turns wants by name (`ref-in-want`) into wants by id, and tells which is which.
+fn take_named_wants<'s>(
+    snapshot: &'s Snapshot,
+    request: &mut FetchRequest,
+) -> Result<Vec<(String, &'s Ref)>> {
+    let mut named = Vec::new();
+    let mut seen = HashSet::new();
+    for name in std::mem::take(&mut request.want_refs) {
+        if !seen.insert(name.clone()) {
+            return Err(Error::refused(format!("duplicate want-ref {name}")));
+        }
+        let found = if name == "HEAD" { snapshot.head_ref() } else { snapshot.find_ref(&name) };
+        let Some(found) = found.filter(|r| r.is_visible()) else {
+            return Err(Error::refused(format!("unknown ref {name}")));
+        };
+        request.wants.push(found.oid);
+        named.push((name, found));
+    }
+    Ok(named)
+}
+
+fn fetch(
+    snapshot: &Snapshot,
+    recent_tips: RecentTips<'_>,
+    request: &FetchRequest,
+    named: &[(String, &Ref)],
+    out: &mut Response<'_>,
+) -> Result<()> {
     if request.wants.is_empty() && !request.wait_for_done {
         return Ok(()); // git: "Request didn't contain any wants, guess they didn't want anything."
     }
     let mut reader = ObjectReader::new(snapshot);
-    check_wants(&mut reader, &request.wants)?;
+    check_wants(&mut reader, &request.wants, recent_tips)?;
     let mut negotiation = Negotiation::new(&mut reader, &request.wants, &request.haves)?;
     if !request.haves.is_empty() && !acknowledge(&mut reader, request, &mut negotiation, out)? {
         return out.flush_lines();
@@ -125,6 +174,14 @@ fn fetch(snapshot: &Snapshot, request: &FetchRequest, out: &mut Response<'_>) ->
     if request.shallow.is_active() {
         write_line(out.lines(), "shallow-info");
         write_shallow(out.lines(), &answer);
+        write_delim(out.lines());
+    }
+    if !named.is_empty() {
+        // After shallow-info: git's own client reads the two in this order only.
+        write_line(out.lines(), "wanted-refs");
+        for (name, found) in named {
+            write_line(out.lines(), &format!("{} {name}", found.oid));
+        }
         write_delim(out.lines());
     }
     write_line(out.lines(), "packfile");

@@ -1,0 +1,47 @@
+//! What is reachable, by the plainest walk there is.
+
+use polder_types::ObjectId;
+
+use crate::id_set::IdSet;
+use crate::links::{TreeLink, TreeLinks, commit_links, tag_target};
+use crate::{ObjectKind, Snapshot};
+
+/// Everything reachable from `roots`, where the commits of `ends` have no parents.
+pub(super) fn reachable(snapshot: &Snapshot, roots: &[ObjectId], ends: &IdSet) -> IdSet {
+    let mut seen = IdSet::default();
+    let mut stack = roots.to_vec();
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let object = snapshot.read(&id).unwrap().unwrap();
+        match object.kind {
+            ObjectKind::Blob => {}
+            ObjectKind::Tag => stack.push(tag_target(&object.data).unwrap().0),
+            ObjectKind::Commit => {
+                let links = commit_links(&object.data).unwrap();
+                stack.push(links.tree);
+                if !ends.contains(&id) {
+                    stack.extend(links.parents);
+                }
+            }
+            ObjectKind::Tree => stack.extend(TreeLinks::new(&object.data).filter_map(|link| match link {
+                Some(TreeLink::Tree(id) | TreeLink::Blob(id)) => Some(id),
+                Some(TreeLink::Submodule) | None => None,
+            })),
+        }
+    }
+    seen
+}
+
+/// The commits within `depth` of `tips`, and those of them at the end of that which have parents.
+pub(super) fn within(snapshot: &Snapshot, tips: &[ObjectId], depth: usize) -> (IdSet, IdSet) {
+    let parents = |id: &ObjectId| commit_links(&snapshot.read(id).unwrap().unwrap().data).unwrap().parents;
+    let mut seen: IdSet = tips.iter().copied().collect();
+    let mut level: Vec<ObjectId> = seen.iter().copied().collect();
+    for _ in 1..depth {
+        level = level.iter().flat_map(parents).filter(|parent| seen.insert(*parent)).collect();
+    }
+    let ends = level.into_iter().filter(|id| !parents(id).is_empty()).collect();
+    (seen, ends)
+}
