@@ -67,6 +67,7 @@ async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {
             new: Some(new),
             peeled: None,
             rewinds: false,
+            forbidden: None,
         };
         let pack = NewPack {
             id: PackId(db.next_id()),

@@ -34,6 +34,7 @@
 //!     new: Some(ObjectId::new([1; 20])),
 //!     peeled: None,
 //!     rewinds: false,
+//!     forbidden: None,
 //! };
 //! let push = Push {
 //!     repo: repo.id,
@@ -70,6 +71,7 @@ mod migrations;
 mod postgres;
 mod push;
 mod quota;
+mod recent_tips;
 mod repos;
 mod row;
 mod snapshots;
@@ -94,7 +96,7 @@ pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
-pub use repos::{Deleted, NameState, NewRepo, Repo};
+pub use repos::{Deleted, NameState, NewRepo, PROTECTIONS_PER_REPO_MAX, Protection, Repo};
 pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};

@@ -14,6 +14,7 @@ pub(crate) type Steps = &'static [(i64, &'static str, &'static str)];
 /// The database that is lost never.
 pub(crate) const MAIN: Steps = &[
     (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "protection", include_str!("../migrations/0002_protection.sql")),
     (3, "lfs", include_str!("../migrations/0003_lfs.sql")),
     (4, "audit and quotas", include_str!("../migrations/0004_audit_and_quotas.sql")),
 ];

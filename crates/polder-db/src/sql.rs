@@ -118,8 +118,8 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, contract, dump, events, jobs, locks, meta, push, quota, repos, snapshots,
-        tokens, upkeep, uploads,
+        accounts, audit, blobs, contract, dump, events, jobs, locks, meta, push, quota, recent_tips, repos,
+        snapshots, tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -132,6 +132,7 @@ mod tests {
         locks::ALL,
         meta::ALL,
         quota::ALL,
+        recent_tips::ALL,
         snapshots::ALL,
         tokens::ALL,
         upkeep::ALL,

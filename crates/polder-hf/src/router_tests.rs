@@ -40,6 +40,7 @@ impl World {
             namespace_bytes_max: None,
             audit_keep_days: 365,
             lfs_part_bytes: 1 << 20,
+            push_options: false,
             clock: Clock::System,
         })
         .await

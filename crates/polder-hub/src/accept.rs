@@ -15,6 +15,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpo
 use tokio::runtime::Handle;
 
 use crate::Hub;
+use crate::access::{Grant, Write};
 use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::error::{Error, Kind, Result};
@@ -34,6 +35,10 @@ pub(crate) struct Origin {
     pub(crate) repo: RepoId,
     pub(crate) name: RepoName,
     pub(crate) actor: Option<AccountId>,
+    /// Whom the rules for branches apply to; `None` is the operator.
+    pub(crate) pusher: Option<Grant<Write>>,
+    /// For hooks; `None` if the client could send none.
+    pub(crate) push_options: Option<Vec<String>>,
     pub(crate) severity: Severity,
     pub(crate) run_hooks: bool,
     pub(crate) atomic: bool,
@@ -164,6 +169,7 @@ impl Hub {
         failpoint::hit("push.checked");
         let mut push = decide(origin, &free, received, &checked, &held)?;
         push.expected_lock_gen = generation;
+        self.apply_protection(origin, &mut push.updates)?;
         Ok(Ready { push, checked, commands: free, refused })
     }
 
@@ -239,6 +245,7 @@ fn decide(
             new: some(command.new),
             peeled: checked.peeled.get(&command.new).copied(),
             rewinds,
+            forbidden: None,
         });
     }
     Ok(Push {
@@ -314,6 +321,7 @@ fn refusal(why: &RefRefusal) -> String {
         }
         RefRefusal::Stale { current: None } => "failed to update ref: it is gone".to_owned(),
         RefRefusal::DirectoryFileConflict { with } => format!("'{with}' exists; cannot create"),
+        RefRefusal::Forbidden { why } => why.clone(),
         RefRefusal::AtomicAborted => "atomic transaction failed".to_owned(),
         RefRefusal::TooManyRefs => "too many refs in this repository".to_owned(),
     }

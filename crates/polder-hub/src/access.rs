@@ -112,6 +112,10 @@ impl<L> Grant<L> {
         Entry::of(&self.principal, action).on(self.repo.id, &self.repo.name)
     }
 
+    pub(crate) fn repo_row(&self) -> &Repo {
+        &self.repo
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }

@@ -9,6 +9,7 @@ use crate::accept::Origin;
 use crate::access::{Grant, Write};
 use crate::blocking::run_admitted;
 use crate::error::{Error, Kind, Result};
+use crate::protection::is_protection;
 
 /// File changes to become one commit on a branch.
 #[derive(Debug, Clone)]
@@ -37,8 +38,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when `parent` is given and the branch is elsewhere; [`Kind::Invalid`] for a bad
-    /// path, a missing large object or a hook's refusal; [`Kind::NotFound`] for an unknown branch or file;
-    /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free.
+    /// path, a missing large object or a hook's refusal; [`Kind::Forbidden`] where a rule protects the
+    /// branch; [`Kind::NotFound`] for an unknown branch or file; [`Kind::Throttled`] and
+    /// [`Kind::Unavailable`] when no place came free.
     pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
         let (hub, grant) = (self.clone(), grant.clone());
         let (entry, place) = (grant.entry(COMMIT), self.pushes.enter(grant.share()).await?);
@@ -83,6 +85,8 @@ impl Hub {
             repo: grant.repo_id(),
             name: grant.repo().clone(),
             actor: grant.actor(),
+            pusher: Some(grant.clone()),
+            push_options: None,
             severity: Severity::Push,
             run_hooks: true,
             atomic: true,
@@ -109,6 +113,7 @@ impl Hub {
                     Ok(None)
                 }
             }
+            Some((_, Err(why))) if is_protection(&why) => Err(Error::new(Kind::Forbidden, why)),
             Some((_, Err(why))) => Err(Error::invalid(why)),
             None => Err(Error::internal("no result for a commit's ref")),
         }

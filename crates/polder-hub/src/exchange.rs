@@ -90,6 +90,8 @@ impl Hub {
             repo: repo.id,
             name: repo.name.clone(),
             actor: None,
+            pusher: None,
+            push_options: None,
             severity: Severity::Import,
             run_hooks: false,
             atomic: true,

@@ -5,6 +5,8 @@ use std::io;
 use bytes::Bytes;
 use polder_git::{NO_RECENT_TIPS, Protocol, Service, Sink};
 use polder_types::limits::FETCH_REQUEST_BYTES_MAX;
+use polder_types::{ObjectId, RepoId};
+use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
@@ -17,6 +19,9 @@ use crate::error::{Error, Result};
 /// Source: gitprotocol-v2, "ls-refs"; git 2.47.3 sends the line feed, libgit2 and dulwich may not.
 const LS_REFS: &[u8] = b"0014command=ls-refs\n";
 const LS_REFS_WITHOUT_NEWLINE: &[u8] = b"0013command=ls-refs";
+
+/// How long what a ref pointed at stays acceptable as a want after the ref has moved on, in seconds.
+const RECENT_TIP_SECONDS: i64 = 600;
 
 /// A response small enough to be made whole.
 struct Whole(Vec<Bytes>);
@@ -44,7 +49,11 @@ impl Hub {
     /// When the repository's state cannot be read.
     pub async fn advertise_push(&self, grant: &Grant<Write>, protocol: Protocol) -> Result<Bytes> {
         let held = self.held(grant.repo_id()).await?;
-        Ok(polder_git::advertise(&held.snapshot, Service::ReceivePack, protocol))
+        Ok(if self.push_options {
+            polder_git::advertise_push_with_options(&held.snapshot, protocol)
+        } else {
+            polder_git::advertise(&held.snapshot, Service::ReceivePack, protocol)
+        })
     }
 
     /// Answers `POST git-upload-pack`. `body` is at most [`FETCH_REQUEST_BYTES_MAX`] decoded.
@@ -67,12 +76,13 @@ impl Hub {
             return listed(&held.snapshot, protocol, &request).await;
         }
         let (sink, stream) = response(self.fetches.enter(grant.share()).await?);
-        let repo = grant.repo().clone();
+        let (hub, grant) = (self.clone(), grant.clone());
         start_admitted(sink, move |mut sink| {
-            match polder_git::upload_pack(&held.snapshot, NO_RECENT_TIPS, protocol, &request, &mut sink) {
+            let recent_tips = || hub.recent_tips(grant.repo_id());
+            match polder_git::upload_pack(&held.snapshot, &recent_tips, protocol, &request, &mut sink) {
                 Ok(()) => sink.finish(),
                 Err(error) => {
-                    report_failure(&repo, &error);
+                    report_failure(grant.repo(), &error);
                     // A refusal is a whole answer; after anything else the connection is cut.
                     if matches!(error, polder_git::Error::Refused { .. }) {
                         sink.finish();
@@ -81,6 +91,16 @@ impl Hub {
             }
         });
         Ok(stream)
+    }
+}
+
+impl Hub {
+    /// What visible refs pointed at before they were moved a short while ago. Blocking.
+    fn recent_tips(&self, repo: RepoId) -> polder_git::Result<Vec<ObjectId>> {
+        let since = self.clock.now().plus_seconds(-RECENT_TIP_SECONDS);
+        Handle::current().block_on(self.db.recent_tips(repo, since)).map_err(|error| {
+            polder_git::Error::io("look for former tips", "the database", io::Error::other(error))
+        })
     }
 }
 

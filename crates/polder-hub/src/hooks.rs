@@ -69,7 +69,7 @@ impl Hub {
         let objects = quarantined.received.as_ref();
         self.write_view(origin, before, objects, &view)?;
         for hook in &self.hooks.pre_receive {
-            if !self.hook_passes(hook, &view, commands, say)? {
+            if !self.hook_passes(hook, origin, &view, commands, say)? {
                 return Err(Error::invalid("pre-receive hook declined"));
             }
         }
@@ -101,7 +101,7 @@ impl Hub {
         let view = scratch.path().join("view");
         self.write_view(origin, &held.snapshot, None, &view)?;
         for hook in &self.hooks.post_receive {
-            if !self.hook_passes(hook, &view, done, say)? {
+            if !self.hook_passes(hook, origin, &view, done, say)? {
                 tracing::warn!(repo = %origin.name, hook = %hook.display(), "a post-receive hook failed");
                 say("warning: a post-receive hook failed; the push itself is complete");
             }
@@ -110,8 +110,17 @@ impl Hub {
     }
 
     /// Runs one hook, shows what it printed, and says whether it succeeded. Blocking.
-    fn hook_passes(&self, hook: &Path, view: &Path, commands: &[Command], say: Say<'_>) -> Result<bool> {
-        let (ended, output) = Handle::current().block_on(self.run_hook(hook, view, commands))?;
+    fn hook_passes(
+        &self,
+        hook: &Path,
+        origin: &Origin,
+        view: &Path,
+        commands: &[Command],
+        say: Say<'_>,
+    ) -> Result<bool> {
+        let mut command = self.command(hook, view);
+        command.envs(push_options(origin));
+        let (ended, output) = Handle::current().block_on(self.run_hook(command, commands))?;
         for line in output.lines() {
             say(&printable(line));
         }
@@ -124,14 +133,13 @@ impl Hub {
     /// Whether the hook succeeded (`None`: it ran out of time), and what it printed.
     async fn run_hook(
         &self,
-        hook: &Path,
-        view: &Path,
+        mut hook: tokio::process::Command,
         commands: &[Command],
     ) -> Result<(Option<bool>, String)> {
         let failed = |error: std::io::Error| {
             Error::unavailable("a hook of this hub could not be run; tell its operator").caused_by(error)
         };
-        let mut child = self.command(hook, view).spawn().map_err(failed)?;
+        let mut child = hook.spawn().map_err(failed)?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             let most =
@@ -186,6 +194,16 @@ impl Hub {
             .kill_on_drop(true);
         command
     }
+}
+
+/// What a hook finds of the push options in its environment (githooks, "pre-receive").
+fn push_options(origin: &Origin) -> Vec<(String, String)> {
+    let Some(options) = &origin.push_options else { return Vec::new() };
+    let numbered = options.iter().enumerate();
+    let mut variables: Vec<_> =
+        numbered.map(|(at, option)| (format!("GIT_PUSH_OPTION_{at}"), option.clone())).collect();
+    variables.push(("GIT_PUSH_OPTION_COUNT".to_owned(), options.len().to_string()));
+    variables
 }
 
 /// What a hook reads: `<old> <new> <ref>` a line (githooks, "pre-receive").

@@ -33,6 +33,8 @@ pub struct HubOptions {
     pub public_url: String,
     /// Policy hooks.
     pub hooks: HookOptions,
+    /// Whether clients may send push options, which hooks then get.
+    pub push_options: bool,
     /// How much is done at once.
     pub limits: Limits,
     /// What a namespace without a quota of its own may store, in bytes; `None` is no limit.
@@ -65,6 +67,7 @@ pub struct Inner {
     pub(crate) public_url: String,
     pub(crate) hooks: HookOptions,
     pub(crate) lfs_part_bytes: u64,
+    pub(crate) push_options: bool,
     /// Fetches, pushes and uploads are admitted apart, so that slow readers never keep a push waiting.
     pub(crate) fetches: Admission,
     /// Commits are pushes too.
@@ -134,6 +137,7 @@ impl Hub {
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hooks: options.hooks,
             lfs_part_bytes: options.lfs_part_bytes,
+            push_options: options.push_options,
             fetches: Admission::new("fetch", limits.fetches_max, &limits),
             pushes: Admission::new("push", limits.pushes_max, &limits),
             uploads: Admission::new("upload", limits.uploads_max, &limits),

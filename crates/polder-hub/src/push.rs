@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use polder_git::{Command, PushRequest, RefReport, Severity, Sink as _, Snapshot};
+use polder_git::{Command, PushCapabilities, PushRequest, RefReport, Severity, Sink as _, Snapshot};
 use polder_types::failpoint;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -46,7 +46,19 @@ impl Hub {
 
     /// The blocking half. An `Err` is told with an `ERR` packet: the request itself was not understood.
     fn push(&self, grant: &Grant<Write>, body: &mut dyn Read, out: &mut ResponseSink) -> Result<()> {
-        let Some(request) = polder_git::read_push(body)? else { return Ok(()) };
+        let mut seen = PushCapabilities::default();
+        let request = match polder_git::read_push_noting(body, &mut seen) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            // With the side band on, git's own client takes no other answer than a report.
+            Err(error) if seen.side_band_64k && (seen.report_status || seen.report_status_v2) => {
+                let error = Error::from(error);
+                log(grant, &error);
+                tell(grant, &seen, Err(one_line(error.message())), &[], out);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         let capabilities = &request.capabilities;
         let mut say = |text: &str| {
             let framed = polder_git::progress(capabilities, format!("{text}\n").as_bytes());
@@ -67,9 +79,7 @@ impl Hub {
             }
         };
         failpoint::hit("push.before_report");
-        if polder_git::report(capabilities, unpack, &in_order(&request, results), out).is_err() {
-            tracing::debug!(repo = %grant.repo(), "the client went away before the report");
-        }
+        tell(grant, capabilities, unpack, &in_order(&request, results), out);
         Ok(())
     }
 
@@ -85,6 +95,17 @@ impl Hub {
         Handle::current().block_on(self.record_refusal(entry, &error));
     }
 
+    /// What hooks are to be given, if the client speaks of push options at all.
+    fn push_options(&self, request: &PushRequest, body: &mut dyn Read) -> Result<Option<Vec<String>>> {
+        if !request.capabilities.push_options {
+            return Ok(None);
+        }
+        if !self.push_options {
+            return Err(Error::invalid("push options are off on this hub; push without --push-option"));
+        }
+        Ok(Some(polder_git::read_push_options(body)?))
+    }
+
     /// An answer for each command; an `Err` is about the pack as a whole.
     fn try_push(
         &self,
@@ -93,6 +114,7 @@ impl Hub {
         body: &mut dyn Read,
         say: Say<'_>,
     ) -> Result<Vec<RefResult>> {
+        let push_options = self.push_options(request, body)?;
         let quiet = request.capabilities.quiet;
         let quarantined = self.quarantine(grant.repo_id(), body, &mut |text| {
             if !quiet {
@@ -103,6 +125,8 @@ impl Hub {
             repo: grant.repo_id(),
             name: grant.repo().clone(),
             actor: grant.actor(),
+            pusher: Some(grant.clone()),
+            push_options,
             severity: Severity::Push,
             run_hooks: true,
             atomic: request.capabilities.atomic,
@@ -130,6 +154,18 @@ impl Hub {
             Err(error) => return Err(error),
         }
         Ok(results)
+    }
+}
+
+fn tell(
+    grant: &Grant<Write>,
+    capabilities: &PushCapabilities,
+    unpack: Result<(), String>,
+    refs: &[RefReport],
+    out: &mut ResponseSink,
+) {
+    if polder_git::report(capabilities, unpack, refs, out).is_err() {
+        tracing::debug!(repo = %grant.repo(), "the client went away before the report");
     }
 }
 

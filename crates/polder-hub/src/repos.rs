@@ -84,6 +84,31 @@ impl Hub {
         .await
     }
 
+    /// Makes a branch the default one: where `HEAD` points, and what a clone checks out.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for an unknown repository, or a branch that is not there though others are;
+    /// [`Kind::Invalid`] for what is no branch name.
+    pub async fn set_default_branch(&self, name: &RepoName, branch: &str) -> Result<()> {
+        let repo = self.live_repo(name).await?;
+        let head = format!("refs/heads/{branch}");
+        polder_git::check_ref_name(&head)
+            .map_err(|_why| Error::invalid(format!("`{branch}` is no name for a branch")))?;
+        let snapshot = self.held(repo.id).await?.snapshot;
+        let has_branches = snapshot.visible_refs_below("refs/heads/").next().is_some();
+        if has_branches && snapshot.find_ref(&head).is_none() {
+            return Err(Error::not_found(format!("`{name}` has no branch `{branch}`")));
+        }
+        let hub = self.clone();
+        to_the_end(async move {
+            hub.db.set_head(repo.id, head, None).await?;
+            hub.names.clear();
+            hub.forget(repo.id).await;
+            Ok(())
+        })
+        .await
+    }
+
     /// Deletes a repository. Its name is never given to anyone again.
     ///
     /// # Errors

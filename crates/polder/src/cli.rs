@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use polder_hub::QuotaLimit;
 use polder_types::{AccountName, Clock, RepoName, Role, TokenId, UnixMillis, Visibility};
 
-use crate::admin::{AuditTask, Command};
+use crate::admin::{AuditTask, BranchCommand, Command};
 use crate::size::parse_limit;
 
 /// A git-backed hub for models and datasets.
@@ -187,6 +187,44 @@ pub enum Repo {
         /// public or private
         visibility: Visibility,
     },
+    /// Set the branch that a clone checks out
+    DefaultBranch {
+        /// The repository
+        id: RepoName,
+        /// One of its branches; any name while it has none
+        branch: String,
+    },
+    /// Protect branches: no force-push, no deletion, and who may push
+    Protect {
+        /// The repository
+        id: RepoName,
+        /// Such as main or release/*; * stops at a slash, ** does not
+        pattern: String,
+        /// Who may push: write, admin, a user or an organisation; may be given more than once
+        #[arg(long, value_name = "WHO", default_value = "write", value_parser = parse_pusher)]
+        push: Vec<Pusher>,
+        /// History may be rewritten all the same
+        #[arg(long)]
+        allow_force: bool,
+        /// They may be deleted all the same
+        #[arg(long)]
+        allow_delete: bool,
+    },
+    /// Take a protection back
+    Unprotect {
+        /// The repository
+        id: RepoName,
+        /// The pattern, as `repo protection` shows it
+        pattern: String,
+    },
+    /// List the protected branches of a repository
+    Protection {
+        /// The repository
+        id: RepoName,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
     /// List the repositories
     List(List),
     /// Copy a git repository on disk, with its LFS objects, to this hub; again updates it
@@ -272,6 +310,29 @@ pub enum AuditAction {
         #[command(flatten)]
         list: List,
     },
+}
+
+/// Who may push to a protected branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pusher {
+    /// Whoever has this role, or more.
+    Role(Role),
+    /// A user, or the members of an organisation.
+    Account(AccountName),
+}
+
+impl Pusher {
+    /// The least role, and the names.
+    fn apart(pushers: Vec<Self>) -> (Option<Role>, Vec<AccountName>) {
+        let (mut least, mut names) = (None, Vec::new());
+        for pusher in pushers {
+            match pusher {
+                Self::Role(role) => least = Some(least.map_or(role, |least: Role| least.min(role))),
+                Self::Account(name) => names.push(name),
+            }
+        }
+        (least, names)
+    }
 }
 
 /// How to list.
@@ -379,6 +440,21 @@ impl Repo {
         let visibility_of = |private| if private { Visibility::Private } else { Visibility::Public };
         let command = match self {
             Self::List(list) => return (Command::RepoList, list.json),
+            Self::Protection { id, list } => {
+                return (Command::RepoBranches { id, what: BranchCommand::List }, list.json);
+            }
+            Self::DefaultBranch { id, branch } => {
+                Command::RepoBranches { id, what: BranchCommand::Default { branch } }
+            }
+            Self::Protect { id, pattern, push, allow_force, allow_delete } => {
+                let (push_role, push_accounts) = Pusher::apart(push);
+                let what =
+                    BranchCommand::Protect { pattern, push_role, push_accounts, allow_force, allow_delete };
+                Command::RepoBranches { id, what }
+            }
+            Self::Unprotect { id, pattern } => {
+                Command::RepoBranches { id, what: BranchCommand::Unprotect { pattern } }
+            }
             Self::Add { id, private } => Command::RepoAdd { id, visibility: visibility_of(private) },
             Self::Delete { id } => Command::RepoDelete { id },
             Self::Rename { id, new } => Command::RepoRename { id, new },
@@ -432,6 +508,14 @@ fn parse_since(text: &str) -> Result<UnixMillis, String> {
             Ok(Clock::System.now().plus_seconds(-seconds))
         }
         Err(_) => text.parse(),
+    }
+}
+
+fn parse_pusher(text: &str) -> Result<Pusher, String> {
+    match text.parse() {
+        Ok(Role::Read) => Err("a reader cannot push: write or admin, or a name".to_owned()),
+        Ok(role) => Ok(Pusher::Role(role)),
+        Err(_) => text.parse().map(Pusher::Account).map_err(|error| format!("{error}")),
     }
 }
 
@@ -499,6 +583,11 @@ mod tests {
             "repo rename acme/m acme/n",
             "repo visibility acme/m private",
             "repo list --json",
+            "repo default-branch acme/m dev",
+            "repo protect acme/m main",
+            "repo protect acme/m release/* --push admin --push ada --allow-force --allow-delete",
+            "repo unprotect acme/m release/*",
+            "repo protection acme/m --json",
             "repo import ./dir datasets/acme/d",
             "repo export acme/m ./dir",
             "quota set acme 500GB",
@@ -550,6 +639,9 @@ mod tests {
             "backup",
             "restore",
             "fsck --deep --accept-database",
+            "repo protect acme/m",
+            "repo protect acme/m main --push read",
+            "repo protect acme/m main --push a/b",
             "fsck everything",
         ] {
             assert!(parse(words).is_err(), "{words}");
@@ -570,6 +662,19 @@ mod tests {
         let of_ada = Command::TokenList { user: Some("ada".parse().unwrap()) };
         assert_eq!(command("token list --user ada --json"), (of_ada, true));
         assert_eq!(command("token revoke 7"), (Command::TokenRevoke { id: TokenId(7) }, false));
+        let (protect, _) = command("repo protect acme/m main --push admin --push ada --push write");
+        let rule = |push_role, names: &[&str]| BranchCommand::Protect {
+            pattern: "main".to_owned(),
+            push_role,
+            push_accounts: names.iter().map(|name| name.parse().unwrap()).collect(),
+            allow_force: false,
+            allow_delete: false,
+        };
+        let on_m = |what| Command::RepoBranches { id: "acme/m".parse().unwrap(), what };
+        assert_eq!(protect, on_m(rule(Some(Role::Write), &["ada"])));
+        for (words, expected) in [("", rule(Some(Role::Write), &[])), (" --push ada", rule(None, &["ada"]))] {
+            assert_eq!(command(&format!("repo protect acme/m main{words}")).0, on_m(expected));
+        }
         let (add, _) = command("repo add acme/m --private");
         assert_eq!(add, Command::RepoAdd { id: "acme/m".parse().unwrap(), visibility: Visibility::Private });
     }

@@ -27,6 +27,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
         limits: config.limits,
         namespace_bytes_max: config.namespace_bytes,
         audit_keep_days: config.audit.keep_days,
+        push_options: config.push_options,
         clock: Clock::System,
     }
 }

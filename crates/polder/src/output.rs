@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::admin::{Answer, AuditRow, OrgRow, QuotaRow, TokenRow, UserRow};
+use crate::admin::{Answer, AuditRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UserRow};
 use crate::size::show_size;
 
 /// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
@@ -15,6 +15,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Orgs(rows) if json => write_json(out, rows),
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
+        Answer::Protection(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
         Answer::AuditVerified(report) if json => write_json(out, report),
@@ -29,6 +30,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
             rows.iter()
                 .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
         ),
+        Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
         Answer::AuditVerified(report) => match &report.problem {
@@ -60,6 +62,12 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
             writeln!(out, "{counts}: {verdict}")
         }
     }
+}
+
+fn protection_cells(row: &ProtectionRow) -> Vec<String> {
+    let may = |allowed, what: &str| format!("{} {what}", if allowed { "may be" } else { "never" });
+    let pushers = format!("push: {}", row.push.join(","));
+    vec![row.pattern.clone(), pushers, may(row.allow_force, "forced"), may(row.allow_delete, "deleted")]
 }
 
 fn user_cells(row: &UserRow) -> Vec<String> {

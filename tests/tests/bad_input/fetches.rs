@@ -22,7 +22,7 @@ fn fetches_that_are_not_fetches_are_refused() {
         ("not packets", b"hello, world".to_vec()),
         ("length 3", b"0003".to_vec()),
         ("a packet that is cut", b"00ffwant".to_vec()),
-        ("an unknown command", v2("object-info", &[])),
+        ("an unknown command", v2("object-theft", &[])),
         ("no command", [&pkt("object-format=sha1")[..], FLUSH].concat()),
         (
             "sha256",

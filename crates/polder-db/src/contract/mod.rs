@@ -10,8 +10,10 @@ mod jobs;
 mod locks;
 mod names;
 mod outbox;
+mod protection;
 mod push;
 mod quota;
+mod recent_tips;
 mod uploads;
 
 use std::path::Path;
@@ -159,7 +161,14 @@ pub(crate) fn sha(n: u8) -> Sha256 {
 /// An update from `old` to `new`, where 0 is nothing.
 pub(crate) fn update(name: &str, old: u8, new: u8) -> RefUpdate {
     let some = |n| (n > 0).then(|| oid(n));
-    RefUpdate { name: name.to_owned(), old: some(old), new: some(new), peeled: None, rewinds: false }
+    RefUpdate {
+        name: name.to_owned(),
+        old: some(old),
+        new: some(new),
+        peeled: None,
+        rewinds: false,
+        forbidden: None,
+    }
 }
 
 pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {

@@ -175,6 +175,7 @@ async fn many_new_refs_are_checked_like_few() {
         new: None,
         peeled: None,
         rewinds: false,
+        forbidden: None,
     });
     home.push(push_of(&repo, gone.collect())).await;
     assert_eq!(state(&home, repo.id).await.refs, vec![]);

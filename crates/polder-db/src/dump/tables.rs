@@ -53,6 +53,8 @@ tables! {
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,
         last_error Text, created_at Int.
+    "protection", PAGE: repo Int, pattern Text; allow_force Bool, allow_delete Bool, push_role Text, created_at Int.
+    "protection_account", PAGE: repo Int, pattern Text, account Int; .
     "lock", PAGE: id Int; repo Int, path Text, ref_name Text, owner Int, locked_at Int.
     "quota", PAGE: ns Int; bytes_max Int, blob_bytes Int, pack_bytes Int, reserved_bytes Int.
     "quota_default", PAGE: id Int; bytes_max Int.

@@ -60,7 +60,10 @@ fn compare(updates: &[RefUpdate], existing: &BTreeMap<String, ObjectId>) -> Resu
         results.push(match changed.get(name) {
             Some(earlier) => Err(RefRefusal::Stale { current: *earlier }),
             None if current != update.old => Err(RefRefusal::Stale { current }),
-            None => Ok(()),
+            None => match &update.forbidden {
+                Some(why) => Err(RefRefusal::Forbidden { why: why.clone() }),
+                None => Ok(()),
+            },
         });
         changed.entry(name).or_insert(if current == update.old { update.new } else { current });
     }
@@ -90,7 +93,14 @@ mod tests {
 
     fn update(name: &str, old: u8, new: u8) -> RefUpdate {
         let some = |n| (n > 0).then(|| oid(n));
-        RefUpdate { name: name.to_owned(), old: some(old), new: some(new), peeled: None, rewinds: false }
+        RefUpdate {
+            name: name.to_owned(),
+            old: some(old),
+            new: some(new),
+            peeled: None,
+            rewinds: false,
+            forbidden: None,
+        }
     }
 
     fn repo(refs: &[(&str, u8)]) -> BTreeMap<String, ObjectId> {
@@ -126,6 +136,16 @@ mod tests {
         let existing = repo(&[("refs/heads/a", 1), ("refs/heads/b", 2)]);
         let updates = [update("refs/heads/a", 1, 3), update("refs/heads/b", 1, 3)];
         assert_eq!(decide(&updates, &existing, 2, true), vec![Err(RefRefusal::AtomicAborted), stale(2)]);
+    }
+
+    #[test]
+    fn what_a_rule_forbids_is_refused_alone_or_with_all_of_an_atomic_push() {
+        let existing = repo(&[("refs/heads/a", 1), ("refs/heads/b", 1)]);
+        let mut updates = [update("refs/heads/a", 1, 2), update("refs/heads/b", 1, 2)];
+        updates[0].forbidden = Some("rule".to_owned());
+        let forbidden = || Err(RefRefusal::Forbidden { why: "rule".to_owned() });
+        assert_eq!(decide(&updates, &existing, 2, false), vec![forbidden(), Ok(())]);
+        assert_eq!(decide(&updates, &existing, 2, true), vec![forbidden(), Err(RefRefusal::AtomicAborted)]);
     }
 
     #[test]

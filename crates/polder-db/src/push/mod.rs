@@ -34,6 +34,8 @@ pub struct RefUpdate {
     pub peeled: Option<ObjectId>,
     /// Whether `old` may become unreachable. Deletions count as such by themselves.
     pub rewinds: bool,
+    /// Why it must not happen, if a rule forbids it.
+    pub forbidden: Option<String>,
 }
 
 /// What a pack is for.
@@ -114,6 +116,11 @@ pub enum RefRefusal {
     DirectoryFileConflict {
         /// The other ref.
         with: String,
+    },
+    /// A rule forbids it.
+    Forbidden {
+        /// Which; for the client.
+        why: String,
     },
     /// Another ref of the same atomic push was refused.
     AtomicAborted,

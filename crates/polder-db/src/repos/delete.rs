@@ -24,6 +24,8 @@ statements! {
     DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
     DELETE_LOCKS = "DELETE FROM lock WHERE repo = $1";
     DELETE_PARTS = "DELETE FROM upload_part WHERE upload IN (SELECT u.id FROM upload u WHERE u.repo = $1)";
+    DELETE_PROTECTION_ACCOUNTS = "DELETE FROM protection_account WHERE repo = $1";
+    DELETE_PROTECTIONS = "DELETE FROM protection WHERE repo = $1";
     DELETE_UPLOADS = "DELETE FROM upload WHERE repo = $1";
 }
 
@@ -58,7 +60,15 @@ async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Ver
     tx.execute(DELETE_REFS, args![id]).await?;
     let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;
     let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
-    for statement in [DELETE_LINKS, DELETE_LOCKS, DELETE_PARTS, DELETE_UPLOADS] {
+    let rows_of_it = [
+        DELETE_LINKS,
+        DELETE_LOCKS,
+        DELETE_PARTS,
+        DELETE_UPLOADS,
+        DELETE_PROTECTION_ACCOUNTS,
+        DELETE_PROTECTIONS,
+    ];
+    for statement in rows_of_it {
         tx.execute(statement, args![id]).await?;
     }
     let sweep =

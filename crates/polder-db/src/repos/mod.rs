@@ -1,6 +1,7 @@
 //! Repositories and their names.
 
 mod delete;
+mod protection;
 mod rename;
 mod settings;
 
@@ -8,6 +9,7 @@ use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, Visibility};
 use serde_json::json;
 
 pub use delete::Deleted;
+pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
 
 use crate::accounts;
 use crate::db::missing;
@@ -44,7 +46,7 @@ statements! {
 
 /// Every statement about repositories.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, delete::ALL, rename::ALL, settings::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[ALL, delete::ALL, protection::ALL, rename::ALL, settings::ALL];
 
 /// Where HEAD of a new repository points.
 const FIRST_HEAD: &str = "refs/heads/main";

@@ -2,11 +2,13 @@
 
 mod access;
 mod backup;
+mod branches;
 mod content;
 mod large_objects;
 mod locks;
 mod multipart;
 mod nodes;
+mod recent_tips;
 mod upkeep;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub(crate) async fn fixture() -> Fixture {
         namespace_bytes_max: None,
         audit_keep_days: 365,
         lfs_part_bytes: 1 << 20,
+        push_options: false,
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");

@@ -26,6 +26,7 @@ async fn nodes() -> Option<Nodes> {
             public_url: "http://hub.example".to_owned(),
             hooks: HookOptions::default(),
             lfs_part_bytes: 1 << 20,
+            push_options: false,
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,
@@ -98,7 +99,14 @@ async fn a_snapshot_that_is_behind_is_given_only_what_has_changed() {
         ("refs/heads/again", Some(tip), None),
         ("refs/heads/again", None, Some(tip)),
     ] {
-        let update = polder_db::RefUpdate { name: name.to_owned(), old, new, peeled: None, rewinds: false };
+        let update = polder_db::RefUpdate {
+            name: name.to_owned(),
+            old,
+            new,
+            peeled: None,
+            rewinds: false,
+            forbidden: None,
+        };
         let push = polder_db::Push {
             repo: id,
             actor: None,

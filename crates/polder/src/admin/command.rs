@@ -6,7 +6,9 @@ use polder_hub::{AuditReport, FsckReport, QuotaLimit};
 use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
-use super::{AuditRow, AuditTask, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
+use super::{
+    AuditRow, AuditTask, BranchCommand, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow, UserRow,
+};
 
 /// One thing that the operator asks of the hub.
 ///
@@ -81,6 +83,12 @@ pub enum Command {
         id: RepoName,
         visibility: Visibility,
     },
+    /// `repo default-branch`, `repo protect`, `repo unprotect` and `repo protection`
+    RepoBranches {
+        #[serde(with = "text")]
+        id: RepoName,
+        what: BranchCommand,
+    },
     /// `repo list`
     RepoList,
     /// `repo import`; `visibility` is for a repository that must be made first
@@ -150,6 +158,8 @@ pub enum Answer {
     Tokens(Vec<TokenRow>),
     /// `repo list`
     Repos(Vec<RepoRow>),
+    /// `repo protection`
+    Protection(Vec<ProtectionRow>),
     /// `quota show`
     Quotas(Vec<QuotaRow>),
     /// `audit`
@@ -191,11 +201,14 @@ pub(super) mod text {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(name: &T, out: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::admin) fn serialize<T: Display, S: Serializer>(
+        name: &T,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
         out.collect_str(name)
     }
 
-    pub(super) fn deserialize<'de, T, D>(input: D) -> Result<T, D::Error>
+    pub(in crate::admin) fn deserialize<'de, T, D>(input: D) -> Result<T, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -229,7 +242,7 @@ pub(super) mod text {
     }
 
     /// A list of names as a JSON array of texts.
-    pub(super) mod many {
+    pub(in crate::admin) mod many {
         use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
 
         pub(crate) fn serialize<T: Display, S: Serializer>(names: &[T], out: S) -> Result<S::Ok, S::Error> {
@@ -264,6 +277,17 @@ mod tests {
                 scope: Role::Read,
                 repos: vec!["datasets/acme/d".parse().unwrap()],
                 expires_seconds: Some(60),
+            },
+            Command::RepoBranches { id: "acme/m".parse().unwrap(), what: BranchCommand::List },
+            Command::RepoBranches {
+                id: "acme/m".parse().unwrap(),
+                what: BranchCommand::Protect {
+                    pattern: "release/*".to_owned(),
+                    push_role: None,
+                    push_accounts: vec!["ada".parse().unwrap()],
+                    allow_force: true,
+                    allow_delete: false,
+                },
             },
             Command::RepoExport { id: "acme/m".parse().unwrap(), dir: "/tmp/a b/\u{7f16}".into() },
         ] {

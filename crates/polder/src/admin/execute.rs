@@ -5,7 +5,7 @@ use std::path::Path;
 use polder_hub::{BackupReport, FsckOptions, Hub, ImportReport, Kind, TokenRequest};
 use polder_types::{RepoName, Visibility};
 
-use super::{Answer, Command, FsckAnswer, Progress};
+use super::{Answer, Command, FsckAnswer, Progress, branches};
 use crate::Error;
 use crate::size::show_limit;
 
@@ -54,14 +54,12 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.set_visibility(&id, visibility).await?;
             done(format!("`{id}` is {visibility}"))
         }
+        Command::RepoBranches { id, what } => branches::execute(hub, &id, what).await,
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
         Command::RepoImport { dir, id, visibility } => {
             done(import(hub, &dir, &id, visibility, progress).await?)
         }
-        Command::RepoExport { id, dir } => {
-            hub.export(&id, &dir, progress.teller()).await?;
-            done(format!("exported `{id}` to `{}`", dir.display()))
-        }
+        Command::RepoExport { id, dir } => export(hub, &id, &dir, progress).await,
         Command::QuotaSet { namespace, limit } => {
             hub.set_quota(&namespace, limit).await?;
             done(format!("`{namespace}` may store {}", show_limit(limit)))
@@ -92,6 +90,11 @@ fn done(sentence: String) -> Result<Answer, Error> {
 /// What is listed, as it is shown.
 fn rows<T, Row: From<T>>(listed: Vec<T>) -> Vec<Row> {
     listed.into_iter().map(Row::from).collect()
+}
+
+async fn export(hub: &Hub, id: &RepoName, dir: &Path, progress: &Progress) -> Result<Answer, Error> {
+    hub.export(id, dir, progress.teller()).await?;
+    done(format!("exported `{id}` to `{}`", dir.display()))
 }
 
 /// Imports, after making the repository unless it is there; a source that cannot be opened is refused

@@ -4,6 +4,7 @@
 //! directory; otherwise the command opens the directory itself. Both ways end in [`execute`].
 
 mod audit;
+mod branches;
 mod client;
 mod command;
 mod execute;
@@ -15,6 +16,7 @@ mod socket_path;
 mod wire;
 
 pub use audit::AuditTask;
+pub use branches::{BranchCommand, ProtectionRow};
 pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;

@@ -29,6 +29,8 @@ pub struct Layer {
     pub hooks: HooksLayer,
     /// Large objects.
     pub lfs: LfsLayer,
+    /// What git clients may do.
+    pub git: GitLayer,
     /// Proxies in front.
     pub proxy: ProxyLayer,
     /// TLS of the hub itself.
@@ -95,6 +97,14 @@ pub struct LfsLayer {
     pub part_mib: Option<u64>,
 }
 
+/// `[git]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct GitLayer {
+    /// Whether push options are taken.
+    pub push_options: Option<bool>,
+}
+
 /// `[proxy]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -137,6 +147,7 @@ impl Layer {
                 path: self.hooks.path.or(below.hooks.path),
             },
             lfs: LfsLayer { part_mib: self.lfs.part_mib.or(below.lfs.part_mib) },
+            git: GitLayer { push_options: self.git.push_options.or(below.git.push_options) },
             proxy: ProxyLayer {
                 trusted: self.proxy.trusted.or(below.proxy.trusted),
                 header: self.proxy.header.or(below.proxy.header),
@@ -174,6 +185,7 @@ impl Layer {
                 path: Some(String::new()),
             },
             lfs: LfsLayer { part_mib: Some(0) },
+            git: GitLayer { push_options: Some(false) },
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
             limits: LimitsLayer::every_key(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use database::DatabaseUrl;
 pub use environment::Environment;
-pub use layer::{AuditLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
+pub use layer::{AuditLayer, GitLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
 pub use limits::LimitsLayer;
 pub use tls::{AcmeLayer, CertificateSource, Tls, TlsLayer};
 pub use url::PublicUrl;
@@ -58,6 +58,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// Size of the parts that large LFS objects arrive in, in MiB.
     pub lfs_part_mib: u64,
+    /// Whether clients may send push options.
+    pub push_options: bool,
     /// Proxies that are believed about where a request comes from.
     pub proxies: TrustedProxies,
     /// How the hub speaks TLS, if it does.
@@ -182,6 +184,7 @@ impl Config {
                 1,
                 1 << 20,
             )?,
+            push_options: layer.git.push_options.unwrap_or(false),
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
             limits: limits::limits(&layer.limits)?,
