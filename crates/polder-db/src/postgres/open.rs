@@ -90,7 +90,10 @@ impl Postgres {
     /// A read transaction of its own, which sees what is there now.
     pub(crate) async fn view(&self) -> Result<PgTransaction<'static>> {
         let view = self.readers.begin_with(BEGIN_VIEW).await;
-        view.map_err(|error| error_of("reading from", "the database", error))
+        let mut view = view.map_err(|error| error_of("reading from", "the database", error))?;
+        // PostgreSQL takes its look with the first read, not with BEGIN.
+        statement::rows(&mut view, "SELECT 1".into(), Vec::new()).await?;
+        Ok(view)
     }
 
     /// Runs statements with their arguments, all as of one moment.
