@@ -50,8 +50,9 @@ const UPLOAD: &[(&str, After)] = &[
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Hit in `backup.rs` and `upgrade.rs`.
-const ELSEWHERE: &[&str] = &["backup.before_manifest", "db.migrated"];
+/// Hit in `backup.rs`, `upgrade.rs` and `git_lfs/multipart.rs`.
+const ELSEWHERE: &[&str] =
+    &["backup.before_manifest", "db.migrated", "lfs.part_kept", "lfs.assembled", "lfs.upload_forgotten"];
 
 struct Place {
     hub: Hub,
@@ -88,13 +89,11 @@ impl Place {
 
     /// Starts the server so that it dies at the next `point` of a request, not one of its own work.
     fn arm(&mut self, point: &str) {
-        for count in 1..20 {
-            if self.hub.try_serve(Some(&format!("{point}:{count}"))).is_ok() && self.settles() {
-                return;
-            }
-            self.hub.kill();
-        }
-        panic!("the server cannot be started with {point} armed\n{}", self.hub.log());
+        let armed = self.hub.temporary().join("armed");
+        std::fs::remove_file(&armed).ok();
+        self.hub.serve(Some(&format!("{point}@{}", armed.display())));
+        assert!(self.settles(), "the server died by itself\n{}", self.hub.log());
+        std::fs::write(armed, "").unwrap();
     }
 
     /// Waits until the server has written nothing for a while; says whether it lives.
@@ -431,6 +430,9 @@ fn a_full_disk_refuses_writes_clearly_and_goes_on_reading() {
     let work = place.work("acme/m");
     let before = place.refs(&work, "acme/m");
     let stored = place.hub.stored_files();
+    let object = LargeObject::random(2, 8 << 20);
+    let upload = || object.action(place.hub.http(), "acme/m", "upload", Some(&place.token));
+    let href = upload().expect("an action while there is room");
     let filler: PathBuf = disk.fill("filler", 3 << 20);
 
     // In the middle of a push.
@@ -438,10 +440,9 @@ fn a_full_disk_refuses_writes_clearly_and_goes_on_reading() {
     let told = work.run(&["push", &place.url("acme/m"), "main"]).fails();
     assert!(told.contains("full") || told.contains("space"), "{told}");
     // In the middle of an upload.
-    let object = LargeObject::random(2, 8 << 20);
-    let href = object.action(place.hub.http(), "acme/m", "upload", Some(&place.token));
-    let answer = place.hub.http().put(&href.expect("an action"), object.bytes.clone()).send();
+    let answer = place.hub.http().put(&href, object.bytes.clone()).send();
     assert_eq!(answer.status, 507, "{}", answer.text());
+    assert_eq!(upload(), None, "who asks first is told before sending");
 
     let clones = |name: &str| {
         work.git.ok(&work.beside(""), &["clone", "-q", &place.hub.repo_url("acme/m"), name]);

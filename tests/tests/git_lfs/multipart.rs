@@ -1,6 +1,6 @@
 //! Objects that arrive in parts: by the clients of Hugging Face, by hand, and against those who cheat.
 
-use polder_tests::{Client, Hub, LargeObject, Response, Work, have, python, workspace_root};
+use polder_tests::{Client, Hub, LargeObject, Response, Work, have, python, until, workspace_root};
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -73,10 +73,14 @@ impl<'a> Upload<'a> {
         answer.header("etag").expect("a tag").to_owned()
     }
 
-    fn complete(&self, place: &Place, tags: &[String]) -> Response {
+    fn completion(&self, tags: &[String]) -> Value {
         let parts: Vec<Value> =
             tags.iter().zip(1..).map(|(etag, number)| json!({"partNumber": number, "etag": etag})).collect();
-        self.complete_with(place, &json!({"oid": self.object.oid, "parts": parts}))
+        json!({"oid": self.object.oid, "parts": parts})
+    }
+
+    fn complete(&self, place: &Place, tags: &[String]) -> Response {
+        self.complete_with(place, &self.completion(tags))
     }
 
     fn complete_with(&self, place: &Place, body: &Value) -> Response {
@@ -188,28 +192,33 @@ fn parts_come_at_once_in_any_order_and_again() {
 }
 
 #[test]
-fn an_upload_goes_on_after_a_crash_and_nothing_of_it_is_served_before_its_end() {
+fn an_upload_goes_on_after_a_crash_at_any_step_and_nothing_of_it_is_served_before_its_end() {
     let mut place = place();
-    let object = LargeObject::random(6, 3 * PART_BYTES);
-    let upload = Upload::of(&place, &object);
-    let mut tags = vec![upload.put(&place, 0)];
-    place.hub.kill();
-    place.hub.serve(Some("lfs.assembled"));
-    tags.extend([upload.put(&place, 1), upload.put(&place, 2)]);
-    let died = place.hub.http().post(&upload.complete, {
-        let parts: Vec<Value> =
-            tags.iter().zip(1..).map(|(etag, n)| json!({"partNumber": n, "etag": etag})).collect();
-        json!({"oid": object.oid, "parts": parts}).to_string()
-    });
-    assert!(died.try_send().is_none(), "it dies while the parts are put together");
-    place.hub.wait_crash();
-    place.hub.serve(None);
-    assert!(!is_served(&place, &object));
-    place.hub.fsck();
-    upload.complete(&place, &tags).expect(200);
-    assert!(is_served(&place, &object));
-    assert_eq!(parts_left(&place), Vec::<String>::new());
-    place.hub.fsck();
+    for (n, point) in (0..).zip(["lfs.part_kept", "lfs.assembled", "lfs.upload_forgotten"]) {
+        let object = LargeObject::random(60 + n, 3 * PART_BYTES);
+        let upload = Upload::of(&place, &object);
+        let mut tags = vec![upload.put(&place, 0), upload.put(&place, 1)];
+        place.hub.kill();
+        place.hub.serve(Some(point));
+        let died = if point == "lfs.part_kept" {
+            place.hub.http().put(&upload.parts[2], upload.bytes(2)).try_send()
+        } else {
+            tags.push(upload.put(&place, 2));
+            place.hub.http().post(&upload.complete, upload.completion(&tags).to_string()).try_send()
+        };
+        assert!(died.is_none(), "{point} was not reached");
+        place.hub.wait_crash();
+        place.hub.serve(None);
+        assert_eq!(is_served(&place, &object), point == "lfs.upload_forgotten", "{point}");
+        place.hub.fsck();
+        if point == "lfs.part_kept" {
+            tags.push(upload.put(&place, 2));
+        }
+        upload.complete(&place, &tags).expect(200);
+        assert!(is_served(&place, &object), "{point}");
+        until("the parts to go", 30, || parts_left(&place).is_empty().then_some(()));
+        place.hub.fsck();
+    }
 }
 
 /// Mallory sends parts that together are not what she announced; parts of other lengths; completes with

@@ -18,7 +18,7 @@ const SIGABRT: i32 = 6;
 #[expect(clippy::disallowed_methods, reason = "how the parent tells its child what to do")]
 fn child() {
     let (name, root) = (std::env::var(CRASH_AT).unwrap(), std::env::var_os(CRASH_IN).unwrap());
-    failpoint::arm(&name, 1);
+    failpoint::arm(&name, 1, None);
     let store = Store::open(Path::new(&root)).unwrap();
     if name.starts_with("lfs.") {
         put(&store, BlobId(1), b"content").unwrap();
