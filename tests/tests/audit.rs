@@ -78,6 +78,10 @@ fn every_change_and_every_refusal_has_who_what_where_and_how_it_went() {
     put.send().expect(422);
     let refs = "/acme/m.git/info/refs?service=git-upload-pack";
     hub.http().get(refs).basic("eve", "pld_nonsense").send().expect(401);
+    let locks = "/acme/m.git/info/lfs/locks";
+    let lock = hub.http().post(locks, r#"{"path":"weights.bin"}"#).bearer(&ada.secret);
+    lock.header("Content-Type", "application/vnd.git-lfs+json").send().expect(201);
+    hub.cli(&["repo", "protect", "acme/m", "main"]).ok();
     hub.cli(&["repo", "visibility", "acme/m", "private"]).ok();
     hub.cli(&["quota", "set", "acme", "1GB"]).ok();
     hub.cli(&["token", "revoke", &place.token_id(&bob)]).ok();
@@ -95,6 +99,8 @@ fn every_change_and_every_refusal_has_who_what_where_and_how_it_went() {
         ["account", "bob", "repo.write", "acme/m", "refused"],
         ["account", "ada", "lfs.upload", "acme/m", "refused"],
         ["anonymous", "-", "login", "-", "refused"],
+        ["account", "ada", "lock.add", "acme/m", "ok"],
+        ["operator", "-", "repo.protect", "acme/m", "ok"],
         ["operator", "-", "repo.visibility", "acme/m", "ok"],
         ["operator", "-", "quota.set", "-", "ok"],
         ["operator", "-", "token.revoke", "-", "ok"],

@@ -73,7 +73,9 @@ impl Hub {
             return Err(Error::invalid("the ref's name is not one"));
         }
         let Some(owner) = grant.actor() else { return Err(Error::hidden(true, "")) };
-        match self.db.add_lock(NewLock { repo: grant.repo_id(), path, ref_name, owner }).await? {
+        let entry = grant.entry("lock.add").with("path", path.as_str());
+        let new = NewLock { repo: grant.repo_id(), path, ref_name, owner };
+        match self.audited(entry).add_lock(new).await? {
             Locking::Made(lock) => Ok(Locked::New(lock)),
             Locking::Taken(lock) => Ok(Locked::Taken(lock)),
             Locking::TooMany => {
@@ -129,7 +131,8 @@ impl Hub {
         let lock_id = id.parse().map(LockId).map_err(|_error| unknown())?;
         let may_force = force && self.administers(grant).await?;
         let owner = if may_force { None } else { grant.actor() };
-        match self.db.remove_lock(grant.repo_id(), lock_id, owner).await? {
+        let entry = grant.entry("lock.remove").with("lock", lock_id.to_string()).with("force", force);
+        match self.audited(entry).remove_lock(grant.repo_id(), lock_id, owner).await? {
             Unlocking::Ended(lock) => Ok(lock),
             Unlocking::Unknown => Err(unknown()),
             Unlocking::Anothers(lock) => {

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::accept::Origin;
+use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 
 /// Longest pattern, in bytes.
@@ -52,7 +53,9 @@ impl Hub {
         push_accounts.dedup_by_key(|(id, _)| *id);
         let ProtectionRule { pattern, allow_force, allow_delete, push_role, .. } = rule;
         let row = Protection { pattern, allow_force, allow_delete, push_role, push_accounts };
-        self.db.set_protection(repo.id, row).await.map_err(|error| match error {
+        let entry =
+            Entry::operator("repo.protect").on(repo.id, &repo.name).with("pattern", row.pattern.as_str());
+        self.audited(entry).set_protection(repo.id, row).await.map_err(|error| match error {
             polder_db::Error::Conflict { what } => Error::new(Kind::Conflict, what),
             error => error.into(),
         })
@@ -64,12 +67,15 @@ impl Hub {
     /// [`Kind::NotFound`] for an unknown repository, or when there is no such rule.
     pub async fn unprotect(&self, name: &RepoName, pattern: &str) -> Result<()> {
         let repo = self.live_repo(name).await?;
-        self.db.remove_protection(repo.id, pattern.to_owned()).await.map_err(|error| match error {
-            polder_db::Error::NotFound { .. } => {
-                Error::not_found(format!("`{name}` has no protected pattern `{pattern}`"))
-            }
-            error => error.into(),
-        })
+        let entry = Entry::operator("repo.unprotect").on(repo.id, &repo.name).with("pattern", pattern);
+        self.audited(entry).remove_protection(repo.id, pattern.to_owned()).await.map_err(
+            |error| match error {
+                polder_db::Error::NotFound { .. } => {
+                    Error::not_found(format!("`{name}` has no protected pattern `{pattern}`"))
+                }
+                error => error.into(),
+            },
+        )
     }
 
     /// The rules of a repository, by pattern.
@@ -100,7 +106,7 @@ impl Hub {
             }
             Ok::<_, Error>(Pusher { role, accounts })
         })?;
-        for update in updates {
+        for update in updates.iter_mut().filter(|update| update.forbidden.is_none()) {
             update.forbidden = verdict(&rules, update, &pusher);
         }
         Ok(())

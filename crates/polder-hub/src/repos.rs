@@ -101,7 +101,8 @@ impl Hub {
         }
         let hub = self.clone();
         to_the_end(async move {
-            hub.db.set_head(repo.id, head, None).await?;
+            let entry = Entry::operator("repo.default-branch").on(repo.id, &repo.name);
+            hub.audited(entry.with("to", head.as_str())).set_head(repo.id, head, None).await?;
             hub.names.clear();
             hub.forget(repo.id).await;
             Ok(())
