@@ -16,7 +16,7 @@ const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION
 ///
 /// A browser that opens a page is sent on to the same path there. Nobody else is: git follows such a
 /// redirect, is asked for a password behind it, and then sends its token here, in clear, every time
-/// (git 2.39 and 2.47). A refusal comes before any token and names the right address.
+/// (seen with git 2.39). A refusal comes before any token and names the right address.
 pub fn redirect(url: &str) -> impl Fn(Request) -> ResponseFuture + Clone + Send + Sync + Unpin + 'static {
     let url: Arc<str> = url.into();
     move |request| {
