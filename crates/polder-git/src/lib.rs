@@ -56,8 +56,8 @@ pub use pack_writer::{PackOptions, PackSummary, write_pack};
 pub use reader::ObjectReader;
 pub use receive::{
     Checked, Command, IndexLimits, NewPointer, Place, PushCapabilities, PushRequest, Received, RefReport,
-    Severity, TreePath, check_push, check_ref_targets, index_pack, is_fast_forward, peel, progress,
-    read_push, read_push_noting, read_push_options, report,
+    Severity, TreePath, check_push, check_ref_names, check_ref_target, index_pack, is_fast_forward, peel,
+    progress, read_push, read_push_noting, read_push_options, report,
 };
 pub use ref_name::{check_pushable, check_ref_name};
 pub use revision::resolve_revision;

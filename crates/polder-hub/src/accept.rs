@@ -245,7 +245,7 @@ fn decide(
             new: some(command.new),
             peeled: checked.peeled.get(&command.new).copied(),
             rewinds,
-            forbidden: None,
+            forbidden: polder_git::check_ref_target(after, command)?,
         });
     }
     Ok(Push {

@@ -1,7 +1,6 @@
 //! Answering `POST git-receive-pack`.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use polder_git::{Command, PushCapabilities, PushRequest, RefReport, Severity, Sink as _, Snapshot};
 use polder_types::failpoint;
@@ -135,9 +134,7 @@ impl Hub {
             entry: grant.entry(PUSH),
         };
         let held = Handle::current().block_on(self.held(origin.repo))?;
-        let received = quarantined.received.as_ref();
-        let joined = received.map(|received| held.snapshot.with_pack(Arc::clone(&received.pack)));
-        let (wanted, mut results) = sort_out(request, joined.as_ref().unwrap_or(&held.snapshot))?;
+        let (wanted, mut results) = sort_out(request, &held.snapshot);
         if wanted.is_empty() {
             return Ok(results);
         }
@@ -173,14 +170,14 @@ fn refuse_all(commands: &[Command], why: &str) -> Vec<RefResult> {
     commands.iter().map(|command| (command.name.clone(), Err(why.to_owned()))).collect()
 }
 
-/// Splits the commands into those to try and those that name or target alone refuse. Under `atomic` one
-/// refusal refuses all. `view` is the repository with the incoming pack.
-fn sort_out(request: &PushRequest, view: &Snapshot) -> Result<(Vec<Command>, Vec<RefResult>)> {
+/// Splits the commands into those to try and those that their name alone refuses. Under `atomic` one
+/// refusal refuses all.
+fn sort_out(request: &PushRequest, snapshot: &Snapshot) -> (Vec<Command>, Vec<RefResult>) {
     let mut wanted = Vec::new();
     let mut refused = Vec::new();
-    let reports = polder_git::check_ref_targets(view, &request.commands)?;
+    let reports = polder_git::check_ref_names(&request.commands);
     for (command, report) in request.commands.iter().zip(reports) {
-        let is_current = command.new.is_zero() && command.name == view.head();
+        let is_current = command.new.is_zero() && command.name == snapshot.head();
         match report.result {
             Ok(()) if is_current => {
                 refused.push((report.name, Err("deletion of the current branch prohibited".to_owned())));
@@ -193,7 +190,7 @@ fn sort_out(request: &PushRequest, view: &Snapshot) -> Result<(Vec<Command>, Vec
         refused.extend(refuse_all(&wanted, "atomic transaction failed"));
         wanted.clear();
     }
-    Ok((wanted, refused))
+    (wanted, refused)
 }
 
 /// The results in the order of the commands, as git reports them.

@@ -54,6 +54,11 @@ pub(super) fn connect(
     pack: Option<&Pack>,
     tips: &[ObjectId],
 ) -> Result<Connected> {
+    let mut reachable = Reachable::new(snapshot);
+    // First of all and by themselves: nothing about them may be told before they are proven.
+    let (tips, named): (Vec<ObjectId>, Vec<ObjectId>) =
+        tips.iter().partition(|tip| pack.is_some_and(|pack| pack.contains(tip)));
+    reachable.prove_tips(&named)?;
     let mut walk = Walk {
         reader: ObjectReader::new(view),
         pack,
@@ -65,12 +70,11 @@ pub(super) fn connect(
         seen: IdSet::default(),
         found: Connected::default(),
     };
-    walk.follow_tips(tips)?;
-    let mut reachable = Reachable::new(snapshot);
+    walk.follow_tips(&tips)?;
     let outside = std::mem::take(&mut walk.outside);
     reachable.prove_commits(outside.clone())?;
     walk.finish_trees()?;
-    for commit in walk.oldest_first(tips) {
+    for commit in walk.oldest_first(&tips) {
         walk.compare_commit(&commit)?;
         walk.finish_trees()?;
     }
@@ -108,20 +112,11 @@ impl Walk<'_> {
         self.pack.is_some_and(|pack| pack.contains(id))
     }
 
-    /// Follows tags and parents as far as the pack goes.
+    /// Follows tags and parents from tips of the pack as far as the pack goes.
     fn follow_tips(&mut self, tips: &[ObjectId]) -> Result<()> {
         let mut todo: Vec<(ObjectId, Option<ObjectKind>)> = tips.iter().map(|tip| (*tip, None)).collect();
         while let Some((id, expected)) = todo.pop() {
-            if !self.is_new(&id) {
-                let kind = match expected {
-                    Some(kind) => kind,
-                    None => {
-                        self.reader
-                            .header(&id)?
-                            .ok_or_else(|| missing("object", &id, &TreePath::default()))?
-                            .0
-                    }
-                };
+            if let (Some(kind), false) = (expected, self.is_new(&id)) {
                 self.want(id, kind, TreePath::default())?;
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Receiving: parse the commands, take the pack, judge it, report.
 //!
-//! [`read_push`] → [`index_pack`] → [`check_push`] and [`check_ref_targets`] → (the hub: pointers, hooks,
+//! [`read_push`] → [`index_pack`] → [`check_ref_names`], [`check_push`] and [`check_ref_target`] → (the hub: pointers, hooks,
 //! bytes, transaction) → [`report`]. Nothing here makes anything durable or visible.
 
 mod check;
@@ -31,7 +31,7 @@ pub use connectivity::NewPointer;
 pub use index::{Place, Received, index_pack};
 pub use limits::IndexLimits;
 pub(crate) use object_hash::hash_object;
-pub use push::{Checked, Severity, check_push, check_ref_targets};
+pub use push::{Checked, Severity, check_push, check_ref_names, check_ref_target};
 pub use push_options::read_push_options;
 pub use reachable::{is_fast_forward, peel};
 pub use report::{RefReport, progress, report};

@@ -140,37 +140,39 @@ fn unique<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> Vec<ObjectId> {
     ids
 }
 
-/// Checks name and target of each command: branches hold commits, the hub's own refs are left alone.
+/// Checks the name of each command: the hub's own refs are left alone. One report per command, in their
+/// order.
 ///
-/// `view` is the repository with the incoming pack. One report per command, in their order.
-///
-/// # Errors
-/// Our own trouble only; refusals are in the reports.
-///
-/// Source: git `refs.c` ("trying to write non-commit object"), `builtin/receive-pack.c`.
-pub fn check_ref_targets(view: &Snapshot, commands: &[Command]) -> Result<Vec<RefReport>> {
-    let mut reader = ObjectReader::new(view);
-    let mut reports = Vec::with_capacity(commands.len());
-    for command in commands {
-        reports.push(RefReport { name: command.name.clone(), result: check_target(&mut reader, command)? });
-    }
-    Ok(reports)
+/// Source: git `builtin/receive-pack.c`.
+pub fn check_ref_names(commands: &[Command]) -> Vec<RefReport> {
+    commands
+        .iter()
+        .map(|command| RefReport { name: command.name.clone(), result: check_name(command) })
+        .collect()
 }
 
-fn check_target(reader: &mut ObjectReader<'_>, command: &Command) -> Result<Result<(), String>> {
-    if let Err(reason) = crate::check_pushable(&command.name) {
+fn check_name(command: &Command) -> Result<(), String> {
+    crate::check_pushable(&command.name).or_else(|reason| {
         // What is there under a bad name may still be deleted, unless it is the hub's.
         let is_bad_name_only = command.new.is_zero() && crate::check_ref_name(&command.name).is_err();
-        return Ok(if is_bad_name_only && command.name.starts_with("refs/") { Ok(()) } else { Err(reason) });
+        if is_bad_name_only && command.name.starts_with("refs/") { Ok(()) } else { Err(reason) }
+    })
+}
+
+/// Why `command` may not be, judged by what it points at: branches hold commits.
+///
+/// `view` is the repository with the incoming pack. Only for what [`check_push`] accepted: of anything else
+/// the pusher may not learn the kind, nor that it exists.
+///
+/// # Errors
+/// Our own trouble only.
+///
+/// Source: git `refs.c` ("trying to write non-commit object").
+pub fn check_ref_target(view: &Snapshot, command: &Command) -> Result<Option<String>> {
+    let Command { name, new, .. } = command;
+    if new.is_zero() || !name.starts_with("refs/heads/") {
+        return Ok(None);
     }
-    if command.new.is_zero() {
-        return Ok(Ok(()));
-    }
-    // What is not there is refused with the rest of the content, in words that tell nothing more.
-    let Some((kind, _)) = reader.header(&command.new)? else { return Ok(Ok(())) };
-    if command.name.starts_with("refs/heads/") && kind != ObjectKind::Commit {
-        let (oid, name) = (command.new, &command.name);
-        return Ok(Err(format!("trying to write non-commit object {oid} to branch '{name}'")));
-    }
-    Ok(Ok(()))
+    let is_commit = matches!(ObjectReader::new(view).header(new)?, Some((ObjectKind::Commit, _)));
+    Ok((!is_commit).then(|| format!("trying to write non-commit object {new} to branch '{name}'")))
 }

@@ -68,6 +68,22 @@ impl<'a> Reachable<'a> {
         Ok(())
     }
 
+    /// Proves objects that a push names as new tips and does not bring.
+    ///
+    /// # Errors
+    /// The same words for an object that is not there and for one that only a hidden ref reaches.
+    pub(super) fn prove_tips(&mut self, tips: &[ObjectId]) -> Result<()> {
+        let mut wanted = IdMap::default();
+        for tip in tips {
+            let Some((kind, _)) = self.reader.header(tip)? else { return Err(missing_tip(tips)) };
+            wanted.insert(*tip, Wanted { kind, path: TreePath::default() });
+        }
+        let commits = self.prove_commits(wanted.clone());
+        wanted.retain(|_, want| is_content(want.kind));
+        let proven = commits.and_then(|()| self.prove_content(wanted, &[]));
+        proven.map_err(|error| if matches!(error, Error::Refused { .. }) { missing_tip(tips) } else { error })
+    }
+
     /// Proves the commits and tags of `wanted`; leaves trees and blobs for [`Self::prove_content`].
     pub(super) fn prove_commits(&mut self, mut wanted: IdMap<Wanted>) -> Result<()> {
         wanted.retain(|_, want| matches!(want.kind, ObjectKind::Commit | ObjectKind::Tag));
@@ -86,6 +102,9 @@ impl<'a> Reachable<'a> {
         }
         self.read_tips()?;
         wanted.retain(|id, want| self.tips.get(id) != Some(&want.kind));
+        for commit in &self.order {
+            wanted.remove(commit);
+        }
         if let Some((id, want)) = wanted.iter().find(|(_, want)| want.kind == ObjectKind::Tag) {
             return Err(missing(want.kind.as_str(), id, &want.path));
         }
@@ -254,4 +273,14 @@ pub fn is_fast_forward(snapshot: &Snapshot, old: ObjectId, new: ObjectId) -> Res
 pub fn peel(snapshot: &Snapshot, id: ObjectId) -> Result<Option<ObjectId>> {
     let peeled = ObjectReader::new(snapshot).peel(&id)?;
     Ok(peeled.filter(|(tags, ..)| !tags.is_empty()).map(|(_, target, _)| target))
+}
+
+fn missing_tip(tips: &[ObjectId]) -> Error {
+    match tips {
+        [tip] => missing("object", tip, &TreePath::default()),
+        tips => Error::refused(format!(
+            "missing necessary objects: one of {} that the push names without bringing them is in no branch or tag here",
+            tips.len()
+        )),
+    }
 }

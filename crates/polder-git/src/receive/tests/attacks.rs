@@ -1,7 +1,7 @@
 //! Connectivity: what a push may rely on, told as attacks and as honest work.
 
 use super::*;
-use crate::receive::{Command, check_ref_targets, is_fast_forward};
+use crate::receive::{Command, check_ref_names, check_ref_target, is_fast_forward};
 
 /// A published branch with some files, and a hidden ref with a secret one.
 struct Story {
@@ -317,7 +317,6 @@ fn branches_hold_commits_and_the_hubs_own_refs_are_left_alone() {
     let command = |name: &str, new: ObjectId| Command { name: name.to_owned(), old: ObjectId::ZERO, new };
     let commands = [
         command("refs/heads/x", s.main),
-        command("refs/heads/x", s.readme),
         command("refs/tags/x", s.readme),
         command("refs/polder/x", s.main),
         command("refs/pr/1", ObjectId::ZERO),
@@ -325,13 +324,34 @@ fn branches_hold_commits_and_the_hubs_own_refs_are_left_alone() {
         command("refs/heads/a..b", ObjectId::ZERO),
         command("HEAD", s.main),
     ];
-    let reports = check_ref_targets(&s.before, &commands).unwrap();
+    let reports = check_ref_names(&commands);
     let results: Vec<Option<&str>> =
         reports.iter().map(|report| report.result.as_ref().err().map(String::as_str)).collect();
+    let (hidden, funny) = (Some("deny updating a hidden ref"), Some("funny refname"));
+    assert_eq!(results, [None, None, hidden, hidden, funny, None, funny]);
+
+    let judge = |name, new| check_ref_target(&s.before, &command(name, new)).unwrap();
     let not_a_commit = format!("trying to write non-commit object {} to branch 'refs/heads/x'", s.readme);
-    let hidden = Some("deny updating a hidden ref");
-    let funny = Some("funny refname");
-    assert_eq!(results, [None, Some(&*not_a_commit), None, hidden, hidden, funny, None, funny]);
+    assert_eq!(judge("refs/heads/x", s.readme), Some(not_a_commit));
+    assert_eq!(judge("refs/heads/x", s.main), None);
+    assert_eq!(judge("refs/heads/x", ObjectId::ZERO), None);
+    assert_eq!(judge("refs/tags/x", s.readme), None);
+}
+
+/// Mallory may push and has guessed the id of an object that only a hidden ref reaches. Whatever she
+/// makes of it, the answer is the one for an id that nobody has.
+#[test]
+fn naming_a_hidden_object_tells_no_more_than_naming_none() {
+    let s = story();
+    let unknown = ObjectId::new([0xab; 20]);
+    let words = |tips: &[ObjectId], named: ObjectId| {
+        let refused = check_push(&s.before, None, tips, Severity::Push).unwrap_err();
+        refused.to_string().replace(&named.to_string(), "it")
+    };
+    for hidden in [s.hidden, s.secret] {
+        assert_eq!(words(&[hidden], hidden), words(&[unknown], unknown));
+        assert_eq!(words(&[s.main, hidden], hidden), words(&[s.main, unknown], unknown));
+    }
 }
 
 #[test]
