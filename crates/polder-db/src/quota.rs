@@ -205,9 +205,8 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 let namespace = namespace_of(tx, repo).await?;
-                charge(tx, namespace, Change { reserved: bytes, ..Change::default() }).await?;
                 let id = ReservationId(tx.next_id());
-                tx.execute(INSERT_RESERVATION, args![id, namespace, bytes, survives, expires]).await?;
+                promise(tx, id, namespace, bytes, survives, expires).await?;
                 Ok(Verdict::Keep(id))
             })
         })
@@ -227,9 +226,7 @@ impl Db {
     pub async fn release(&self, reservation: ReservationId) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
-                if let Some((namespace, bytes)) = take(tx, reservation).await? {
-                    charge(tx, namespace, Change { reserved: -bytes, ..Change::default() }).await?;
-                }
+                take_back(tx, reservation).await?;
                 Ok(Verdict::Keep(()))
             })
         })
@@ -374,6 +371,32 @@ pub(crate) async fn weight(tx: &mut Tx, repo: RepoId, namespace: AccountId) -> R
         packs: number(tx.row(PACK_BYTES, args![repo]).await?)?,
         reserved: 0,
     })
+}
+
+/// Promises bytes of a namespace under an id that no promise has.
+///
+/// # Errors
+/// [`Error::OverQuota`].
+pub(crate) async fn promise(
+    tx: &mut Tx,
+    id: ReservationId,
+    namespace: AccountId,
+    bytes: i64,
+    survives: bool,
+    expires: UnixMillis,
+) -> Result<()> {
+    charge(tx, namespace, Change { reserved: bytes, ..Change::default() }).await?;
+    tx.execute(INSERT_RESERVATION, args![id, namespace, bytes, survives, expires]).await.map(drop)
+}
+
+/// Takes a promise back, if it was not used or taken back before.
+pub(crate) async fn take_back(tx: &mut Tx, reservation: ReservationId) -> Result<()> {
+    match take(tx, reservation).await? {
+        Some((namespace, bytes)) => {
+            charge(tx, namespace, Change { reserved: -bytes, ..Change::default() }).await
+        }
+        None => Ok(()),
+    }
 }
 
 async fn take(tx: &mut Tx, reservation: ReservationId) -> Result<Option<(AccountId, i64)>> {

@@ -4,6 +4,7 @@ use polder_types::limits::UPLOADS_PER_REPO_MAX;
 use polder_types::{AccountId, PartId, RepoId, Sha256, UnixMillis, UploadId};
 
 use crate::db::missing;
+use crate::quota::{namespace_of, promise, take_back};
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::Verdict;
@@ -14,7 +15,6 @@ statements! {
     ACTIVE_UPLOAD = "UPDATE upload SET active_at = $2 WHERE id = $1 AND active_at > $3";
     INSERT_UPLOAD = "INSERT INTO upload (id, repo, account, sha256, size, part_size, created_at, active_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (id) DO UPDATE SET active_at = excluded.active_at";
-    UPLOAD_REPO = "SELECT 1 FROM repo WHERE id = $1 AND state = 'live'";
     UPLOADS_OPEN = "SELECT COUNT(*) FROM upload WHERE repo = $1 AND id <> $2";
     UPLOAD_IS_OPEN = "SELECT 1 FROM upload WHERE id = $1";
     PART_OF = "SELECT id FROM upload_part WHERE upload = $1 AND number = $2";
@@ -66,16 +66,16 @@ pub struct UploadPart {
 }
 
 impl Db {
-    /// Begins an upload, or keeps it alive.
+    /// Begins an upload, or keeps it alive. One that begins has the whole object promised, under
+    /// [`UploadId::reservation`], until it is published or forgotten.
     ///
     /// # Errors
-    /// [`crate::Error::NotFound`] if the repository does not exist (any more).
+    /// [`crate::Error::NotFound`] if the repository does not exist (any more);
+    /// [`crate::Error::OverQuota`] if its namespace has no room for the object.
     pub async fn open_upload(&self, upload: Upload) -> Result<UploadState> {
         self.write(move |tx| {
             Box::pin(async move {
-                if tx.row(UPLOAD_REPO, args![upload.repo]).await?.is_none() {
-                    return Err(missing(format!("repository {}", upload.repo)));
-                }
+                let namespace = namespace_of(tx, upload.repo).await?;
                 let others: i64 = match tx.row(UPLOADS_OPEN, args![upload.repo, upload.id]).await? {
                     Some(row) => row.read(0)?,
                     None => 0,
@@ -84,6 +84,11 @@ impl Db {
                     return Ok(Verdict::Discard(UploadState::TooMany));
                 }
                 let Upload { id, repo, account, sha256, size_bytes, part_bytes } = upload;
+                if tx.row(UPLOAD_IS_OPEN, args![id]).await?.is_none() {
+                    // It ends with the upload, which ends when it is idle.
+                    let never = UnixMillis(i64::MAX);
+                    promise(tx, id.reservation(), namespace, size_bytes, true, never).await?;
+                }
                 let now = tx.now();
                 let args = args![id, repo, account, sha256, size_bytes, part_bytes, now];
                 tx.execute(INSERT_UPLOAD, args).await?;
@@ -165,6 +170,7 @@ impl Db {
     pub async fn forget_upload(&self, id: UploadId) -> Result<bool> {
         self.write(move |tx| {
             Box::pin(async move {
+                take_back(tx, id.reservation()).await?;
                 tx.execute(FORGET_PARTS, args![id]).await?;
                 Ok(Verdict::Keep(tx.execute(FORGET_UPLOAD, args![id]).await? > 0))
             })

@@ -176,7 +176,10 @@ impl Hub {
             let claim = Claim::take(&hub, in_parts.upload)?;
             let staged = hub.assemble(object, in_parts.upload, stored).await;
             let finished = match staged {
-                Ok(staged) => hub.publish(link.repo, staged, None, Some(entry.clone())).await.map(drop),
+                Ok(staged) => {
+                    let promised = Some(in_parts.upload.reservation());
+                    hub.publish(link.repo, staged, promised, Some(entry.clone())).await.map(drop)
+                }
                 Err(error) => Err(error),
             };
             if finished.as_ref().is_ok() || finished.as_ref().is_err_and(|e| e.kind() == Kind::Invalid) {
@@ -217,7 +220,6 @@ impl Hub {
                 size_bytes: i64::try_from(link.size_bytes).map_err(Error::internal)?,
                 part_bytes: i64::try_from(in_parts.part_bytes).map_err(Error::internal)?,
             };
-            self.require_room(link).await?;
             self.db.open_upload(upload).await?
         } else {
             self.db.keep_upload(in_parts.upload, self.alive_since()).await?
@@ -228,14 +230,6 @@ impl Hub {
             UploadState::TooMany => {
                 Err(Error::unavailable("this repository has too many unfinished uploads; try again later"))
             }
-        }
-    }
-
-    /// Before a byte is taken: the namespace has room for the whole. The transaction that links it asks again.
-    async fn require_room(&self, link: &Link) -> Result<()> {
-        match self.room(link.repo).await? {
-            Some(mut room) => room.take(link.size_bytes),
-            None => Ok(()),
         }
     }
 

@@ -46,6 +46,13 @@ id_type! {
     AuditId,
 }
 
+impl UploadId {
+    /// What is promised to this upload: no two ids are the same, so it goes by the upload's own.
+    pub fn reservation(self) -> ReservationId {
+        ReservationId(self.0)
+    }
+}
+
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
 /// 2026-01-01T00:00:00Z; 41 bits of milliseconds from here last until 2095.

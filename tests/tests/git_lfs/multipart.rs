@@ -221,6 +221,25 @@ fn an_upload_goes_on_after_a_crash_at_any_step_and_nothing_of_it_is_served_befor
     }
 }
 
+/// Two large files are begun at once where only one has room. The second hears so with its first part, before
+/// any of it is kept, and both sums stay right.
+#[test]
+fn parts_are_refused_where_the_namespace_has_no_room_for_the_whole() {
+    let place = place();
+    let (first, second) = (LargeObject::random(80, 3 * PART_BYTES), LargeObject::random(81, 3 * PART_BYTES));
+    let [fits, does_not] = [&first, &second].map(|object| Upload::of(&place, object));
+    place.hub.cli(&["quota", "set", "acme", "4MiB"]).ok();
+    let mut tags = vec![fits.put(&place, 0)];
+    let before = parts_left(&place);
+    let refused = place.hub.http().put(&does_not.parts[0], does_not.bytes(0)).send().expect(507);
+    assert!(refused.text().contains("acme"), "{}", refused.text());
+    assert_eq!(parts_left(&place), before);
+    tags.extend([1, 2].map(|at| fits.put(&place, at)));
+    fits.complete(&place, &tags).expect(200);
+    assert!(is_served(&place, &first) && !is_served(&place, &second));
+    place.hub.fsck();
+}
+
 /// Mallory sends parts that together are not what she announced; parts of other lengths; completes with
 /// what is missing, doubled, made up or of another object; and turns one part's link into another's. None of it
 /// is ever visible, and once the whole has proved wrong nothing of it is kept.

@@ -10,19 +10,19 @@ impl Home {
     }
 
     /// Large objects, packs, reserved.
-    async fn used(&self, namespace: &str) -> (i64, i64, i64) {
+    pub(super) async fn used(&self, namespace: &str) -> (i64, i64, i64) {
         let account = self.db.find_account(namespace).await.unwrap().unwrap().id;
         let usage = self.db.usage(account).await.unwrap();
         (usage.blob_bytes, usage.pack_bytes, usage.reserved_bytes)
     }
 
-    async fn limit(&self, namespace: &str, limit: Limit) {
+    pub(super) async fn limit(&self, namespace: &str, limit: Limit) {
         let account = self.db.find_account(namespace).await.unwrap().unwrap().id;
         self.db.set_quota(account, limit).await.unwrap();
     }
 
     /// The numbers are the sums of what is stored.
-    async fn numbers_are_right(&self) {
+    pub(super) async fn numbers_are_right(&self) {
         assert_eq!(self.db.check_usage(None, 100).await.unwrap().1, Vec::<String>::new());
     }
 }

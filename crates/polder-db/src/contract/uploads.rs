@@ -1,7 +1,7 @@
-use polder_types::{PartId, RepoId, UnixMillis, UploadId};
+use polder_types::{BlobId, PartId, RepoId, UnixMillis, UploadId};
 
 use super::{Home, sha};
-use crate::{Error, Upload, UploadPart, UploadState};
+use crate::{Error, Limit, Upload, UploadPart, UploadState};
 
 fn upload(home: &Home, repo: RepoId) -> Upload {
     let id = UploadId(home.db.next_id());
@@ -61,4 +61,28 @@ async fn uploads_go_with_their_repository() {
     assert!(!home.db.is_upload_open(upload.id).await.unwrap());
     assert_eq!(home.db.idle_uploads(UnixMillis(i64::MAX), 9).await.unwrap(), []);
     assert!(matches!(home.db.open_upload(upload).await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn an_upload_that_begins_is_promised_its_bytes_until_it_ends() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/a").await.id;
+    home.limit("acme", Limit::Bytes(49)).await;
+    let (first, second) = (upload(&home, repo), upload(&home, repo));
+    for _ in 0..2 {
+        assert_eq!(home.db.open_upload(first.clone()).await.unwrap(), UploadState::Open);
+        assert_eq!(home.used("acme").await, (0, 0, 25));
+    }
+    let over = home.db.open_upload(second.clone()).await;
+    assert!(matches!(over, Err(Error::OverQuota { bytes_left: 24, .. })), "{over:?}");
+    assert_eq!(home.db.keep_upload(second.id, UnixMillis(0)).await.unwrap(), UploadState::Gone);
+    home.db.forget_upload(first.id).await.unwrap();
+    assert_eq!(home.used("acme").await, (0, 0, 0));
+    home.db.open_upload(second.clone()).await.unwrap();
+    let spending = home.db.spending(Some(second.id.reservation()));
+    spending.publish_blob(BlobId(home.db.next_id()), sha(1), 25, repo).await.unwrap();
+    assert_eq!(home.used("acme").await, (25, 0, 0));
+    home.db.forget_upload(second.id).await.unwrap();
+    assert_eq!(home.used("acme").await, (25, 0, 0));
+    home.numbers_are_right().await;
 }
