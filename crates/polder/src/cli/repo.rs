@@ -1,0 +1,162 @@
+//! Repositories and the rules of their branches.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use polder_types::{AccountName, RepoName, Role, Visibility};
+
+use super::List;
+use crate::admin::{BranchCommand, Command};
+
+/// `polder repo …`
+#[derive(Debug, Subcommand)]
+pub enum Repo {
+    /// Add an empty repository
+    Add {
+        /// Such as acme/m or datasets/acme/d
+        id: RepoName,
+        /// Only its members may see it
+        #[arg(long)]
+        private: bool,
+    },
+    /// Delete a repository; its name is never used again
+    Delete {
+        /// The repository
+        id: RepoName,
+    },
+    /// Rename or move a repository; the old name leads to the new one
+    Rename {
+        /// The repository as it is called now
+        id: RepoName,
+        /// Its new name
+        new: RepoName,
+    },
+    /// Make a repository public or private
+    Visibility {
+        /// The repository
+        id: RepoName,
+        /// public or private
+        visibility: Visibility,
+    },
+    /// Set the branch that a clone checks out
+    DefaultBranch {
+        /// The repository
+        id: RepoName,
+        /// One of its branches; any name while it has none
+        branch: String,
+    },
+    /// Protect branches: no force-push, no deletion, and who may push
+    Protect {
+        /// The repository
+        id: RepoName,
+        /// Such as main or release/*; * stops at a slash, ** does not
+        pattern: String,
+        /// Who may push: write, admin, a user or an organisation; may be given more than once
+        #[arg(long, value_name = "WHO", default_value = "write", value_parser = parse_pusher)]
+        push: Vec<Pusher>,
+        /// History may be rewritten all the same
+        #[arg(long)]
+        allow_force: bool,
+        /// They may be deleted all the same
+        #[arg(long)]
+        allow_delete: bool,
+    },
+    /// Take a protection back
+    Unprotect {
+        /// The repository
+        id: RepoName,
+        /// The pattern, as `repo protection` shows it
+        pattern: String,
+    },
+    /// List the protected branches of a repository
+    Protection {
+        /// The repository
+        id: RepoName,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
+    /// List the repositories
+    List(List),
+    /// Copy a git repository on disk, with its LFS objects, to this hub; again updates it
+    Import {
+        /// A bare or ordinary git repository
+        dir: PathBuf,
+        /// Its name on this hub; made if missing
+        id: RepoName,
+        /// If the repository is made: only its members may see it
+        #[arg(long)]
+        private: bool,
+    },
+    /// Write a repository as a plain bare one, with its LFS objects; again updates it
+    Export {
+        /// The repository
+        id: RepoName,
+        /// Where to write it
+        dir: PathBuf,
+    },
+}
+
+/// Who may push to a protected branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pusher {
+    /// Whoever has this role, or more.
+    Role(Role),
+    /// A user, or the members of an organisation.
+    Account(AccountName),
+}
+
+impl Pusher {
+    /// The least role, and the names.
+    fn apart(pushers: Vec<Self>) -> (Option<Role>, Vec<AccountName>) {
+        let (mut least, mut names) = (None, Vec::new());
+        for pusher in pushers {
+            match pusher {
+                Self::Role(role) => least = Some(least.map_or(role, |least: Role| least.min(role))),
+                Self::Account(name) => names.push(name),
+            }
+        }
+        (least, names)
+    }
+}
+
+impl Repo {
+    pub(super) fn command(self) -> (Command, bool) {
+        let visibility_of = |private| if private { Visibility::Private } else { Visibility::Public };
+        let command = match self {
+            Self::List(list) => return (Command::RepoList, list.json),
+            Self::Protection { id, list } => {
+                return (Command::RepoBranches { id, what: BranchCommand::List }, list.json);
+            }
+            Self::DefaultBranch { id, branch } => {
+                Command::RepoBranches { id, what: BranchCommand::Default { branch } }
+            }
+            Self::Protect { id, pattern, push, allow_force, allow_delete } => {
+                let (push_role, push_accounts) = Pusher::apart(push);
+                let what =
+                    BranchCommand::Protect { pattern, push_role, push_accounts, allow_force, allow_delete };
+                Command::RepoBranches { id, what }
+            }
+            Self::Unprotect { id, pattern } => {
+                Command::RepoBranches { id, what: BranchCommand::Unprotect { pattern } }
+            }
+            Self::Add { id, private } => Command::RepoAdd { id, visibility: visibility_of(private) },
+            Self::Delete { id } => Command::RepoDelete { id },
+            Self::Rename { id, new } => Command::RepoRename { id, new },
+            Self::Visibility { id, visibility } => Command::RepoVisibility { id, visibility },
+            Self::Import { dir, id, private } => {
+                Command::RepoImport { dir, id, visibility: visibility_of(private) }
+            }
+            Self::Export { id, dir } => Command::RepoExport { id, dir },
+        };
+        (command, false)
+    }
+}
+
+fn parse_pusher(text: &str) -> Result<Pusher, String> {
+    match text.parse() {
+        Ok(Role::Read) => Err("a reader cannot push: write or admin, or a name".to_owned()),
+        Ok(role) => Ok(Pusher::Role(role)),
+        Err(_) => text.parse().map(Pusher::Account).map_err(|error| format!("{error}")),
+    }
+}
