@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use polder_tests::{Client, Http, Hub, LargeObject, Response, Token, Work, have, poll, until};
+use polder_tests::{Client, Http, Hub, LargeObject, Memory, Response, Token, Work, have, poll, until};
 
 /// More than the buffers between server and client hold.
 const LARGE_BYTES: usize = 24 << 20;
@@ -279,13 +279,6 @@ fn drained(mut stream: TcpStream, request: &[u8]) -> Option<(u16, bool)> {
     Some((head[9..12].parse().unwrap(), is_whole))
 }
 
-/// The most memory that the process has had so far, in MiB.
-fn peak_memory_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-}
-
 /// Scorecard F16 and F17: what does not fit is refused in a way that clients understand, everyone gets
 /// everything in the end, and the memory is that of a small node.
 #[test]
@@ -298,6 +291,7 @@ fn a_hundred_clones_at_once_fit_into_the_memory_of_a_small_node() {
     let fetch = place.http().fetch("acme/m", &place.tip).to_bytes();
     let download = place.http().get(&href).to_bytes();
     let refused = AtomicUsize::new(0);
+    let memory = Memory::watch(place.hub.pid());
     std::thread::scope(|scope| {
         for _ in 0..CLONES {
             let (place, fetch, download, refused) = (&place, &fetch, &download, &refused);
@@ -315,7 +309,7 @@ fn a_hundred_clones_at_once_fit_into_the_memory_of_a_small_node() {
             });
         }
     });
-    let peak = peak_memory_mib(place.hub.pid());
+    let peak = memory.peak_mib();
     println!("{CLONES} clones: {} refusals, at most {peak} MiB", refused.load(Ordering::Relaxed));
     assert!(peak < 512, "{peak} MiB");
     assert!(refused.load(Ordering::Relaxed) > 0, "nothing was refused, so this was no overload");
@@ -323,11 +317,12 @@ fn a_hundred_clones_at_once_fit_into_the_memory_of_a_small_node() {
     place.fetch(place.http(), "acme/m").expect(200);
 }
 
-/// Scaled from 2,000 connections with a byte every 10 s: cut after 10 s, whatever trickles in.
+/// A26. Two thousand connections send a byte a second: they are cut after 10 s, whatever trickles in.
 #[test]
 fn connections_that_trickle_are_cut_and_a_healthy_client_is_served_meanwhile() {
-    const COUNT: usize = 500;
+    const COUNT: usize = 2_000;
     let place = Place::new("");
+    let memory = Memory::watch(place.hub.pid());
     let mut slow: Vec<TcpStream> = (0..COUNT).map(|_| place.http().connect()).collect();
     let begun = Instant::now();
     let mut open = COUNT;
@@ -340,4 +335,7 @@ fn connections_that_trickle_are_cut_and_a_healthy_client_is_served_meanwhile() {
         assert!(refs.success(), "{}", refs.stderr);
         poll(1, || None::<()>);
     }
+    let growth = memory.growth_mib();
+    println!("{COUNT} connections: at most {growth} MiB more");
+    assert!(growth < 128, "{growth} MiB more");
 }

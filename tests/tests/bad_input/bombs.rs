@@ -6,11 +6,10 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use polder_fuzz::{Pack, object_id};
 use polder_git::ObjectKind::{Blob, Commit, Tag, Tree};
-use polder_tests::{push_body, sideband_text, zero};
+use polder_tests::{Memory, push_body, sideband_text, zero};
 use polder_types::ObjectId;
 
 use crate::malicious::WHO;
-use crate::memory::Memory;
 use crate::place::{CAPABILITIES, Place, refuses};
 
 /// Most memory that the server may have in use, whatever has been sent to it (attack A22).

@@ -3,10 +3,9 @@
 //! Stock git, for comparison: 1.8 MB of gzip that hold 200 MB of haves cost `git http-backend` 401 MB of memory
 //! and 3.6 seconds (git 2.39).
 
-use polder_tests::{FLUSH, pkt, zero};
+use polder_tests::{FLUSH, Memory, pkt, zero};
 
 use crate::compression::gzip;
-use crate::memory::Memory;
 use crate::place::{CAPABILITIES, FETCH_TYPE, PUSH_TYPE, Place, refuses};
 
 /// Most that a compressed one may add to the server's memory (attack A21).

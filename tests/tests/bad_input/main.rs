@@ -9,7 +9,6 @@ mod floods;
 mod lfs;
 mod malicious;
 mod many_refs;
-mod memory;
 mod names;
 mod objects;
 mod packs;

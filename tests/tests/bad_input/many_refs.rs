@@ -1,8 +1,7 @@
 //! More refs than a repository may have.
 
-use polder_tests::{Git, Hub, Work, push_body, sideband_text, zero};
+use polder_tests::{Git, Hub, Memory, Work, push_body, sideband_text, zero};
 
-use crate::memory::Memory;
 use crate::place::{CAPABILITIES, PUSH_TYPE, all_ok};
 
 const REFS_MAX: usize = 50_000;

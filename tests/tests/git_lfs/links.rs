@@ -1,6 +1,6 @@
 //! Signed links: nobody gets an object by naming it, and a link is good for exactly one thing.
 
-use polder_tests::{LargeObject, Work};
+use polder_tests::{LargeObject, Memory, Work};
 
 use crate::place::Place;
 
@@ -197,6 +197,7 @@ fn a_flood_of_ranges_is_answered_with_one_thing() {
         ("/acme/m/resolve/main/small.txt".to_owned(), &small),
         ("/acme/m/raw/main/small.txt".to_owned(), &small),
     ];
+    let memory = Memory::watch(place.hub.pid());
     for (link, object) in &links {
         for flood in &floods {
             let answer = place.hub.http().get(link).header("Range", flood).send();
@@ -210,4 +211,6 @@ fn a_flood_of_ranges_is_answered_with_one_thing() {
             }
         }
     }
+    let growth = memory.growth_mib();
+    assert!(growth < 32, "{growth} MiB more");
 }

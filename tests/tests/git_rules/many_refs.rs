@@ -1,6 +1,6 @@
 //! Very many refs (A25): pushed in pieces up to the cap, listed in bounded memory.
 
-use polder_tests::{Git, have, pack_of, push_body, sideband_text, zero};
+use polder_tests::{Git, Memory, have, pack_of, push_body, sideband_text, zero};
 
 use crate::place::{BOTH, CAPABILITIES, Place};
 
@@ -9,13 +9,7 @@ const REFS_MAX: usize = 50_000;
 /// `polder_types::limits::REF_UPDATES_PER_PUSH_MAX`.
 const UPDATES_MAX: usize = 1_000;
 /// How much more memory listing them all may take.
-const GROWTH_KIB_MAX: u64 = 50 << 10;
-
-fn memory_kib(pid: u32, key: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
+const GROWTH_MIB_MAX: u64 = 50;
 
 /// Pushes the tags `from..to`, all at the tip of main.
 fn push_tags(place: &Place, tip: &str, range: std::ops::Range<usize>) -> String {
@@ -60,8 +54,7 @@ fn fifty_thousand_refs_are_taken_in_pieces_and_listed_in_little_memory_and_one_m
     assert!(place.hub.stop().success());
     place.hub.serve(None);
     place.hub.http().get("/readyz").send().expect(200);
-    let pid = place.hub.pid();
-    let before = memory_kib(pid, "VmRSS:");
+    let memory = Memory::watch(place.hub.pid());
     let url = place.hub.repo_url("acme/m");
     for git in Git::every(&place.work.beside("home")) {
         let listed = git.ok(&place.work.path(), &["ls-remote", &url]);
@@ -70,7 +63,7 @@ fn fifty_thousand_refs_are_taken_in_pieces_and_listed_in_little_memory_and_one_m
         let some = git.ok(&place.work.path(), &["ls-remote", &url, "refs/tags/many/0001*"]);
         assert_eq!(some.lines().count(), 10, "{}", git.label());
     }
-    let growth = memory_kib(pid, "VmHWM:").saturating_sub(before);
-    println!("listing {REFS_MAX} refs: {before} KiB before, at most {growth} KiB more");
-    assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
+    let growth = memory.growth_mib();
+    println!("listing {REFS_MAX} refs: at most {growth} MiB more");
+    assert!(growth < GROWTH_MIB_MAX, "{growth} MiB more");
 }
