@@ -13,12 +13,16 @@ fn query(answer: &LfsAnswer) -> String {
     action.path_and_query.split_once('?').expect("a query").1.to_owned()
 }
 
-pub(super) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
+/// Asks where to send an object.
+async fn ask(fixture: &Fixture, at: &str, object: LfsObject) -> String {
     let grant = fixture.writer(at).await;
+    let answers = fixture.hub.lfs_batch_upload(&grant, &[object], LfsTransfer::Basic).await;
+    query(&answers.expect("answered")[0])
+}
+
+pub(super) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
     let object = object(bytes);
-    let answers =
-        fixture.hub.lfs_batch_upload(&grant, &[object], LfsTransfer::Basic).await.expect("answered");
-    let query = query(&answers[0]);
+    let query = ask(fixture, at, object).await;
     let upload = fixture.hub.lfs_upload(&repo(at), object.oid, &query, None, body(&[bytes])).await;
     upload.expect("stored");
     object
@@ -110,9 +114,13 @@ async fn a_link_is_for_one_object_one_repository_and_one_direction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_object_sent_twice_at_once_is_stored_once() {
     let fixture = fixture().await;
-    let (first, second) =
-        tokio::join!(put(&fixture, "acme/open", b"twins"), put(&fixture, "acme/closed", b"twins"));
-    assert_eq!(first, second);
+    let twins = object(b"twins");
+    // Both ask before either sends: who asks later has nothing to send.
+    let links = [ask(&fixture, "acme/open", twins).await, ask(&fixture, "acme/closed", twins).await];
+    let send = async |at: &str, link: &str| {
+        fixture.hub.lfs_upload(&repo(at), twins.oid, link, None, body(&[b"twins"])).await.expect("stored");
+    };
+    tokio::join!(send("acme/open", &links[0]), send("acme/closed", &links[1]));
     assert_eq!(fixture.hub.db.list_blobs(None, 10).await.expect("rows").len(), 1);
     let mut files = 0;
     fixture
