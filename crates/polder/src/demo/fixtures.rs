@@ -70,6 +70,8 @@ async fn run(name: &str, out: &Path, time_max: Duration) -> Result<String, Strin
     let script = script(name).ok_or_else(|| format!("there is no fixtures/{name} here"))?;
     let mut child = command(&script)
         .arg(out)
+        // A script that is ended leaves its temporary files; they go with the demo's.
+        .env("TMPDIR", out.parent().unwrap_or(out))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
