@@ -41,6 +41,7 @@ impl World {
             audit_keep_days: 365,
             lfs_part_bytes: 1 << 20,
             push_options: false,
+            egress_ca_file: None,
             clock: Clock::System,
         })
         .await

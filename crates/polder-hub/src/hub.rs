@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
+use polder_egress::Egress;
 use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 
 use crate::admission::Admission;
@@ -44,6 +45,8 @@ pub struct HubOptions {
     /// LFS objects larger than this arrive in parts of this size from clients that can, in bytes; a
     /// multiple of 1 MiB.
     pub lfs_part_bytes: u64,
+    /// Authorities to trust beside this machine's when the hub connects to others, in PEM.
+    pub egress_ca_file: Option<PathBuf>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -64,6 +67,7 @@ pub struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) keys: Keys,
+    pub(crate) egress: Egress,
     pub(crate) public_url: String,
     pub(crate) hooks: HookOptions,
     pub(crate) lfs_part_bytes: u64,
@@ -124,6 +128,8 @@ impl Hub {
         crate::data_dir::require_whole(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
+        let egress =
+            Egress::new(polder_egress::Options { ca_file: options.egress_ca_file, ..Default::default() })?;
         let is_shared = db.is_shared();
         db.set_default_quota(options.namespace_bytes_max).await?;
         if !is_shared {
@@ -134,6 +140,7 @@ impl Hub {
             store,
             clock: options.clock,
             keys,
+            egress,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hooks: options.hooks,
             lfs_part_bytes: options.lfs_part_bytes,
@@ -172,6 +179,11 @@ impl Hub {
     /// Base of every URL the hub hands out, without a trailing slash.
     pub fn public_url(&self) -> &str {
         &self.0.public_url
+    }
+
+    /// The one client for what leaves this hub.
+    pub fn egress(&self) -> &Egress {
+        &self.egress
     }
 
     /// The product's version.

@@ -62,6 +62,18 @@ impl From<polder_git::Error> for Error {
     }
 }
 
+impl From<polder_egress::Error> for Error {
+    fn from(error: polder_egress::Error) -> Self {
+        use polder_egress::Kind as Egress;
+        let kind = match error.kind() {
+            Egress::Refused => Kind::Invalid,
+            Egress::TooLarge => Kind::TooLarge,
+            Egress::Unreachable | Egress::TimedOut | Egress::BadAnswer => Kind::Unavailable,
+        };
+        Self::new(kind, error.to_string()).caused_by(error)
+    }
+}
+
 /// Whether a write that failed so may show up later: the files it names must stay then.
 pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
     use polder_db::Error as Db;

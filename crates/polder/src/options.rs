@@ -28,6 +28,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
         namespace_bytes_max: config.namespace_bytes,
         audit_keep_days: config.audit.keep_days,
         push_options: config.push_options,
+        egress_ca_file: config.egress_ca_file.clone(),
         clock: Clock::System,
     }
 }

@@ -42,6 +42,7 @@ pub(crate) async fn fixture() -> Fixture {
         audit_keep_days: 365,
         lfs_part_bytes: 1 << 20,
         push_options: false,
+        egress_ca_file: None,
         clock: Clock::Manual(Arc::clone(&millis)),
     };
     let hub = Hub::open(options).await.expect("opens");

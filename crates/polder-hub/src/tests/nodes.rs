@@ -27,6 +27,7 @@ async fn nodes() -> Option<Nodes> {
             hooks: HookOptions::default(),
             lfs_part_bytes: 1 << 20,
             push_options: false,
+            egress_ca_file: None,
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,

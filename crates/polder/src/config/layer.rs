@@ -35,6 +35,8 @@ pub struct Layer {
     pub proxy: ProxyLayer,
     /// TLS of the hub itself.
     pub tls: TlsLayer,
+    /// What leaves the hub.
+    pub egress: EgressLayer,
     /// How much is done at once.
     pub limits: LimitsLayer,
     /// What stays on record.
@@ -115,6 +117,14 @@ pub struct ProxyLayer {
     pub header: Option<ForwardedHeader>,
 }
 
+/// `[egress]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct EgressLayer {
+    /// Authorities to trust beside this machine's.
+    pub ca_file: Option<PathBuf>,
+}
+
 /// `[audit]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -153,6 +163,7 @@ impl Layer {
                 header: self.proxy.header.or(below.proxy.header),
             },
             tls: self.tls.over(below.tls),
+            egress: EgressLayer { ca_file: self.egress.ca_file.or(below.egress.ca_file) },
             limits: self.limits.over(below.limits),
             audit: AuditLayer {
                 keep_days: self.audit.keep_days.or(below.audit.keep_days),
@@ -165,7 +176,8 @@ impl Layer {
     pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let hooks = [&mut self.hooks.pre_receive, &mut self.hooks.post_receive];
         let hooks = hooks.into_iter().flatten().flatten();
-        self.data.iter_mut().chain(&mut self.store.dir).chain(hooks).chain(self.tls.paths_mut())
+        let egress = self.egress.ca_file.iter_mut();
+        self.data.iter_mut().chain(&mut self.store.dir).chain(hooks).chain(egress).chain(self.tls.paths_mut())
     }
 
     /// A value in which every key is set, so that the list of keys can be read off it.
@@ -188,6 +200,7 @@ impl Layer {
             git: GitLayer { push_options: Some(false) },
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
+            egress: EgressLayer { ca_file: Some(PathBuf::new()) },
             limits: LimitsLayer::every_key(),
             audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
         }

@@ -56,6 +56,8 @@ pub struct Config {
     pub log: Log,
     /// Programs that see every push.
     pub hooks: Hooks,
+    /// Authorities that the hub trusts beside this machine's, when it connects to others.
+    pub egress_ca_file: Option<PathBuf>,
     /// Size of the parts that large LFS objects arrive in, in MiB.
     pub lfs_part_mib: u64,
     /// Whether clients may send push options.
@@ -187,6 +189,7 @@ impl Config {
             push_options: layer.git.push_options.unwrap_or(false),
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
+            egress_ca_file: layer.egress.ca_file.as_deref().map(absolute).transpose()?,
             limits: limits::limits(&layer.limits)?,
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             audit: audit(&layer.audit)?,
