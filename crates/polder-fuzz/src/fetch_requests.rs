@@ -50,7 +50,7 @@ impl Sink for Answer {
 }
 
 /// Lines as packets: an empty line is a flush, `--` a delimiter.
-fn framed(text: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for line in text.split(|byte| *byte == b'\n') {
         match line {
@@ -79,13 +79,13 @@ fn with_ids(line: &[u8]) -> Vec<u8> {
     out
 }
 
-struct Repository {
-    snapshot: Snapshot,
+pub(crate) struct Repository {
+    pub(crate) snapshot: Snapshot,
     commits: Vec<ObjectId>,
 }
 
 /// Five commits, of which the last is visible to nobody.
-static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
+pub(crate) static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
     let author =
         Signature { name: "Ada".to_owned(), email: "ada@example.org".to_owned(), time: UnixMillis(0) };
     let named = |name: &str, oid: ObjectId| Ref { name: name.to_owned(), oid, peeled: None };

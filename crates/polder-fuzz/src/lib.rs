@@ -12,6 +12,7 @@ mod hand_made;
 mod pack_intake;
 mod pkt_line;
 mod pointers;
+mod server_answers;
 mod tree_checks;
 
 pub use hand_made::{Pack, object_id};
@@ -20,13 +21,14 @@ pub use hand_made::{Pack, object_id};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its folder in the corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("commands", commands::run),
     ("fetch_requests", fetch_requests::run),
     ("gzip_bodies", gzip_bodies::run),
     ("pack_intake", pack_intake::run),
     ("pkt_line", pkt_line::run),
     ("pointers", pointers::run),
+    ("server_answers", server_answers::run),
     ("tree_checks", tree_checks::run),
 ];
 

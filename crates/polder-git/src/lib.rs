@@ -10,6 +10,7 @@
 mod audit;
 mod capabilities;
 mod changed_paths;
+pub mod client;
 mod commit;
 #[cfg(test)]
 mod content_test;

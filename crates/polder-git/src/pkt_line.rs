@@ -14,7 +14,8 @@ pub const BAND_BYTES_MAX: usize = DATA_BYTES_MAX - 1;
 /// Most payload bytes in one frame of the old `side-band` (1000 bytes with length and band).
 pub const SMALL_BAND_BYTES_MAX: usize = 995;
 
-const HEADER_BYTES: usize = 4;
+/// Length of a packet's length, in bytes.
+pub(crate) const HEADER_BYTES: usize = 4;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// One packet.
@@ -120,14 +121,15 @@ pub fn write_band(out: &mut Vec<u8>, band: Band, payload: &[u8]) {
     }
 }
 
-enum Header {
+/// What a packet's length says.
+pub(crate) enum Header {
     Data(usize),
     Flush,
     Delim,
     ResponseEnd,
 }
 
-fn parse_header(header: [u8; HEADER_BYTES]) -> Result<Header> {
+pub(crate) fn parse_header(header: [u8; HEADER_BYTES]) -> Result<Header> {
     let mut total = 0_usize;
     for byte in header {
         let Some(digit) = char::from(byte).to_digit(16) else {

@@ -13,7 +13,7 @@ use crate::{NO_RECENT_TIPS, Pack, Protocol, Ref, Service, Sink, Snapshot, advert
 
 /// The git programs on the search path, one of each version.
 #[expect(clippy::disallowed_methods, reason = "tests drive the real git")]
-pub(super) fn gits() -> Vec<PathBuf> {
+pub(crate) fn gits() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap();
     let mut versions = Vec::new();
     let mut found = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn gits() -> Vec<PathBuf> {
 
 /// Runs git without the user's configuration.
 #[expect(clippy::disallowed_methods, reason = "tests drive the real git")]
-pub(super) fn run(git: &Path, dir: &Path, date: i64, args: &[&str]) -> Output {
+pub(crate) fn run(git: &Path, dir: &Path, date: i64, args: &[&str]) -> Output {
     let date = format!("{date} +0000");
     Command::new(git)
         .current_dir(dir)
@@ -48,17 +48,17 @@ pub(super) fn run(git: &Path, dir: &Path, date: i64, args: &[&str]) -> Output {
 }
 
 /// A repository that only grows, and whose packs the server reads.
-pub(super) struct Source {
-    pub(super) dir: tempfile::TempDir,
+pub(crate) struct Source {
+    pub(crate) dir: tempfile::TempDir,
     git: PathBuf,
     clock: i64,
 }
 
-pub(super) const FIRST_DATE: i64 = 1_700_000_000;
+pub(crate) const FIRST_DATE: i64 = 1_700_000_000;
 
 impl Source {
     /// An empty one.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let source = Self { dir, git: gits().remove(0), clock: FIRST_DATE };
         source.git(&["init", "-q", "."]);
@@ -66,7 +66,7 @@ impl Source {
     }
 
     /// Twelve commits an hour apart, a merge, tags, nested directories, and a file that makes deltas.
-    pub(super) fn with_history() -> Self {
+    pub(crate) fn with_history() -> Self {
         let mut source = Self::empty();
         for round in 0..10 {
             source.commit_round(round);
@@ -86,7 +86,7 @@ impl Source {
         source
     }
 
-    pub(super) fn commit_round(&mut self, round: usize) {
+    pub(crate) fn commit_round(&mut self, round: usize) {
         let lines: Vec<_> =
             (0..400).map(|line| format!("{line} {}", if line % 40 == round { round } else { 0 })).collect();
         self.write("data/deep/er/big.txt", lines.join("\n").as_bytes());
@@ -95,39 +95,39 @@ impl Source {
         self.commit(&format!("round {round}"));
     }
 
-    pub(super) fn write(&self, path: &str, content: &[u8]) {
+    pub(crate) fn write(&self, path: &str, content: &[u8]) {
         let path = self.dir.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub(super) fn commit(&mut self, message: &str) {
+    pub(crate) fn commit(&mut self, message: &str) {
         self.clock += 3600;
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
     }
 
     /// Packs what is loose into one more pack.
-    pub(super) fn repack(&self) {
+    pub(crate) fn repack(&self) {
         self.git(&["repack", "-d", "-q"]);
     }
 
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = run(&self.git, self.dir.path(), self.clock, args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    pub(super) fn oid(&self, revision: &str) -> ObjectId {
+    pub(crate) fn oid(&self, revision: &str) -> ObjectId {
         self.git(&["rev-parse", "--verify", revision]).parse().unwrap()
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.snapshot_with(|pack| pack)
     }
 
     /// Reads refs and packs; `change` may damage the packs.
-    pub(super) fn snapshot_with(&self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Snapshot {
+    pub(crate) fn snapshot_with(&self, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Snapshot {
         let mut paths: Vec<_> = std::fs::read_dir(self.dir.path().join(".git/objects/pack"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -158,14 +158,14 @@ impl Source {
 }
 
 /// Serves one repository on a loopback port until dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     snapshot: Arc<Mutex<Arc<Snapshot>>>,
     stop: Arc<Mutex<bool>>,
 }
 
 impl Server {
-    pub(super) fn start(snapshot: Snapshot) -> Self {
+    pub(crate) fn start(snapshot: Snapshot) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let snapshot = Arc::new(Mutex::new(Arc::new(snapshot)));
@@ -184,11 +184,11 @@ impl Server {
         Self { address, snapshot, stop }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/m.git", self.address)
     }
 
-    pub(super) fn publish(&self, snapshot: Snapshot) {
+    pub(crate) fn publish(&self, snapshot: Snapshot) {
         *self.snapshot.lock().unwrap() = Arc::new(snapshot);
     }
 }

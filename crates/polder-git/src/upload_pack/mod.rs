@@ -12,9 +12,9 @@ mod v0;
 mod v2;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
-mod random_history;
+pub(crate) mod random_history;
 #[cfg(test)]
 mod real_git_test;
 #[cfg(test)]

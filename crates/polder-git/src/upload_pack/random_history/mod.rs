@@ -5,8 +5,8 @@
 mod differences;
 mod exchange;
 mod fetch;
-mod reach;
-mod world;
+pub(crate) mod reach;
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

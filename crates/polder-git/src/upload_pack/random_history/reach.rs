@@ -7,7 +7,7 @@ use crate::links::{TreeLink, TreeLinks, commit_links, tag_target};
 use crate::{ObjectKind, Snapshot};
 
 /// Everything reachable from `roots`, where the commits of `ends` have no parents.
-pub(super) fn reachable(snapshot: &Snapshot, roots: &[ObjectId], ends: &IdSet) -> IdSet {
+pub(crate) fn reachable(snapshot: &Snapshot, roots: &[ObjectId], ends: &IdSet) -> IdSet {
     let mut seen = IdSet::default();
     let mut stack = roots.to_vec();
     while let Some(id) = stack.pop() {
@@ -35,7 +35,7 @@ pub(super) fn reachable(snapshot: &Snapshot, roots: &[ObjectId], ends: &IdSet) -
 }
 
 /// The commits within `depth` of `tips`, and those of them at the end of that which have parents.
-pub(super) fn within(snapshot: &Snapshot, tips: &[ObjectId], depth: usize) -> (IdSet, IdSet) {
+pub(crate) fn within(snapshot: &Snapshot, tips: &[ObjectId], depth: usize) -> (IdSet, IdSet) {
     let parents = |id: &ObjectId| commit_links(&snapshot.read(id).unwrap().unwrap().data).unwrap().parents;
     let mut seen: IdSet = tips.iter().copied().collect();
     let mut level: Vec<ObjectId> = seen.iter().copied().collect();

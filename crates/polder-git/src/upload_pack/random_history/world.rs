@@ -19,7 +19,7 @@ const PATHS: [&str; 7] = ["a", "b", "d/a", "d/b", "d/e/a", "d/e/f/a", "g/a"];
 const TICK: i64 = 60;
 
 #[derive(Debug, Clone)]
-pub(super) struct CommitPlan {
+pub(crate) struct CommitPlan {
     /// How far back each parent is.
     parents: Vec<usize>,
     /// Ticks since the commit before; 0 makes dates that tie.
@@ -29,7 +29,7 @@ pub(super) struct CommitPlan {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum RefPlan {
+pub(crate) enum RefPlan {
     Branch(usize),
     Light(usize),
     Annotated(usize),
@@ -42,12 +42,12 @@ pub(super) enum RefPlan {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct HistoryPlan {
-    pub(super) commits: Vec<CommitPlan>,
-    pub(super) refs: Vec<RefPlan>,
+pub(crate) struct HistoryPlan {
+    pub(crate) commits: Vec<CommitPlan>,
+    pub(crate) refs: Vec<RefPlan>,
 }
 
-pub(super) fn histories() -> impl Strategy<Value = HistoryPlan> {
+pub(crate) fn histories() -> impl Strategy<Value = HistoryPlan> {
     let parents = prop_oneof![
         8 => Just(vec![0]),
         3 => proptest::collection::vec(0_usize..6, 1),
@@ -73,14 +73,14 @@ pub(super) fn histories() -> impl Strategy<Value = HistoryPlan> {
 }
 
 /// A repository on disk, and the same read as a snapshot.
-pub(super) struct World {
-    pub(super) dir: tempfile::TempDir,
-    pub(super) snapshot: Snapshot,
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) snapshot: Snapshot,
     /// The commits that visible refs reach, oldest first.
-    pub(super) commits: Vec<ObjectId>,
+    pub(crate) commits: Vec<ObjectId>,
     /// The trees and blobs that visible refs reach.
-    pub(super) inner: Vec<ObjectId>,
-    pub(super) dates: BTreeMap<ObjectId, i64>,
+    pub(crate) inner: Vec<ObjectId>,
+    pub(crate) dates: BTreeMap<ObjectId, i64>,
 }
 
 struct Script {
@@ -198,7 +198,7 @@ fn fast_import(git: &Path, dir: &Path, script: &str) {
 }
 
 impl World {
-    pub(super) fn build(plan: &HistoryPlan, git: &Path) -> Self {
+    pub(crate) fn build(plan: &HistoryPlan, git: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for part in ["objects/pack", "refs/heads"] {
             std::fs::create_dir_all(dir.path().join(part)).unwrap();
