@@ -70,6 +70,7 @@ fn dependencies_point_down_a_floor() {
     }
     let expected = [
         ("polder-types", 0),
+        ("polder-xet", 0),
         ("polder-cluster", 0),
         ("polder-git", 1),
         ("polder-blob", 1),
