@@ -308,6 +308,13 @@ impl Hub {
         self.child.as_mut().is_some_and(|child| child.try_wait().expect("wait").is_none())
     }
 
+    /// The files of large objects, as relative paths.
+    pub fn stored_objects(&self) -> Vec<String> {
+        let mut names = self.stored_files();
+        names.retain(|name| name.contains("blobs/") && !name.ends_with(".chunks"));
+        names
+    }
+
     /// Every file in the data directory but the database's and the log's own, as relative paths.
     pub fn stored_files(&self) -> Vec<String> {
         let mut found = Vec::new();

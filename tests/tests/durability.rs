@@ -39,6 +39,7 @@ const PUSH: &[(&str, After)] = &[
 /// Every durable step of an LFS upload, in order.
 const UPLOAD: &[(&str, After)] = &[
     ("lfs.fsynced", Nothing),
+    ("lfs.listed", Nothing),
     ("lfs.renamed", Nothing),
     ("lfs.dir_synced", Nothing),
     ("lfs.published", Nothing),
@@ -50,9 +51,16 @@ const UPLOAD: &[(&str, After)] = &[
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Hit in `backup.rs`, `upgrade.rs` and `git_lfs/multipart.rs`.
-const ELSEWHERE: &[&str] =
-    &["backup.before_manifest", "db.migrated", "lfs.part_kept", "lfs.assembled", "lfs.upload_forgotten"];
+/// Hit in `backup.rs`, `upgrade.rs`, `git_lfs/multipart.rs` and `polder-blob/src/tests/crash.rs`.
+const ELSEWHERE: &[&str] = &[
+    "backup.before_manifest",
+    "db.migrated",
+    "lfs.part_kept",
+    "lfs.assembled",
+    "lfs.upload_forgotten",
+    "list.fsynced",
+    "list.renamed",
+];
 
 struct Place {
     hub: Hub,

@@ -30,7 +30,8 @@ impl Place {
     }
 
     fn stored(&self, part: &str) -> PathBuf {
-        let files = self.hub.stored_files();
+        let mut files = self.hub.stored_files();
+        files.retain(|name| !name.ends_with(".chunks"));
         let found = files.iter().find(|name| name.contains(part));
         self.hub.data().join(found.unwrap_or_else(|| panic!("no {part} in {files:?}")))
     }

@@ -41,6 +41,9 @@ fn works(hub: &Hub, token: &Token) {
     assert!(quota[0]["blob_bytes"].as_i64() == Some(4232 + 2184), "{quota}");
     assert!(quota[0]["pack_bytes"].as_i64() > Some(140_000), "{quota}");
     hub.cli(&["audit", "verify"]).ok();
+    let lists = || hub.stored_files().iter().filter(|name| name.ends_with(".chunks")).count();
+    let listed = polder_tests::poll(30, || (lists() == hub.stored_objects().len()).then_some(()));
+    assert!(listed.is_some(), "objects without a chunk list: {:?}", hub.stored_files());
     hub.fsck();
     let said = hub.cli(&["repo", "add", "acme/gone"]).fails();
     assert!(said.contains("in use"), "{said}");

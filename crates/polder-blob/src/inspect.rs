@@ -10,7 +10,7 @@ use sha2::Digest;
 
 use crate::disk::Inner;
 use crate::error::{Error, Result, failed};
-use crate::names::{Area, blob_path, pack_paths, parse_stem};
+use crate::names::{Area, LIST, blob_path, list_path, pack_paths, parse_stem};
 use crate::store::BlobFile;
 
 /// Bytes read at a time when a whole object is hashed.
@@ -21,6 +21,8 @@ const HASH_BUFFER_BYTES: usize = 1 << 20;
 pub enum FileKind {
     /// The bytes of a large object.
     Blob(BlobId),
+    /// The chunk list of a large object.
+    List(BlobId),
     /// A pack.
     Pack(PackId),
     /// A pack's index.
@@ -49,25 +51,12 @@ impl Inner {
 
     pub(crate) fn hash_blob(&self, id: BlobId) -> Result<(Sha256, u64)> {
         let blob = self.open_blob(id)?;
-        let mut reader = blob.file.as_ref();
-        let (mut hash, mut size_bytes) = (sha2::Sha256::new(), 0_u64);
-        let mut buffer = vec![0; HASH_BUFFER_BYTES];
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(failed("read", &blob_path(&self.root, id))(error)),
-            };
-            if read == 0 {
-                return Ok((Sha256::new(hash.finalize().into()), size_bytes));
-            }
-            hash.update(buffer.get(..read).unwrap_or_default());
-            size_bytes = size_bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        }
+        read_all(&blob.file, &blob_path(&self.root, id), |_| Ok(()))
     }
 
     pub(crate) fn remove_blob(&self, id: BlobId) -> Result<bool> {
         self.require_writable()?;
+        remove(&list_path(&self.root, id))?;
         remove(&blob_path(&self.root, id))
     }
 
@@ -105,6 +94,7 @@ impl Inner {
         let Some(id) = parse_stem(stem) else { return FileKind::Stranger };
         let (kind, expected) = match (area, extension) {
             (Area::Blobs, "") => (FileKind::Blob(BlobId(id)), blob_path(&self.root, BlobId(id))),
+            (Area::Blobs, LIST) => (FileKind::List(BlobId(id)), list_path(&self.root, BlobId(id))),
             (Area::Packs, "pack") => (FileKind::Pack(PackId(id)), pack_paths(&self.root, PackId(id)).0),
             (Area::Packs, "idx") => (FileKind::Index(PackId(id)), pack_paths(&self.root, PackId(id)).1),
             _ => return FileKind::Stranger,
@@ -132,6 +122,30 @@ fn sorted_names(directory: &Path) -> Result<Vec<std::ffi::OsString>> {
     let mut names = names.map_err(failed("list", directory))?;
     names.sort_unstable();
     Ok(names)
+}
+
+/// Reads a file from end to end: the SHA-256 and the length of what came. Every piece goes to `see`.
+pub(crate) fn read_all(
+    mut file: &File,
+    path: &Path,
+    mut see: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<(Sha256, u64)> {
+    let (mut hash, mut size_bytes) = (sha2::Sha256::new(), 0_u64);
+    let mut buffer = vec![0; HASH_BUFFER_BYTES];
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed("read", path)(error)),
+        };
+        if read == 0 {
+            return Ok((Sha256::new(hash.finalize().into()), size_bytes));
+        }
+        let bytes = buffer.get(..read).unwrap_or_default();
+        hash.update(bytes);
+        see(bytes)?;
+        size_bytes = size_bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
 }
 
 pub(crate) fn open(path: &Path, what: impl FnOnce() -> String) -> Result<BlobFile> {

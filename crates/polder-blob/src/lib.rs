@@ -5,7 +5,7 @@
 //! makes the name durable (directory synced). Only after that may a row name them. The store knows
 //! neither rows nor users: it is told ids, and what it does not know it moves aside, never deletes.
 //!
-//! [`Store`] is the whole crate; [`Stage`] receives one large object, [`PartStage`] one part of one that
+//! [`Store`] is the whole crate; [`Stage`] receives one large object and lists its chunks, [`PartStage`] one part of one that
 //! comes in parts (kept apart until the whole is put together), [`Scratch`] is a directory for
 //! work in progress. Every call blocks.
 
@@ -13,6 +13,7 @@ mod disk;
 mod error;
 mod inspect;
 mod instance;
+mod list;
 mod names;
 mod node;
 mod parts;
@@ -28,7 +29,8 @@ mod tests;
 pub use disk::Disk;
 pub use error::{Error, Result};
 pub use inspect::{FileKind, StoredFile};
-pub use names::{blob_path, pack_paths};
+pub use list::ListClaim;
+pub use names::{blob_path, list_path, pack_paths};
 pub use parts::{PartStage, StagedPart};
 pub use scratch::Scratch;
 pub use stage::{Stage, Staged};

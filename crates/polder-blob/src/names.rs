@@ -12,6 +12,9 @@ pub(crate) const UPLOADS: &str = "uploads";
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const NODES: &str = "nodes";
 
+/// Extension of the file beside a large object that lists its chunks.
+pub(crate) const LIST: &str = "chunks";
+
 /// Shard directories under `blobs` and under `packs`.
 pub(crate) const SHARDS: usize = 256;
 
@@ -55,6 +58,11 @@ fn stem(id: i64) -> String {
 /// Where a store in `root` has a large object.
 pub fn blob_path(root: &Path, id: BlobId) -> PathBuf {
     root.join(BLOBS).join(shard_name(shard(id.0))).join(stem(id.0))
+}
+
+/// Where a store in `root` has the chunk list of a large object.
+pub fn list_path(root: &Path, id: BlobId) -> PathBuf {
+    blob_path(root, id).with_extension(LIST)
 }
 
 /// Where a store in `root` has a pack and its index.

@@ -27,6 +27,16 @@ pub(crate) struct QuarantinedFile {
     pub(crate) store: Arc<Inner>,
 }
 
+impl QuarantinedFile {
+    /// A new empty file.
+    pub(crate) fn create(store: Arc<Inner>, prefix: &str) -> Result<Self> {
+        store.require_writable()?;
+        let path = store.instance.fresh_path(prefix);
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        Ok(Self { file: file.map_err(failed("make", &path))?, path, store })
+    }
+}
+
 impl Drop for QuarantinedFile {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
@@ -47,10 +57,7 @@ pub(crate) struct Receiving {
 
 impl Receiving {
     pub(crate) fn create(store: Arc<Inner>, prefix: &str, declared_bytes: u64) -> Result<Self> {
-        store.require_writable()?;
-        let path = store.instance.fresh_path(prefix);
-        let file = File::create_new(&path).map_err(failed("make", &path))?;
-        let file = QuarantinedFile { file, path, store };
+        let file = QuarantinedFile::create(store, prefix)?;
         Ok(Self { file, declared_bytes, received_bytes: 0, sent_bytes: 0 })
     }
 

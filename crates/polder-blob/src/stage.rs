@@ -1,14 +1,16 @@
-//! Receiving one large object: written and hashed in one pass.
+//! Receiving one large object: written, hashed and cut into chunks in one pass.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_types::{BlobId, Sha256, failpoint};
+use polder_xet::Cut;
 use sha2::Digest;
 
 use crate::disk::Inner;
 use crate::error::Result;
-use crate::names::{Area, blob_path, shard};
+use crate::list::Listing;
+use crate::names::{Area, blob_path, list_path, shard};
 use crate::publish::{link, remove_own};
 use crate::receive::{QuarantinedFile, Receiving};
 
@@ -19,20 +21,24 @@ use crate::receive::{QuarantinedFile, Receiving};
 pub struct Stage {
     receiving: Receiving,
     hash: sha2::Sha256,
+    listing: Listing,
 }
 
 /// A large object received whole and hashed, still invisible; dropping it removes it.
 #[derive(Debug)]
 pub struct Staged {
     file: QuarantinedFile,
+    list: QuarantinedFile,
     sha256: Sha256,
     size_bytes: u64,
+    cut: Cut,
 }
 
 impl Stage {
     pub(crate) fn create(store: Arc<Inner>, declared_bytes: u64) -> Result<Self> {
+        let listing = Listing::create(Arc::clone(&store))?;
         let receiving = Receiving::create(store, "object", declared_bytes)?;
-        Ok(Self { receiving, hash: sha2::Sha256::new() })
+        Ok(Self { receiving, hash: sha2::Sha256::new(), listing })
     }
 
     /// Appends `chunk`.
@@ -42,8 +48,9 @@ impl Stage {
     /// `chunk` is written; [`Error::Full`](crate::Error::Full); [`Error::Io`](crate::Error::Io). After an
     /// error the stage is only good for dropping.
     pub fn write(&mut self, chunk: &[u8]) -> Result<()> {
-        let hash = &mut self.hash;
-        self.receiving.write(chunk, &mut |bytes| hash.update(bytes))
+        let (hash, listing) = (&mut self.hash, &mut self.listing);
+        self.receiving.write(chunk, &mut |bytes| see(hash, listing, bytes))?;
+        self.listing.write()
     }
 
     /// Appends `chunks` in their order with as few writes as can be, without joining them in memory.
@@ -51,8 +58,9 @@ impl Stage {
     /// # Errors
     /// As [`Stage::write`].
     pub fn write_batch(&mut self, chunks: &[Bytes]) -> Result<()> {
-        let hash = &mut self.hash;
-        self.receiving.write_batch(chunks, &mut |bytes| hash.update(bytes))
+        let (hash, listing) = (&mut self.hash, &mut self.listing);
+        self.receiving.write_batch(chunks, &mut |bytes| see(hash, listing, bytes))?;
+        self.listing.write()
     }
 
     /// Bytes received so far.
@@ -67,8 +75,15 @@ impl Stage {
     pub fn finish(self) -> Result<Staged> {
         let size_bytes = self.receiving.received_bytes();
         let file = self.receiving.finish()?;
-        Ok(Staged { file, sha256: Sha256::new(self.hash.finalize().into()), size_bytes })
+        let sha256 = Sha256::new(self.hash.finalize().into());
+        let (list, cut) = self.listing.finish(&sha256)?;
+        Ok(Staged { file, list, sha256, size_bytes, cut })
     }
+}
+
+fn see(hash: &mut sha2::Sha256, listing: &mut Listing, bytes: &[u8]) {
+    hash.update(bytes);
+    listing.see(bytes);
 }
 
 impl Staged {
@@ -82,7 +97,12 @@ impl Staged {
         self.size_bytes
     }
 
-    /// Makes the object durable under `id`: when this returns, a power cut cannot undo it.
+    /// What is to be remembered of its chunks.
+    pub fn cut(&self) -> &Cut {
+        &self.cut
+    }
+
+    /// Makes the object and its chunk list durable under `id`: when this returns, a power cut cannot undo it.
     ///
     /// # Errors
     /// [`Error::Exists`](crate::Error::Exists) when the id is taken; [`Error::SyncFailed`](crate::Error::SyncFailed), after which the process should
@@ -90,14 +110,22 @@ impl Staged {
     pub fn publish(self, id: BlobId) -> Result<()> {
         let store = &self.file.store;
         store.require_writable()?;
+        store.seal(&self.list.file, &self.list.path)?;
         store.seal(&self.file.file, &self.file.path)?;
         failpoint::hit("lfs.fsynced");
         let directory = store.shard_directory(Area::Blobs, shard(id.0))?;
-        let name = blob_path(&store.root, id);
-        link(&self.file.path, &name, || format!("object {id}"))?;
+        let (list_name, name) = (list_path(&store.root, id), blob_path(&store.root, id));
+        let what = || format!("object {id}");
+        link(&self.list.path, &list_name, what)?;
+        failpoint::hit("lfs.listed");
+        if let Err(error) = link(&self.file.path, &name, what) {
+            remove_own(&list_name);
+            return Err(error);
+        }
         failpoint::hit("lfs.renamed");
         if let Err(error) = store.sync_directory(&directory) {
             remove_own(&name);
+            remove_own(&list_name);
             return Err(error);
         }
         failpoint::hit("lfs.dir_synced");

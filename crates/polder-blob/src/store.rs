@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polder_types::{BlobId, PackId, PartId, Sha256, UploadId};
+use polder_xet::Cut;
 
 use crate::disk::Disk;
 use crate::error::{Result, failed};
 use crate::inspect::{FileKind, StoredFile};
+use crate::list::ListClaim;
 use crate::names;
 use crate::parts::PartStage;
 use crate::scratch::Scratch;
@@ -184,7 +186,52 @@ impl Store {
         disk.inner.hash_blob(id)
     }
 
-    /// Removes a large object; false when there was none. Not durable by itself: after a power cut the
+    /// Where the chunk list of a published large object is.
+    pub fn list_path(&self, id: BlobId) -> PathBuf {
+        let Self::Disk(disk) = self;
+        names::list_path(&disk.inner.root, id)
+    }
+
+    /// Opens the chunk list of a large object.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Io`].
+    pub fn open_list(&self, id: BlobId) -> Result<BlobFile> {
+        let Self::Disk(disk) = self;
+        disk.inner.open_list(id)
+    }
+
+    /// What is wrong with the chunk list of a large object, if anything is; with `deep`, all of it is
+    /// read, else only how it begins and how long it is.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn check_list(&self, id: BlobId, claim: &ListClaim, deep: bool) -> Result<Option<String>> {
+        let Self::Disk(disk) = self;
+        disk.inner.check_list(id, claim, deep)
+    }
+
+    /// Reads a large object and makes its chunk list, durable, in place of one that may be there. Does
+    /// nothing and answers `None` if its bytes are not `sha256`.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`]; as [`Store::publish_pack`].
+    pub fn make_list(&self, id: BlobId, sha256: &Sha256) -> Result<Option<Cut>> {
+        let Self::Disk(disk) = self;
+        disk.inner.make_list(id, sha256)
+    }
+
+    /// Makes a copy of `from`, read from its start, the chunk list of a large object, durable, in place of
+    /// one that may be there. Does nothing and says what is wrong if it is not the list of `claim`.
+    ///
+    /// # Errors
+    /// As [`Store::publish_pack`].
+    pub fn take_list(&self, id: BlobId, claim: &ListClaim, from: &File) -> Result<Option<String>> {
+        let Self::Disk(disk) = self;
+        disk.inner.take_list(id, claim, from)
+    }
+
+    /// Removes a large object and its chunk list; false when there was none. Not durable by itself: after a power cut the
     /// file may be back, unknown to every row.
     ///
     /// # Errors

@@ -1,31 +1,34 @@
 //! Large objects and which repository holds which.
 
 use polder_types::{AccountId, BlobId, RepoId, Sha256};
+use polder_xet::{Cut, FileHash};
 
 use crate::db::missing;
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
-use crate::{Db, Result, quota};
+use crate::{Db, Result, chunks, quota};
 
 statements! {
-    LIVE_BLOB = "SELECT id, sha256, size FROM blob WHERE sha256 = $1 AND state = 'live'";
-    INSERT_BLOB = "INSERT INTO blob (id, sha256, size, state, created_at) VALUES ($1, $2, $3, 'live', $4) \
+    LIVE_BLOB = "SELECT id, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE sha256 = $1 AND state = 'live'";
+    INSERT_BLOB = "INSERT INTO blob (id, sha256, size, xet, state, created_at) VALUES ($1, $2, $3, $4, 'live', $5) \
         ON CONFLICT (sha256) WHERE state = 'live' DO NOTHING";
+    CONDEMN_DAMAGED = "UPDATE blob SET state = 'condemned', condemned_at = $2 \
+        WHERE sha256 = $1 AND state = 'live' AND damaged_at IS NOT NULL";
     INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at) VALUES ($1, $2, $3) \
         ON CONFLICT (repo, sha256) DO NOTHING";
     REPOS_OF_BLOB = "SELECT repo FROM repo_blob WHERE sha256 = $1 ORDER BY repo LIMIT $2";
-    BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+    BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
         WHERE l.repo = $1 AND l.sha256 > $2 ORDER BY l.sha256 LIMIT $3";
-    FIRST_BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+    FIRST_BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
         WHERE l.repo = $1 ORDER BY l.sha256 LIMIT $2";
 }
 
 templates! {
-    LINKED_BLOBS(1) = "SELECT b.id, b.sha256, b.size FROM repo_blob l \
+    LINKED_BLOBS(1) = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND l.sha256 IN (", "?", ")";
 }
 
@@ -38,11 +41,21 @@ pub struct Blob {
     pub sha256: Sha256,
     /// Its length in bytes.
     pub size_bytes: i64,
+    /// The hash of the tree over its chunks, once they are listed.
+    pub xet: Option<FileHash>,
+    /// Whether its bytes were found to be others than its hash says: they must not be served.
+    pub damaged: bool,
 }
 
 impl Blob {
-    fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { id: BlobId(row.read(0)?), sha256: row.sha256(1)?, size_bytes: row.read(2)? })
+    pub(crate) fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: BlobId(row.read(0)?),
+            sha256: row.sha256(1)?,
+            size_bytes: row.read(2)?,
+            xet: row.maybe_file_hash(3)?,
+            damaged: row.read(4)?,
+        })
     }
 }
 
@@ -58,7 +71,7 @@ impl Db {
     /// Records an object whose bytes are durable under `id`, and links it to `repo`.
     ///
     /// A live incarnation wins over the new one; then the answer has another id, and the caller
-    /// removes its file. A condemned incarnation never does.
+    /// removes its file. A condemned incarnation never does, and a damaged one is condemned.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`] if the repository does not exist (any more);
@@ -69,16 +82,12 @@ impl Db {
         sha256: Sha256,
         size_bytes: i64,
         repo: RepoId,
+        cut: Option<Cut>,
     ) -> Result<Blob> {
         self.write(move |tx| {
             Box::pin(async move {
                 let namespace = quota::begin(tx, repo).await?;
-                let now = tx.now();
-                let winner = if tx.execute(INSERT_BLOB, args![id, sha256, size_bytes, now]).await? > 0 {
-                    Blob { id, sha256, size_bytes }
-                } else {
-                    live(tx, sha256).await?.ok_or_else(|| missing(format!("object {sha256}")))?
-                };
+                let winner = insert(tx, id, sha256, size_bytes, cut).await?;
                 link(tx, namespace, repo, &winner).await?;
                 Ok(Verdict::Keep(winner))
             })
@@ -142,6 +151,18 @@ impl Db {
         };
         each(&rows, Blob::from_row)
     }
+}
+
+/// Makes the row of an object, unless a sound one is there.
+async fn insert(tx: &mut Tx, id: BlobId, sha256: Sha256, size_bytes: i64, cut: Option<Cut>) -> Result<Blob> {
+    let now = tx.now();
+    tx.execute(CONDEMN_DAMAGED, args![sha256, now]).await?;
+    let xet = cut.as_ref().map(|cut| cut.file_hash);
+    if tx.execute(INSERT_BLOB, args![id, sha256, size_bytes, xet, now]).await? == 0 {
+        return live(tx, sha256).await?.ok_or_else(|| missing(format!("object {sha256}")));
+    }
+    chunks::insert_keys(tx, id, cut.map(|cut| cut.key_chunks).unwrap_or_default()).await?;
+    Ok(Blob { id, sha256, size_bytes, xet, damaged: false })
 }
 
 async fn live(tx: &mut Tx, sha256: Sha256) -> Result<Option<Blob>> {

@@ -58,8 +58,10 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod chunks;
 #[cfg(test)]
 mod contract;
+mod damage;
 mod db;
 mod dump;
 mod error;
@@ -88,6 +90,7 @@ mod write_queue;
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
+pub use damage::Damage;
 pub use db::Db;
 pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};

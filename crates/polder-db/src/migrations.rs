@@ -17,6 +17,7 @@ pub(crate) const MAIN: Steps = &[
     (2, "protection", include_str!("../migrations/0002_protection.sql")),
     (3, "lfs", include_str!("../migrations/0003_lfs.sql")),
     (4, "audit and quotas", include_str!("../migrations/0004_audit_and_quotas.sql")),
+    (5, "chunks", include_str!("../migrations/0005_chunks.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

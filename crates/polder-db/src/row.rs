@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use polder_types::{ObjectId, Sha256};
+use polder_xet::FileHash;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
@@ -53,6 +54,12 @@ impl Row {
     pub(crate) fn sha256(&self, index: usize) -> Result<Sha256> {
         let bytes: Vec<u8> = self.read(index)?;
         Sha256::from_slice(&bytes).ok_or_else(|| unreadable(index, None))
+    }
+
+    /// Reads the hash of a tree over chunks, which may be absent.
+    pub(crate) fn maybe_file_hash(&self, index: usize) -> Result<Option<FileHash>> {
+        let bytes: Option<Vec<u8>> = self.read(index)?;
+        bytes.map(|bytes| FileHash::from_slice(&bytes).ok_or_else(|| unreadable(index, None))).transpose()
     }
 
     /// Reads bytes that may be absent.

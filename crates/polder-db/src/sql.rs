@@ -118,14 +118,16 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, contract, dump, events, jobs, locks, meta, push, quota, recent_tips, repos,
-        snapshots, tokens, upkeep, uploads,
+        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, meta, push, quota,
+        recent_tips, repos, snapshots, tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
         audit::ALL,
         blobs::ALL,
+        chunks::ALL,
+        damage::ALL,
         dump::ALL,
         events::ALL,
         jobs::ALL,
@@ -138,7 +140,8 @@ mod tests {
         upkeep::ALL,
         uploads::ALL,
     ];
-    const LISTS: &[&[&Template]] = &[blobs::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
+    const LISTS: &[&[&Template]] =
+        &[blobs::TEMPLATES, chunks::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
 
     #[tokio::test]
     async fn every_statement_prepares() {

@@ -1,7 +1,9 @@
 //! Rows as fsck and sweep see them.
 
 use polder_types::{BlobId, ObjectId, PackId, RepoId, Sha256, UnixMillis};
+use polder_xet::FileHash;
 
+use crate::chunks::FORGET_KEYS;
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::Verdict;
@@ -13,8 +15,8 @@ statements! {
         WHERE id > $1 ORDER BY id LIMIT $2";
     CONDEMNED_PACKS = "SELECT id, state, condemned_at, repo, hash, bytes, objects, data IS NOT NULL FROM pack \
         WHERE state = 'condemned' AND condemned_at <= $1 ORDER BY condemned_at, id LIMIT $2";
-    BLOBS_AFTER = "SELECT id, state, condemned_at, sha256, size FROM blob WHERE id > $1 ORDER BY id LIMIT $2";
-    CONDEMNED_BLOBS = "SELECT id, state, condemned_at, sha256, size FROM blob \
+    BLOBS_AFTER = "SELECT id, state, condemned_at, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE id > $1 ORDER BY id LIMIT $2";
+    CONDEMNED_BLOBS = "SELECT id, state, condemned_at, sha256, size, xet, damaged_at IS NOT NULL FROM blob \
         WHERE state = 'condemned' AND condemned_at <= $1 ORDER BY condemned_at, id LIMIT $2";
     FORGET_PACK = "DELETE FROM pack WHERE id = $1 AND state = 'condemned'";
     FORGET_BLOB = "DELETE FROM blob WHERE id = $1 AND state = 'condemned'";
@@ -59,6 +61,10 @@ pub struct StoredBlob {
     pub sha256: Sha256,
     /// Its length in bytes.
     pub size_bytes: i64,
+    /// The hash of the tree over its chunks, once they are listed.
+    pub xet: Option<FileHash>,
+    /// Whether its bytes are known to be others than its hash says.
+    pub damaged: bool,
     /// In use or not.
     pub state: RowState,
 }
@@ -111,7 +117,14 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn forget_blob(&self, id: BlobId) -> Result<bool> {
-        self.forget(FORGET_BLOB, args![id]).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                tx.execute(FORGET_KEYS, args![id]).await?;
+                let gone = tx.execute(FORGET_BLOB, args![id]).await? > 0;
+                Ok(if gone { Verdict::Keep(true) } else { Verdict::Discard(false) })
+            })
+        })
+        .await
     }
 
     /// Links to objects that have no live row, which should never be; at most `limit`.
@@ -150,6 +163,8 @@ fn stored_blob(row: &Row) -> Result<StoredBlob> {
         state: state(row)?,
         sha256: row.sha256(3)?,
         size_bytes: row.read(4)?,
+        xet: row.maybe_file_hash(5)?,
+        damaged: row.read(6)?,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use polder_blob::ListClaim;
 use polder_db::{Repo, RowState, StoredBlob};
 use polder_types::{BlobId, LfsPointer, RepoId, Sha256, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -164,25 +165,41 @@ impl Hub {
         if blob.state != RowState::Live {
             return Ok(None);
         }
+        if blob.damaged {
+            return Ok(Some(format!("object {}: is known to be damaged and waits for repair", blob.sha256)));
+        }
+        let problem = self.look_at_blob(blob.clone(), deep).await?;
+        if let Some(Problem::Bytes(_)) = &problem {
+            self.db.mark_damaged_blob(blob.id).await?;
+        }
+        Ok(problem.map(|problem| format!("object {}: {}", blob.sha256, problem.text())))
+    }
+
+    async fn look_at_blob(&self, blob: StoredBlob, deep: bool) -> Result<Option<Problem>> {
         let store = self.store.clone();
         self.leaf
             .run(move || {
                 let opened = match store.open_blob(blob.id) {
                     Ok(opened) => opened,
-                    Err(error) => return Ok(Some(format!("object {}: {error}", blob.sha256))),
+                    Err(error) => return Ok(Some(Problem::Bytes(error.to_string()))),
                 };
-                if i64::try_from(opened.size_bytes) != Ok(blob.size_bytes) {
-                    let (is, said) = (opened.size_bytes, blob.size_bytes);
-                    return Ok(Some(format!("object {}: has {is} bytes, not {said}", blob.sha256)));
+                let size_bytes = opened.size_bytes;
+                if i64::try_from(size_bytes) != Ok(blob.size_bytes) {
+                    let wrong = format!("has {size_bytes} bytes, not {}", blob.size_bytes);
+                    return Ok(Some(Problem::Bytes(wrong)));
                 }
-                if !deep {
-                    return Ok(None);
+                if deep {
+                    match store.hash_blob(blob.id) {
+                        Ok((sha256, _)) if sha256 == blob.sha256 => {}
+                        Ok((sha256, _)) => {
+                            return Ok(Some(Problem::Bytes(format!("its bytes are {sha256}"))));
+                        }
+                        Err(error) => return Ok(Some(Problem::Bytes(error.to_string()))),
+                    }
                 }
-                match store.hash_blob(blob.id) {
-                    Ok((sha256, _)) if sha256 == blob.sha256 => Ok(None),
-                    Ok((sha256, _)) => Ok(Some(format!("object {}: its bytes are {sha256}", blob.sha256))),
-                    Err(error) => Ok(Some(format!("object {}: {error}", blob.sha256))),
-                }
+                let Some(file_hash) = blob.xet else { return Ok(None) };
+                let claim = ListClaim { sha256: blob.sha256, size_bytes, file_hash };
+                Ok(store.check_list(blob.id, &claim, deep)?.map(Problem::List))
             })
             .await
     }
@@ -216,6 +233,22 @@ impl Hub {
         let staged = self.data_dir.join(format!("{PROGRESS_FILE}.new"));
         std::fs::write(&staged, text).map_err(Error::internal)?;
         std::fs::rename(&staged, self.progress_path()).map_err(Error::internal)
+    }
+}
+
+/// What is wrong with a large object.
+enum Problem {
+    /// It must not be served.
+    Bytes(String),
+    /// Its chunk list is not as it should be.
+    List(String),
+}
+
+impl Problem {
+    fn text(&self) -> &str {
+        match self {
+            Self::Bytes(text) | Self::List(text) => text,
+        }
     }
 }
 

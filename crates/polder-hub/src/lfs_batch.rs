@@ -11,6 +11,7 @@ use crate::access::{Grant, Principal, Read, Write};
 use crate::blocking::in_place;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_multipart::{LfsParts, LfsTransfer};
+use crate::lfs_transfer::DAMAGED;
 use crate::signed_url::{Action, InParts, Link};
 
 /// An object as a client names it.
@@ -80,6 +81,7 @@ impl Hub {
             Some(blob) if u64::try_from(blob.size_bytes) != Ok(object.size_bytes) => {
                 LfsAnswer::refused(*object, 422, format!("the object has {} bytes", blob.size_bytes))
             }
+            Some(blob) if blob.damaged => LfsAnswer::refused(*object, 503, DAMAGED),
             Some(_) => {
                 let action = self.link(grant, *object, Action::Download, None);
                 LfsAnswer { action: Some(action), ..LfsAnswer::here(*object) }
@@ -165,6 +167,8 @@ impl Hub {
             return Ok(Some(LfsAnswer::refused(object, 422, message)));
         }
         let here = match linked {
+            // Whoever has it may bring it again.
+            Some(blob) if blob.damaged => None,
             Some(blob) => Some(blob.size_bytes),
             None => self.readable_elsewhere(grant, object).await?,
         };
@@ -185,7 +189,8 @@ impl Hub {
 
     /// Size of the object if it is here and the caller may read it in some repository.
     async fn readable_elsewhere(&self, grant: &Grant<Write>, object: LfsObject) -> Result<Option<i64>> {
-        let Some(blob) = self.db.find_blob(&object.oid).await? else { return Ok(None) };
+        let found = self.db.find_blob(&object.oid).await?;
+        let Some(blob) = found.filter(|blob| !blob.damaged) else { return Ok(None) };
         for repo in self.db.blob_repos(&object.oid, PROOF_REPOS_MAX).await? {
             if self.may_read(grant.principal(), repo).await? {
                 return Ok(Some(blob.size_bytes));

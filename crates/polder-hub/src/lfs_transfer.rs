@@ -23,6 +23,9 @@ use crate::signed_url::{Action, Link};
 /// Bytes gathered from the connection before they are hashed and written, while still in the cache.
 pub(crate) const WRITE_BATCH_BYTES: usize = 1 << 20;
 
+/// What is said of an object whose bytes are known to be wrong.
+pub(crate) const DAMAGED: &str = "this object is damaged here and waits for repair";
+
 /// A verified large object, open for reading.
 #[derive(Debug, Clone)]
 pub struct OpenBlob {
@@ -38,7 +41,7 @@ impl Hub {
     /// Opens an object of a repository that the caller may read.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when this repository does not link it.
+    /// [`Kind::NotFound`] when this repository does not link it, [`Kind::Unavailable`] while it is damaged.
     pub async fn lfs_open(&self, grant: &Grant<Read>, oid: Sha256) -> Result<OpenBlob> {
         self.open_linked(grant.repo_id(), oid).await
     }
@@ -168,6 +171,9 @@ impl Hub {
         let Some(blob) = linked.into_iter().next() else {
             return Err(Error::not_found(format!("this repository has no object `{oid}`")));
         };
+        if blob.damaged {
+            return Err(Error::unavailable(DAMAGED));
+        }
         let opened = in_place(|| self.store.open_blob(blob.id))?;
         if i64::try_from(opened.size_bytes) != Ok(blob.size_bytes) {
             return Err(Error::internal(format!("blob {} has a wrong length on disk", blob.id)));
@@ -217,7 +223,11 @@ impl Hub {
         let db = self.audited(entry).spending(promised);
         let (sha256, size_bytes) = (*staged.sha256(), staged.size_bytes());
         let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
-        if self.db.find_blob(&sha256).await?.is_some_and(|blob| blob.size_bytes == size_bytes)
+        if self
+            .db
+            .find_blob(&sha256)
+            .await?
+            .is_some_and(|blob| blob.size_bytes == size_bytes && !blob.damaged)
             && db.link_blob(repo, &sha256).await?
         {
             let linked = self.db.linked_blobs(repo, &[sha256]).await?;
@@ -226,10 +236,10 @@ impl Hub {
                 .next()
                 .ok_or_else(|| Error::unavailable("the object was removed; try again"));
         }
-        let id = BlobId(self.db.next_id());
+        let (id, cut) = (BlobId(self.db.next_id()), staged.cut().clone());
         self.leaf.run(move || Ok(staged.publish(id)?)).await?;
         failpoint::hit("lfs.published");
-        let published = db.publish_blob(id, sha256, size_bytes, repo).await;
+        let published = db.publish_blob(id, sha256, size_bytes, repo, Some(cut)).await;
         let keep = match &published {
             Ok(blob) => blob.id == id,
             Err(error) => may_have_committed(error),

@@ -13,6 +13,7 @@ mod backup;
 mod blocking;
 mod body;
 mod body_budget;
+mod chunk_lists;
 mod coalesced;
 mod commit;
 mod data_dir;

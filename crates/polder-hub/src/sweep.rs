@@ -19,10 +19,10 @@ const PAGE: i64 = 1_000;
 const JOBS_MAX: i64 = 1_000;
 
 impl Hub {
-    /// Does upkeep now and every hour, and keeps the audit log's chain. Ends never; failures are logged and
+    /// Does upkeep now and every hour, keeps the audit log's chain, and lists the chunks of older objects. Ends never; failures are logged and
     /// tried again.
     pub async fn upkeep(&self) {
-        tokio::join!(self.upkeep_hourly(), self.keep_audit_chain());
+        tokio::join!(self.upkeep_hourly(), self.keep_audit_chain(), self.keep_listing_chunks());
     }
 
     async fn upkeep_hourly(&self) {
@@ -101,7 +101,7 @@ impl Hub {
         let report = self.leaf.run(move || {
             let mut is_known = |kind: FileKind| match kind {
                 FileKind::Pack(id) | FileKind::Index(id) => packs.binary_search(&id).is_ok(),
-                FileKind::Blob(id) => blobs.binary_search(&id).is_ok(),
+                FileKind::Blob(id) | FileKind::List(id) => blobs.binary_search(&id).is_ok(),
                 FileKind::Stranger => false,
             };
             Ok(store.sweep(&rules, &mut is_known)?)

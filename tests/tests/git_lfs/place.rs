@@ -43,9 +43,8 @@ impl Place {
     /// Inode, time of the last change and length of the one large object that is stored.
     pub(crate) fn blob_file(&self) -> (u64, i64, u64) {
         use std::os::unix::fs::MetadataExt;
-        let files = self.hub.stored_files();
-        let mut blobs = files.iter().filter(|name| name.contains("blobs/"));
-        let (Some(one), None) = (blobs.next(), blobs.next()) else { panic!("not one object: {files:?}") };
+        let files = self.hub.stored_objects();
+        let [one] = files.as_slice() else { panic!("not one object: {files:?}") };
         let file = std::fs::metadata(self.hub.data().join(one)).unwrap();
         (file.ino(), file.mtime_nsec() + file.mtime() * 1_000_000_000, file.len())
     }

@@ -4,9 +4,10 @@ use std::fs;
 
 use bytes::Bytes;
 use polder_types::{BlobId, PackId, UnixMillis};
+use polder_xet::{ChunkHash, ChunkList};
 
 use super::{put, read, stores, write_pack};
-use crate::{Error, FileKind, SweepRules};
+use crate::{Error, FileKind, ListClaim, Store, SweepRules};
 
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const DAY: i64 = 24 * 3600;
@@ -53,6 +54,101 @@ fn chunks_of_any_shape_make_the_same_object() {
             staged.publish(BlobId(id)).unwrap();
             assert_eq!(read(&store, BlobId(id)), content, "chunks of {step}");
         }
+    }
+}
+
+/// An object of many chunks under `id`, and what its list must say.
+fn put_large(store: &Store, id: BlobId) -> ListClaim {
+    let mut noise = 7_u32;
+    let content = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.to_be_bytes()[0]
+    });
+    let content = content.take(3_000_000).collect::<Vec<u8>>();
+    let mut stage = store.stage(3_000_000).unwrap();
+    content.chunks(70_000).for_each(|piece| stage.write(piece).unwrap());
+    let staged = stage.finish().unwrap();
+    let claim = ListClaim {
+        sha256: *staged.sha256(),
+        size_bytes: staged.size_bytes(),
+        file_hash: staged.cut().file_hash,
+    };
+    staged.publish(id).unwrap();
+    claim
+}
+
+#[test]
+fn an_object_is_published_with_the_list_of_its_chunks() {
+    for (store, _keep) in stores() {
+        let claim = put_large(&store, BlobId(1));
+        let bytes = fs::read(store.list_path(BlobId(1))).unwrap();
+        let list = ChunkList::decode(&bytes).unwrap();
+        assert_eq!(list.header.sha256, *claim.sha256.as_bytes());
+        let content = read(&store, BlobId(1));
+        let mut rest = content.as_slice();
+        for chunk in &list.chunks {
+            let (bytes, after) = rest.split_at(usize::try_from(chunk.size_bytes).unwrap());
+            assert_eq!(ChunkHash::of(bytes), chunk.hash);
+            rest = after;
+        }
+        assert!(rest.is_empty() && list.chunks.len() > 20);
+        assert_eq!(store.open_list(BlobId(1)).unwrap().size_bytes, list.header.list_bytes());
+        for deep in [false, true] {
+            assert_eq!(store.check_list(BlobId(1), &claim, deep).unwrap(), None);
+        }
+        store.remove_blob(BlobId(1)).unwrap();
+        assert!(matches!(store.open_list(BlobId(1)), Err(Error::NotFound { .. })));
+    }
+}
+
+#[test]
+fn a_list_that_is_lost_or_damaged_is_seen_and_made_again() {
+    for (store, _keep) in stores() {
+        let claim = put_large(&store, BlobId(1));
+        let path = store.list_path(BlobId(1));
+        let good = fs::read(&path).unwrap();
+        let mut flipped = good.clone();
+        flipped[500] ^= 1;
+        let damages: [(&[u8], bool); 4] =
+            [(&good[..50], true), (&good[..good.len() - 36], true), (&flipped, false), (b"", true)];
+        for (bytes, at_a_glance) in damages {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(store.check_list(BlobId(1), &claim, false).unwrap().is_some(), at_a_glance);
+            assert!(store.check_list(BlobId(1), &claim, true).unwrap().is_some());
+            let cut = store.make_list(BlobId(1), &claim.sha256).unwrap().unwrap();
+            assert_eq!(cut.file_hash, claim.file_hash);
+            assert_eq!(fs::read(&path).unwrap(), good);
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(store.check_list(BlobId(1), &claim, false).unwrap().is_some());
+        let other = polder_types::Sha256::new([3; 32]);
+        assert_eq!(store.make_list(BlobId(1), &other).unwrap(), None, "of other bytes no list is made");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_list_from_elsewhere_is_taken_only_if_it_is_the_list_that_was_asked_for() {
+    for (store, keep) in stores() {
+        let claim = put_large(&store, BlobId(1));
+        let (path, outside) = (store.list_path(BlobId(1)), keep.path().join("outside"));
+        let good = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let mut flipped = good.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        for bad in [&flipped[..], &good[..good.len() - 36], &[&good[..], &[0; 36]].concat(), b""] {
+            fs::write(&outside, bad).unwrap();
+            assert!(
+                store.take_list(BlobId(1), &claim, &fs::File::open(&outside).unwrap()).unwrap().is_some()
+            );
+            assert!(!path.exists());
+        }
+        fs::write(&outside, &good).unwrap();
+        let other = ListClaim { size_bytes: 5, ..claim };
+        assert!(store.take_list(BlobId(1), &other, &fs::File::open(&outside).unwrap()).unwrap().is_some());
+        assert_eq!(store.take_list(BlobId(1), &claim, &fs::File::open(&outside).unwrap()).unwrap(), None);
+        assert_eq!(fs::read(&path).unwrap(), good);
     }
 }
 
@@ -161,7 +257,8 @@ fn every_published_file_is_found_and_nothing_else() {
             })
             .unwrap();
         kinds.sort();
-        let mut expected: Vec<_> = (0..20).map(|id| FileKind::Blob(BlobId(id << 22))).collect();
+        let ids = || (0..20).map(|id| BlobId(id << 22));
+        let mut expected: Vec<_> = ids().map(FileKind::Blob).chain(ids().map(FileKind::List)).collect();
         expected.extend([FileKind::Pack(PackId(77)), FileKind::Index(PackId(77))]);
         assert_eq!(kinds, expected);
     }
@@ -173,18 +270,18 @@ fn a_sweep_moves_only_what_is_unknown_and_old_and_deletes_it_two_weeks_later() {
         store.set_epoch("e1").unwrap();
         put(&store, BlobId(1), b"known").unwrap();
         put(&store, BlobId(2), b"unknown").unwrap();
-        let mut is_known = |kind| kind == FileKind::Blob(BlobId(1));
+        let mut is_known = |kind| [FileKind::Blob(BlobId(1)), FileKind::List(BlobId(1))].contains(&kind);
         let rules = |days| SweepRules { epoch: "e1".to_owned(), now: later(days) };
 
         let report = store.sweep(&rules(0), &mut is_known).unwrap();
-        assert_eq!((report.seen, report.moved), (2, 0), "its row may be on the way");
+        assert_eq!((report.seen, report.moved), (4, 0), "its row may be on the way");
         let report = store.sweep(&rules(2), &mut is_known).unwrap();
-        assert_eq!((report.moved, report.moved_bytes, report.deleted), (1, 7, 0));
+        assert_eq!((report.moved, report.moved_bytes, report.deleted), (2, 7 + 118, 0));
         assert_eq!(read(&store, BlobId(1)), b"known");
         assert!(matches!(store.open_blob(BlobId(2)), Err(Error::NotFound { .. })));
         let lost = || fs::read_dir(keep.path().join("lost")).unwrap().count();
-        assert_eq!((store.sweep(&rules(15), &mut is_known).unwrap().deleted, lost()), (0, 1));
-        assert_eq!((store.sweep(&rules(17), &mut is_known).unwrap().deleted, lost()), (1, 0));
+        assert_eq!((store.sweep(&rules(15), &mut is_known).unwrap().deleted, lost()), (0, 2));
+        assert_eq!((store.sweep(&rules(17), &mut is_known).unwrap().deleted, lost()), (2, 0));
     }
 }
 

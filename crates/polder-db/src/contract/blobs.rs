@@ -8,15 +8,15 @@ async fn the_first_incarnation_wins_and_is_linked_for_both() {
     let home = Home::open().await;
     let (a, b) = (home.repo("acme/a").await, home.repo("acme/b").await);
     let (first, second) = (BlobId(home.db.next_id()), BlobId(home.db.next_id()));
-    let winner = home.db.publish_blob(first, sha(1), 10, a.id).await.unwrap();
-    assert_eq!(winner, Blob { id: first, sha256: sha(1), size_bytes: 10 });
-    assert_eq!(home.db.publish_blob(second, sha(1), 10, b.id).await.unwrap(), winner);
+    let winner = home.db.publish_blob(first, sha(1), 10, a.id, None).await.unwrap();
+    assert_eq!(winner, Blob { id: first, sha256: sha(1), size_bytes: 10, xet: None, damaged: false });
+    assert_eq!(home.db.publish_blob(second, sha(1), 10, b.id, None).await.unwrap(), winner);
     assert_eq!(home.db.find_blob(&sha(1)).await.unwrap(), Some(winner.clone()));
     assert_eq!(home.db.blob_repos(&sha(1), 10).await.unwrap(), vec![a.id, b.id]);
     assert_eq!(home.db.blob_repos(&sha(1), 1).await.unwrap(), vec![a.id]);
     assert_eq!(home.db.list_blobs(None, 10).await.unwrap().len(), 1);
     // A retry is no error.
-    assert_eq!(home.db.publish_blob(first, sha(1), 10, a.id).await.unwrap(), winner);
+    assert_eq!(home.db.publish_blob(first, sha(1), 10, a.id, None).await.unwrap(), winner);
 }
 
 #[tokio::test]
@@ -24,12 +24,12 @@ async fn a_condemned_object_never_comes_back_to_life() {
     let home = Home::open().await;
     let (a, b) = (home.repo("acme/a").await, home.repo("acme/b").await);
     let (old, new) = (BlobId(home.db.next_id()), BlobId(home.db.next_id()));
-    home.db.publish_blob(old, sha(1), 10, a.id).await.unwrap();
+    home.db.publish_blob(old, sha(1), 10, a.id, None).await.unwrap();
     home.db.delete_repo(a.id, None).await.unwrap();
     assert_eq!(home.db.find_blob(&sha(1)).await.unwrap(), None);
     assert!(!home.db.link_blob(b.id, &sha(1)).await.unwrap());
 
-    let published = home.db.publish_blob(new, sha(1), 10, b.id).await.unwrap();
+    let published = home.db.publish_blob(new, sha(1), 10, b.id, None).await.unwrap();
     assert_eq!(published.id, new);
     let rows = home.db.list_blobs(None, 10).await.unwrap();
     assert!(matches!(rows[0].state, RowState::Condemned(_)));
@@ -45,7 +45,7 @@ async fn an_object_is_held_by_the_repositories_it_is_linked_to_only() {
     let home = Home::open().await;
     let (a, b) = (home.repo("acme/a").await, home.repo("acme/b").await);
     for n in 1..=5 {
-        home.db.publish_blob(BlobId(home.db.next_id()), sha(n), 10, a.id).await.unwrap();
+        home.db.publish_blob(BlobId(home.db.next_id()), sha(n), 10, a.id, None).await.unwrap();
     }
     let oids: Vec<_> = (3..=250).map(sha).collect();
     let mut linked = home.db.linked_blobs(a.id, &oids).await.unwrap();
@@ -70,10 +70,10 @@ async fn a_deleted_repository_takes_no_object() {
     let home = Home::open().await;
     let repo = home.repo("acme/a").await;
     let other = home.repo("acme/b").await;
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, other.id).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, other.id, None).await.unwrap();
     home.db.delete_repo(repo.id, None).await.unwrap();
     for repo in [repo.id, RepoId(1)] {
-        let published = home.db.publish_blob(BlobId(home.db.next_id()), sha(2), 10, repo).await;
+        let published = home.db.publish_blob(BlobId(home.db.next_id()), sha(2), 10, repo, None).await;
         assert!(matches!(published, Err(Error::NotFound { .. })), "{published:?}");
         let linked = home.db.link_blob(repo, &sha(1)).await;
         assert!(matches!(linked, Err(Error::NotFound { .. })), "{linked:?}");

@@ -48,7 +48,7 @@ async fn filled() -> Home {
         })
         .await
         .unwrap();
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id, None).await.unwrap();
     let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1), update("refs/heads/模", 0, 1)]);
     push.pack = Some(inline_pack(&home.db, 7));
     home.push(push).await;

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod chunks;
 mod commit;
 mod dump;
 mod jobs;

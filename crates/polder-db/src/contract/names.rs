@@ -109,8 +109,8 @@ async fn deleting_retires_the_names_and_condemns_what_nobody_else_holds() {
     push.pack = Some(inline_pack(&home.db, 1));
     home.push(push).await;
     let (own, shared) = (home.db.next_id(), home.db.next_id());
-    home.db.publish_blob(polder_types::BlobId(own), sha(1), 10, gone.id).await.unwrap();
-    home.db.publish_blob(polder_types::BlobId(shared), sha(2), 20, gone.id).await.unwrap();
+    home.db.publish_blob(polder_types::BlobId(own), sha(1), 10, gone.id, None).await.unwrap();
+    home.db.publish_blob(polder_types::BlobId(shared), sha(2), 20, gone.id, None).await.unwrap();
     assert!(home.db.link_blob(kept.id, &sha(2)).await.unwrap());
     rename(&home, &gone, "acme/b").await.unwrap();
 
@@ -150,7 +150,7 @@ async fn only_condemned_rows_can_be_forgotten() {
     push.pack = Some(inline_pack(&home.db, 1));
     home.push(push).await;
     let blob = polder_types::BlobId(home.db.next_id());
-    home.db.publish_blob(blob, sha(1), 10, repo.id).await.unwrap();
+    home.db.publish_blob(blob, sha(1), 10, repo.id, None).await.unwrap();
     let pack = home.db.list_packs(None, 10).await.unwrap()[0].id;
     assert!(!home.db.forget_pack(pack).await.unwrap());
     assert!(!home.db.forget_blob(blob).await.unwrap());

@@ -8,7 +8,7 @@ async fn every_change_leaves_its_fact_in_order() {
     let mut home = Home::open().await;
     let ada = home.user("ada").await;
     let repo = home.repo("acme/a").await;
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id, None).await.unwrap();
     let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1), update("refs/heads/x/y", 9, 1)]);
     push.actor = Some(ada);
     push.pointers = vec![(sha(1), oid(4))];

@@ -241,8 +241,8 @@ async fn head_moves_only_from_an_unborn_branch_to_a_born_one() {
 async fn a_pointer_needs_its_object_in_this_repository() {
     let home = Home::open().await;
     let (repo, other) = (home.repo("acme/a").await, home.repo("acme/b").await);
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id).await.unwrap();
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(2), 10, other.id).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id, None).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(2), 10, other.id, None).await.unwrap();
     let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1)]);
     push.pack = Some(inline_pack(&home.db, 7));
     push.pointers = vec![(sha(3), oid(3)), (sha(2), oid(2)), (sha(1), oid(1))];
@@ -251,7 +251,7 @@ async fn a_pointer_needs_its_object_in_this_repository() {
     let untouched = state(&home, repo.id).await;
     assert_eq!((untouched.repo.generation, untouched.refs.len(), untouched.packs.len()), (0, 0, 0));
 
-    home.db.publish_blob(BlobId(home.db.next_id()), sha(3), 10, repo.id).await.unwrap();
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(3), 10, repo.id, None).await.unwrap();
     assert!(home.db.link_blob(repo.id, &sha(2)).await.unwrap());
     assert_eq!(results(home.push(push).await), vec![Ok(())]);
     assert_eq!(home.pointer(repo.id, sha(2)).await, Some(oid(2)));

@@ -6,7 +6,7 @@ use crate::{Error, Limit, NameState};
 impl Home {
     async fn store(&self, n: u8, size_bytes: i64, repo: polder_types::RepoId) -> Result<(), Error> {
         let id = BlobId(self.db.next_id());
-        self.db.publish_blob(id, sha(n), size_bytes, repo).await.map(drop)
+        self.db.publish_blob(id, sha(n), size_bytes, repo, None).await.map(drop)
     }
 
     /// Large objects, packs, reserved.
@@ -103,7 +103,11 @@ async fn what_is_promised_counts_until_it_is_used_or_taken_back() {
     assert!(is_over(&home.db.reserve(repo.id, 5, false, later).await));
     assert!(is_over(&home.store(9, 5, repo.id).await));
     assert_eq!(home.used("acme").await, (0, 0, 6));
-    home.db.spending(Some(first)).publish_blob(BlobId(home.db.next_id()), sha(1), 6, repo.id).await.unwrap();
+    home.db
+        .spending(Some(first))
+        .publish_blob(BlobId(home.db.next_id()), sha(1), 6, repo.id, None)
+        .await
+        .unwrap();
     assert_eq!(home.used("acme").await, (6, 0, 0));
 
     let second = home.db.reserve(repo.id, 4, true, later).await.unwrap();
@@ -113,8 +117,11 @@ async fn what_is_promised_counts_until_it_is_used_or_taken_back() {
     }
     // A promise that is gone does not help: the object itself is weighed.
     home.db.reserve(repo.id, 4, true, later).await.unwrap();
-    let late =
-        home.db.spending(Some(second)).publish_blob(BlobId(home.db.next_id()), sha(2), 4, repo.id).await;
+    let late = home
+        .db
+        .spending(Some(second))
+        .publish_blob(BlobId(home.db.next_id()), sha(2), 4, repo.id, None)
+        .await;
     assert!(is_over(&late));
     let unknown = home.db.spending(Some(ReservationId(1))).link_blob(repo.id, &sha(1)).await;
     assert!(unknown.unwrap());
@@ -150,7 +157,8 @@ async fn many_at_once_never_pass_the_limit() {
         racing.spawn(async move {
             let size = i64::from(n % 7) + 3;
             let promised = if n % 3 == 0 { Some(db.reserve(repo, size, false, later).await?) } else { None };
-            let stored = db.spending(promised).publish_blob(BlobId(db.next_id()), sha(n), size, repo).await;
+            let stored =
+                db.spending(promised).publish_blob(BlobId(db.next_id()), sha(n), size, repo, None).await;
             assert!(promised.is_none() || stored.is_ok(), "what was promised is kept: {stored:?}");
             stored.map(|_| size)
         });

@@ -80,7 +80,7 @@ async fn an_upload_that_begins_is_promised_its_bytes_until_it_ends() {
     assert_eq!(home.used("acme").await, (0, 0, 0));
     home.db.open_upload(second.clone()).await.unwrap();
     let spending = home.db.spending(Some(second.id.reservation()));
-    spending.publish_blob(BlobId(home.db.next_id()), sha(1), 25, repo).await.unwrap();
+    spending.publish_blob(BlobId(home.db.next_id()), sha(1), 25, repo, None).await.unwrap();
     assert_eq!(home.used("acme").await, (25, 0, 0));
     home.db.forget_upload(second.id).await.unwrap();
     assert_eq!(home.used("acme").await, (25, 0, 0));

@@ -47,8 +47,9 @@ tables! {
     "ref", PAGE: repo Int, name Text; oid Bytes, peeled Bytes, class Text, gen Int.
     "ref_log", PAGE: repo Int, gen Int, name Text; old_oid Bytes, new_oid Bytes, actor Int, time Int.
     "pack", PACK_PAGE: id Int; repo Int, hash Bytes, bytes Int, objects Int, class Text, cert_gen Int, state Text,
-        condemned_at Int, data Bytes, index_data Bytes.
-    "blob", PAGE: id Int; sha256 Bytes, size Int, chunks Bytes, state Text, condemned_at Int, created_at Int.
+        condemned_at Int, data Bytes, index_data Bytes, damaged_at Int.
+    "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
+    "key_chunk", PAGE: chunk Bytes, blob Int; .
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,

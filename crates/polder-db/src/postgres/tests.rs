@@ -86,7 +86,7 @@ async fn an_object_linked_on_one_node_while_the_other_deletes_its_last_holder_is
     let keeper = home.repo("acme/keeper").await;
     for n in 1..=20 {
         let last: Repo = home.repo(&format!("acme/last{n}")).await;
-        home.db.publish_blob(BlobId(home.db.next_id()), sha(n), 10, last.id).await.unwrap();
+        home.db.publish_blob(BlobId(home.db.next_id()), sha(n), 10, last.id, None).await.unwrap();
         let (db, node) = (home.db.clone(), other.clone());
         let delete = tokio::spawn(async move { db.delete_repo(last.id, None).await.unwrap() });
         let link = tokio::spawn(async move { node.link_blob(keeper.id, &sha(n)).await.unwrap() });

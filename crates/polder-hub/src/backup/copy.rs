@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::Path;
 
-use polder_blob::Store;
+use polder_blob::{ListClaim, Store};
 use polder_types::{BlobId, PackId, Sha256};
 use sha2::Digest as _;
 
@@ -32,6 +32,22 @@ pub(super) fn copy_blob(from: &Path, to: &Store, id: BlobId, bytes: u64, sha256:
     }
     staged.publish(id)?;
     Ok(true)
+}
+
+/// Copies the chunk list of a large object that was copied, unless it is there: copying made one, but an
+/// object can be cut in more than one way.
+///
+/// # Errors
+/// When it is not what it must be.
+pub(super) fn copy_list(from: &Path, to: &Store, id: BlobId, claim: &ListClaim) -> Result<()> {
+    if to.check_list(id, claim, false)?.is_none() {
+        return Ok(());
+    }
+    let file = File::open(from).map_err(|error| cannot("read", from, error))?;
+    match to.take_list(id, claim, &file)? {
+        None => Ok(()),
+        Some(_wrong) => Err(damaged(from)),
+    }
 }
 
 /// The hashes of a pack and its index.

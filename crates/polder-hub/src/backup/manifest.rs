@@ -52,7 +52,7 @@ pub(super) struct Part {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub(super) enum Stored {
-    Blob { id: i64, bytes: u64, sha256: String },
+    Blob { id: i64, bytes: u64, sha256: String, xet: Option<String> },
     Pack { id: i64, bytes: u64, sha256: String, index_sha256: String },
 }
 

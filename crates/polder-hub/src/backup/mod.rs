@@ -13,10 +13,10 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use polder_blob::{FileKind, Store};
+use polder_blob::{FileKind, ListClaim, Store};
 use polder_types::{BlobId, PackId, failpoint};
 
-use self::copy::{PackHashes, copy_blob, copy_pack};
+use self::copy::{PackHashes, copy_blob, copy_list, copy_pack};
 use self::manifest::{DATABASE, FILES, Manifest, Part, STORE, Stored, cannot, make, prepare, sync};
 use self::rows::{PartReader, PartWriter, StoredRow};
 use crate::Hub;
@@ -128,12 +128,18 @@ impl Hub {
             }
             let (from, to) = (self.store.clone(), store.clone());
             let (copied, stored) = match row {
-                StoredRow::Blob { id, bytes, sha256 } => {
+                StoredRow::Blob { id, bytes, sha256, xet } => {
                     kept.blobs.insert(id);
-                    let copy =
-                        move || copy_blob(&from.blob_path(BlobId(id)), &to, BlobId(id), bytes, &sha256);
-                    let sha256 = sha256.to_string();
-                    (self.leaf.run(copy).await?, Stored::Blob { id, bytes, sha256 })
+                    let copy = move || {
+                        let copied = copy_blob(&from.blob_path(BlobId(id)), &to, BlobId(id), bytes, &sha256)?;
+                        if let Some(file_hash) = xet {
+                            let claim = ListClaim { sha256, size_bytes: bytes, file_hash };
+                            copy_list(&from.list_path(BlobId(id)), &to, BlobId(id), &claim)?;
+                        }
+                        Ok(copied)
+                    };
+                    let (sha256, xet) = (sha256.to_string(), xet.map(|xet| xet.to_string()));
+                    (self.leaf.run(copy).await?, Stored::Blob { id, bytes, sha256, xet })
                 }
                 StoredRow::Pack { id, bytes } => {
                     kept.packs.insert(id);

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use polder_blob::{Store, blob_path, pack_paths};
+use polder_blob::{ListClaim, Store, blob_path, list_path, pack_paths};
 use polder_db::{Db, DumpedTable};
 use polder_types::{BlobId, PackId};
 use serde_json::Value as Json;
 
 use super::HOLD;
-use super::copy::{copy_blob, copy_pack};
+use super::copy::{copy_blob, copy_list, copy_pack};
 use super::manifest::{FILES, Manifest, STORE, Stored, cannot};
 use super::rows::{PartReader, check_parts, part_of};
 use crate::data_dir::{RESTORING, create, lock};
@@ -106,10 +106,15 @@ async fn copy_files(place: &Path, backup: &Path, store: &Store, say: &Progress) 
         let (mut files, mut count) = (PartReader::open(&place.join(FILES))?, 0_u64);
         while let Some(stored) = files.next::<Stored>()? {
             match stored {
-                Stored::Blob { id, bytes, sha256 } => {
-                    let sha256 =
-                        sha256.parse().map_err(|_error| Error::invalid("the backup has a bad hash"))?;
-                    copy_blob(&blob_path(&backup, BlobId(id)), &store, BlobId(id), bytes, &sha256)?;
+                Stored::Blob { id, bytes, sha256, xet } => {
+                    let id = BlobId(id);
+                    let sha256 = sha256.parse().map_err(bad_hash)?;
+                    copy_blob(&blob_path(&backup, id), &store, id, bytes, &sha256)?;
+                    if let Some(xet) = xet {
+                        let file_hash = xet.parse().map_err(bad_hash)?;
+                        let claim = ListClaim { sha256, size_bytes: bytes, file_hash };
+                        copy_list(&list_path(&backup, id), &store, id, &claim)?;
+                    }
                 }
                 Stored::Pack { id, sha256, index_sha256, .. } => {
                     let (pack, index) = pack_paths(&backup, PackId(id));
@@ -124,6 +129,10 @@ async fn copy_files(place: &Path, backup: &Path, store: &Store, say: &Progress) 
         Ok(count)
     };
     crate::blocking::Door::new(1).run(copy).await
+}
+
+fn bad_hash<E>(_error: E) -> Error {
+    Error::invalid("the backup has a bad hash")
 }
 
 /// Shared storage may be anyone's.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use polder_db::DumpedTable;
 use polder_types::Sha256;
+use polder_xet::FileHash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -125,7 +126,7 @@ impl Hub {
 
 /// A stored file that a row names.
 pub(super) enum StoredRow {
-    Blob { id: i64, bytes: u64, sha256: Sha256 },
+    Blob { id: i64, bytes: u64, sha256: Sha256, xet: Option<FileHash> },
     Pack { id: i64, bytes: u64 },
 }
 
@@ -157,9 +158,11 @@ impl StoredRow {
         if table.name == "pack" {
             return Ok(Some(Self::Pack { id, bytes }));
         }
-        let hash = column("sha256")?.as_str().and_then(|text| STANDARD.decode(text).ok());
-        let sha256 = hash.and_then(|hash| Sha256::from_slice(&hash)).ok_or_else(unreadable)?;
-        Ok(Some(Self::Blob { id, bytes, sha256 }))
+        let hash = |value: &Json| value.as_str().and_then(|text| STANDARD.decode(text).ok());
+        let sha256 = hash(column("sha256")?).and_then(|hash| Sha256::from_slice(&hash));
+        let sha256 = sha256.ok_or_else(unreadable)?;
+        let xet = hash(column("xet")?).and_then(|hash| FileHash::from_slice(&hash));
+        Ok(Some(Self::Blob { id, bytes, sha256, xet }))
     }
 }
 

@@ -59,5 +59,5 @@ async fn what_an_accepted_database_does_not_know_is_moved_aside_and_not_before()
     hub.upkeep_once().await.expect("upkeep");
     assert_eq!(blobs(hub), 0);
     let lost = std::fs::read_dir(hub.data_dir.join("store/lost")).expect("there").count();
-    assert_eq!(lost, 1);
+    assert_eq!(lost, 2, "the object and its chunk list");
 }

@@ -131,7 +131,7 @@ async fn the_same_object_sent_twice_at_once_is_stored_once() {
             Ok(())
         })
         .expect("listed");
-    assert_eq!(files, 1);
+    assert_eq!(files, 2, "the object and its chunk list");
 }
 
 /// A08: a link starts transfers for a quarter of an hour and not a second longer.

@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod branches;
+mod chunk_lists;
 mod content;
 mod large_objects;
 mod locks;
@@ -11,6 +12,7 @@ mod nodes;
 mod recent_tips;
 mod upkeep;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -28,12 +30,10 @@ pub(crate) struct Fixture {
     _dir: tempfile::TempDir,
 }
 
-/// A hub with alice, bob, the organisation acme (alice admin, bob reader), `acme/open` and `acme/closed`.
-pub(crate) async fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().expect("tempdir");
-    let millis = Arc::new(AtomicI64::new(START));
-    let options = HubOptions {
-        data_dir: dir.path().join("data"),
+/// What the hubs of these tests are opened with.
+pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
+    HubOptions {
+        data_dir: dir.join("data"),
         shared: Shared::default(),
         public_url: "http://hub.example".to_owned(),
         hooks: HookOptions::default(),
@@ -43,9 +43,15 @@ pub(crate) async fn fixture() -> Fixture {
         lfs_part_bytes: 1 << 20,
         push_options: false,
         egress_ca_file: None,
-        clock: Clock::Manual(Arc::clone(&millis)),
-    };
-    let hub = Hub::open(options).await.expect("opens");
+        clock,
+    }
+}
+
+/// A hub with alice, bob, the organisation acme (alice admin, bob reader), `acme/open` and `acme/closed`.
+pub(crate) async fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let millis = Arc::new(AtomicI64::new(START));
+    let hub = Hub::open(options_in(dir.path(), Clock::Manual(Arc::clone(&millis)))).await.expect("opens");
     for user in ["alice", "bob", "carol"] {
         hub.add_user(&name(user), false).await.expect("added");
     }
