@@ -60,8 +60,10 @@ fn dependencies_point_down_a_floor() {
     for member in &members {
         for name in member.names(&EVERY_SECTION) {
             let Some(below) = floors.get(name.as_str()) else { continue };
+            // The words that all share lie below even the other crates of the ground floor.
+            let is_words = name == "polder-types";
             assert!(
-                *below < member.floor(),
+                *below < member.floor() || is_words,
                 "{} (floor {}) may not depend on {name} (floor {below})",
                 member.name,
                 member.floor()
@@ -72,6 +74,7 @@ fn dependencies_point_down_a_floor() {
         ("polder-types", 0),
         ("polder-xet", 0),
         ("polder-cluster", 0),
+        ("polder-log", 0),
         ("polder-git", 1),
         ("polder-blob", 1),
         ("polder-db", 1),
