@@ -10,6 +10,14 @@ use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
 use crate::{Db, Result, chunks, quota};
 
+/// Whether a public repository links blob `b`.
+macro_rules! is_public {
+    () => {
+        "EXISTS (SELECT 1 FROM repo_blob l JOIN repo r ON r.id = l.repo \
+            WHERE l.sha256 = b.sha256 AND r.state = 'live' AND r.visibility = 'public')"
+    };
+}
+
 statements! {
     LIVE_BLOB = "SELECT id, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE sha256 = $1 AND state = 'live'";
     INSERT_BLOB = "INSERT INTO blob (id, sha256, size, xet, state, created_at) VALUES ($1, $2, $3, $4, 'live', $5) \
@@ -18,6 +26,8 @@ statements! {
         WHERE sha256 = $1 AND state = 'live' AND damaged_at IS NOT NULL";
     INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at) VALUES ($1, $2, $3) \
         ON CONFLICT (repo, sha256) DO NOTHING";
+    PUBLIC_BLOB = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
+        WHERE b.sha256 = $1 AND b.state = 'live' AND ", is_public!());
     REPOS_OF_BLOB = "SELECT repo FROM repo_blob WHERE sha256 = $1 ORDER BY repo LIMIT $2";
     BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
@@ -66,6 +76,14 @@ impl Db {
     /// Only when the database fails.
     pub async fn find_blob(&self, sha256: &Sha256) -> Result<Option<Blob>> {
         self.row(LIVE_BLOB, args![*sha256]).await?.map(|row| Blob::from_row(&row)).transpose()
+    }
+
+    /// Finds the live incarnation of an object that a public repository links.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn public_blob(&self, sha256: &Sha256) -> Result<Option<Blob>> {
+        self.row(PUBLIC_BLOB, args![*sha256]).await?.map(|row| Blob::from_row(&row)).transpose()
     }
 
     /// Records an object whose bytes are durable under `id`, and links it to `repo`.

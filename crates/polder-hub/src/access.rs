@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use polder_db::{Account, AccountKind, NameState, Repo, Token};
-use polder_types::{AccountId, RepoId, RepoName, Role, TokenId, Visibility};
+use polder_db::{Account, AccountKind, Blob, NameState, Repo, Token};
+use polder_types::{AccountId, RepoId, RepoName, Role, Sha256, TokenId, Visibility};
 
 use crate::Hub;
 use crate::admission::{Client, Share};
@@ -128,6 +128,16 @@ impl Grant<Write> {
     }
 }
 
+/// Proof that a large object may be given to anyone: a public repository links it.
+#[derive(Debug, Clone)]
+pub(crate) struct Published(Blob);
+
+impl Published {
+    pub(crate) fn into_blob(self) -> Blob {
+        self.0
+    }
+}
+
 /// What a failed authentication is called in the audit log.
 const LOGIN: &str = "login";
 
@@ -203,6 +213,15 @@ impl Hub {
         let error = Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it"));
         self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
         Err(error)
+    }
+
+    /// An object by its hash alone, if anyone may have it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] alike for one that is not here and one that only some may read.
+    pub(crate) async fn published(&self, oid: Sha256) -> Result<Published> {
+        let blob = self.db.public_blob(&oid).await?;
+        blob.map(Published).ok_or_else(|| Error::not_found(format!("no public object `{oid}` is here")))
     }
 
     async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {

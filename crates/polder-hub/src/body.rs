@@ -186,10 +186,23 @@ pub(crate) fn decoded(body: BlockingBody, encoding: BodyEncoding) -> Box<dyn Rea
     }
 }
 
-/// A whole request body in memory, counted as long as it is held.
+/// A whole body of a request or an answer in memory, counted as long as it is held.
 pub struct HeldBody {
     bytes: Vec<u8>,
     _reserved: Reserved,
+}
+
+impl HeldBody {
+    /// Bytes that were paid for.
+    pub(crate) fn new(bytes: Vec<u8>, reserved: Reserved) -> Self {
+        Self { bytes, _reserved: reserved }
+    }
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Deref for HeldBody {

@@ -12,6 +12,7 @@
 //! proven by the chunks alone, whose hashes have another key than the nodes'.
 
 mod chunker;
+mod extents;
 mod hash;
 mod list;
 mod lister;
@@ -20,6 +21,7 @@ mod merkle;
 mod tests;
 
 pub use chunker::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Cutter};
+pub use extents::{EXTENT_BYTES, EXTENTS_BYTES_MAX, EXTENTS_MAX, Extent};
 pub use hash::{Chunk, ChunkHash, ChunkHasher, FileHash, HashParseError, XorbHash};
 pub use list::{
     ChunkList, ENTRY_BYTES, HEADER_BYTES, ListCheck, ListError, ListHeader, chunks_max, list_offset,

@@ -30,10 +30,16 @@ pub fn chunks_max(size_bytes: u64) -> u64 {
     size_bytes / LEAST + 2
 }
 
-/// What is wrong with a chunk list.
+/// What is wrong with a chunk list, or with a request for parts of an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not the chunk list of this object: {0}")]
+#[error("not a list for this object: {0}")]
 pub struct ListError(&'static str);
+
+impl ListError {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self(what)
+    }
+}
 
 /// What a chunk list says of its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

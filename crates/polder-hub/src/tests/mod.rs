@@ -9,6 +9,7 @@ mod large_objects;
 mod locks;
 mod multipart;
 mod nodes;
+mod public_objects;
 mod recent_tips;
 mod upkeep;
 
