@@ -21,6 +21,7 @@ use crate::body::Bounded;
 use crate::error::{Error, Kind, Result};
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
+use crate::pull::RemoteObjects;
 use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
 
 /// How often a push is checked again because objects were collected or files locked meanwhile.
@@ -42,12 +43,22 @@ pub(crate) struct Origin {
     pub(crate) severity: Severity,
     pub(crate) run_hooks: bool,
     pub(crate) atomic: bool,
-    /// An `lfs/objects` tree from which missing large objects may be taken.
-    pub(crate) lfs_source: Option<PathBuf>,
+    /// Where large objects that are missing may be had.
+    pub(crate) large_objects: LargeObjects,
     /// Where HEAD shall point, whatever the branches are.
     pub(crate) head: Option<String>,
     /// What the audit log will say.
     pub(crate) entry: Entry,
+}
+
+/// Where the large objects of a change come from.
+pub(crate) enum LargeObjects {
+    /// Whoever pushes has sent them before.
+    Here,
+    /// An `lfs/objects` tree.
+    Directory(PathBuf),
+    /// Another server.
+    Server(Box<RemoteObjects>),
 }
 
 /// Objects in quarantine, indexed but not yet trusted.
@@ -159,8 +170,12 @@ impl Hub {
         for warning in &checked.warnings {
             say(&format!("warning: {warning}"));
         }
-        if let Some(from) = &origin.lfs_source {
-            self.take_objects(origin.repo, from, &checked.pointers, say)?;
+        match &origin.large_objects {
+            LargeObjects::Here => {}
+            LargeObjects::Directory(from) => {
+                self.take_objects(origin.repo, from, &checked.pointers, say)?;
+            }
+            LargeObjects::Server(from) => self.fetch_objects(origin.repo, from, &checked.pointers, say)?,
         }
         self.require_objects(origin, &checked.pointers, say)?;
         if origin.run_hooks && !free.is_empty() {
@@ -336,9 +351,10 @@ fn missing_objects(origin: &Origin, pointers: &[NewPointer], missing: &[Sha256],
     if missing.len() > MISSING_NAMED_MAX {
         say(&format!("  … and {} more", missing.len() - MISSING_NAMED_MAX));
     }
-    say(match origin.lfs_source {
-        None => "upload them first: git lfs push --all <remote>",
-        Some(_) => "fetch them into the source first: git lfs fetch --all",
+    say(match origin.large_objects {
+        LargeObjects::Here => "upload them first: git lfs push --all <remote>",
+        LargeObjects::Directory(_) => "fetch them into the source first: git lfs fetch --all",
+        LargeObjects::Server(_) => "the server they come from does not have them either",
     });
     let first = pointers.iter().find(|new| missing.contains(&new.pointer.oid));
     let named = first.map_or(String::new(), |new| format!(": `{}` needs {}", new.path, new.pointer.oid));

@@ -5,7 +5,7 @@ use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::Origin;
+use crate::accept::{LargeObjects, Origin};
 use crate::access::{Grant, Write};
 use crate::blocking::run_admitted;
 use crate::error::{Error, Kind, Result};
@@ -90,7 +90,7 @@ impl Hub {
             severity: Severity::Push,
             run_hooks: true,
             atomic: true,
-            lfs_source: None,
+            large_objects: LargeObjects::Here,
             head: None,
             entry: grant.entry(COMMIT),
         };

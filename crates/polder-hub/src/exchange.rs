@@ -1,5 +1,6 @@
 //! Repositories in from a disk and out to one: import and export.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use std::sync::Arc;
 
 use polder_db::{PackRow, Repo};
 use polder_git::{
-    Command, ExportPack, IndexLimits, NewPointer, PackBytes, Place, Received, Severity, Snapshot,
+    Command, ExportPack, IndexLimits, NewPointer, PackBytes, Place, Received, Ref, Severity, Snapshot,
 };
 use polder_types::{ObjectId, PackId, RepoId, RepoName, Sha256};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{Origin, Quarantined, Say};
+use crate::accept::{LargeObjects, Origin, Quarantined, Say};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::snapshots::load;
@@ -86,6 +87,21 @@ impl Hub {
             let id = PackId(self.db.next_id());
             polder_git::index_pack(id, &mut body, scratch.path(), &IndexLimits::IMPORT, say)?
         };
+        let commands = differences(source.snapshot.refs(), &held.snapshot);
+        let taken = Taken {
+            head: Some(source.snapshot.head().to_owned()),
+            commands,
+            quarantined: Quarantined { received, scratch },
+            large_objects: LargeObjects::Directory(source.lfs_objects),
+            entry,
+        };
+        self.take_over(repo, taken, say)
+    }
+
+    /// Makes true what was found in a source, through the same checks as a push: all of it or nothing.
+    pub(crate) fn take_over(&self, repo: &Repo, taken: Taken, say: Say<'_>) -> Result<ImportReport> {
+        let Taken { head, commands, quarantined, large_objects, entry } = taken;
+        let objects = quarantined.received.as_ref().map_or(0, |received| received.objects);
         let origin = Origin {
             repo: repo.id,
             name: repo.name.clone(),
@@ -95,20 +111,19 @@ impl Hub {
             severity: Severity::Import,
             run_hooks: false,
             atomic: true,
-            lfs_source: Some(source.lfs_objects),
-            head: Some(source.snapshot.head().to_owned()),
+            large_objects,
+            head: head.clone(),
             entry: entry.clone(),
         };
-        let commands = differences(&source.snapshot, &held.snapshot);
-        let report = ImportReport { refs: commands.len(), objects };
         if !commands.is_empty() {
-            let quarantined = Quarantined { received, scratch };
             for (name, result) in self.accept(&origin, &commands, &quarantined, say)? {
                 result.map_err(|why| Error::invalid(format!("{name}: {why}")))?;
             }
         }
-        self.take_head(repo.id, source.snapshot.head(), entry)?;
-        Ok(report)
+        if let Some(head) = head {
+            self.take_head(repo.id, &head, entry)?;
+        }
+        Ok(ImportReport { refs: commands.len(), objects })
     }
 
     /// For a source that differs in nothing but its HEAD.
@@ -136,8 +151,7 @@ impl Hub {
         let runtime = Handle::current();
         let oids: Vec<Sha256> = pointers.iter().map(|new| new.pointer.oid).collect();
         let linked = runtime.block_on(self.db.linked_blobs(repo, &oids))?;
-        let mut known: std::collections::HashSet<Sha256> =
-            linked.into_iter().map(|blob| blob.sha256).collect();
+        let mut known: HashSet<Sha256> = linked.into_iter().map(|blob| blob.sha256).collect();
         for new in pointers {
             let path = lfs_path(from, &new.pointer.oid);
             if !known.insert(new.pointer.oid) || !path.is_file() {
@@ -261,17 +275,29 @@ fn copy_object(mut from: &File, to: &Path) -> Result<()> {
     fs::rename(&staged, to).map_err(failed)
 }
 
+/// What was found in a source, to be made true here.
+pub(crate) struct Taken {
+    /// Where HEAD shall point; as before if the source does not tell.
+    pub(crate) head: Option<String>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) quarantined: Quarantined,
+    pub(crate) large_objects: LargeObjects,
+    pub(crate) entry: Entry,
+}
+
 /// The commands that make the refs of `ours` those of `theirs`.
-fn differences(theirs: &Snapshot, ours: &Snapshot) -> Vec<Command> {
+pub(crate) fn differences(theirs: &[Ref], ours: &Snapshot) -> Vec<Command> {
     let is_ours_alone = |name: &str| name.starts_with("refs/pr/") || name.starts_with("refs/polder/");
     let mut commands = Vec::new();
-    for wanted in theirs.refs().iter().filter(|r| !is_ours_alone(&r.name)) {
+    for wanted in theirs.iter().filter(|r| !is_ours_alone(&r.name)) {
         let old = ours.find_ref(&wanted.name).map_or(ObjectId::ZERO, |r| r.oid);
         if old != wanted.oid {
             commands.push(Command { name: wanted.name.clone(), old, new: wanted.oid });
         }
     }
-    for gone in ours.refs().iter().filter(|r| !is_ours_alone(&r.name) && theirs.find_ref(&r.name).is_none()) {
+    let names: HashSet<&str> = theirs.iter().map(|r| r.name.as_str()).collect();
+    let is_gone = |r: &&Ref| !is_ours_alone(&r.name) && !names.contains(r.name.as_str());
+    for gone in ours.refs().iter().filter(is_gone) {
         commands.push(Command { name: gone.name.clone(), old: gone.oid, new: ObjectId::ZERO });
     }
     commands

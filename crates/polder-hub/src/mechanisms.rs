@@ -54,6 +54,14 @@ impl From<polder_git::Error> for Error {
             Git::Refused { message } => Self::invalid(message),
             Git::TooLarge { message } => Self::new(Kind::TooLarge, message),
             Git::Closed => Self::invalid("the client closed the connection"),
+            // What was asked of another server came back through git's own reading.
+            Git::Io { source, .. } if inside::<Self>(&source).is_some() => {
+                let inner = source.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
+                inner.map_or_else(|| Self::internal("an error without its cause"), |own| *own)
+            }
+            Git::Io { ref source, .. } if let Some(out) = inside::<polder_egress::Error>(source) => {
+                Self::from(out.clone())
+            }
             Git::Io { ref source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Self::new(Kind::Full, FULL).caused_by(error)
             }
@@ -72,6 +80,11 @@ impl From<polder_egress::Error> for Error {
         };
         Self::new(kind, error.to_string()).caused_by(error)
     }
+}
+
+/// An error of ours that travelled as the cause of another.
+fn inside<E: std::error::Error + 'static>(source: &std::io::Error) -> Option<&E> {
+    source.get_ref()?.downcast_ref()
 }
 
 /// Whether a write that failed so may show up later: the files it names must stay then.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{Origin, RefResult, Say};
+use crate::accept::{LargeObjects, Origin, RefResult, Say};
 use crate::access::{Grant, Write};
 use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
@@ -129,7 +129,7 @@ impl Hub {
             severity: Severity::Push,
             run_hooks: true,
             atomic: request.capabilities.atomic,
-            lfs_source: None,
+            large_objects: LargeObjects::Here,
             head: None,
             entry: grant.entry(PUSH),
         };

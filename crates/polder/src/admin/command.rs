@@ -7,7 +7,8 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BranchCommand, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow, UserRow,
+    AuditRow, AuditTask, BranchCommand, ImportFrom, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow,
+    UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -93,7 +94,7 @@ pub enum Command {
     RepoList,
     /// `repo import`; `visibility` is for a repository that must be made first
     RepoImport {
-        dir: PathBuf,
+        from: ImportFrom,
         #[serde(with = "text")]
         id: RepoName,
         visibility: Visibility,
@@ -131,7 +132,8 @@ impl Command {
     /// # Errors
     /// When there is no working directory, or the path is empty.
     pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
-        if let Self::RepoImport { dir, .. }
+        if let Self::RepoImport { from: ImportFrom::Directory { dir }, .. }
+        | Self::RepoImport { from: ImportFrom::Server { token_file: Some(dir), .. }, .. }
         | Self::RepoExport { dir, .. }
         | Self::Backup { dir }
         | Self::Audit { task: AuditTask::Verify { file: Some(dir) } } = &mut self

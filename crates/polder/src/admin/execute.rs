@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use polder_hub::{BackupReport, FsckOptions, Hub, ImportReport, Kind, TokenRequest};
-use polder_types::{RepoName, Visibility};
+use polder_hub::{BackupReport, FsckOptions, Hub, TokenRequest};
+use polder_types::RepoName;
 
+use super::imports::import;
 use super::{Answer, Command, FsckAnswer, Progress, branches};
 use crate::Error;
 use crate::size::show_limit;
@@ -56,8 +57,8 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         }
         Command::RepoBranches { id, what } => branches::execute(hub, &id, what).await,
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
-        Command::RepoImport { dir, id, visibility } => {
-            done(import(hub, &dir, &id, visibility, progress).await?)
+        Command::RepoImport { from, id, visibility } => {
+            done(import(hub, from, &id, visibility, progress).await?)
         }
         Command::RepoExport { id, dir } => export(hub, &id, &dir, progress).await,
         Command::QuotaSet { namespace, limit } => {
@@ -95,40 +96,6 @@ fn rows<T, Row: From<T>>(listed: Vec<T>) -> Vec<Row> {
 async fn export(hub: &Hub, id: &RepoName, dir: &Path, progress: &Progress) -> Result<Answer, Error> {
     hub.export(id, dir, progress.teller()).await?;
     done(format!("exported `{id}` to `{}`", dir.display()))
-}
-
-/// Imports, after making the repository unless it is there; a source that cannot be opened is refused
-/// before that.
-async fn import(
-    hub: &Hub,
-    dir: &Path,
-    id: &RepoName,
-    visibility: Visibility,
-    progress: &Progress,
-) -> Result<String, Error> {
-    std::fs::read_dir(dir).map_err(|error| Error::io("reading", dir, error))?;
-    if !hub.has_repo(id).await? {
-        hub.check_source(dir).await?;
-    }
-    let taken = match hub.add_repo(id, visibility).await {
-        Ok(()) => None,
-        Err(error) if error.kind() == Kind::Conflict => Some(error),
-        Err(error) => return Err(error.into()),
-    };
-    match (hub.import(dir, id, progress.teller()).await, taken) {
-        (Ok(ImportReport { refs, objects }), _) => {
-            let dir = dir.display();
-            Ok(format!("imported `{dir}` as `{id}`: {refs} refs changed, {objects} new objects"))
-        }
-        // The name was taken, but not by a repository that is there now.
-        (Err(error), Some(taken)) if error.kind() == Kind::NotFound => Err(taken.into()),
-        (Err(error), Some(_)) => Err(error.into()),
-        // Deleting it again would retire its name for ever.
-        (Err(error), None) => {
-            let made = format!("nothing was imported; the new repository `{id}` is there and empty");
-            Err(Error::caused_by(made, Error::from(error)))
-        }
-    }
 }
 
 async fn back_up(hub: &Hub, dir: &Path, progress: &Progress) -> Result<String, Error> {

@@ -70,7 +70,7 @@ async fn a_command_does_the_same_in_a_server_and_in_its_own_process() {
         Command::RepoRename { id: "ada/m".parse().unwrap(), new: "ada/n".parse().unwrap() },
         Command::RepoVisibility { id: "ada/m".parse().unwrap(), visibility: Visibility::Public },
         Command::RepoImport {
-            dir: "/nowhere/at-all".into(),
+            from: ImportFrom::Directory { dir: "/nowhere/at-all".into() },
             id: "ada/i".parse().unwrap(),
             visibility: Visibility::Public,
         },
@@ -185,7 +185,7 @@ async fn a_refused_source_leaves_no_repository_behind() {
     let source = dir.path().join("source");
     std::fs::create_dir(&source).unwrap();
     let import = Command::RepoImport {
-        dir: source.clone(),
+        from: ImportFrom::Directory { dir: source.clone() },
         id: "ada/m".parse().unwrap(),
         visibility: Visibility::Public,
     };

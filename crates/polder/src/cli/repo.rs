@@ -6,7 +6,7 @@ use clap::Subcommand;
 use polder_types::{AccountName, RepoName, Role, Visibility};
 
 use super::List;
-use crate::admin::{BranchCommand, Command};
+use crate::admin::{BranchCommand, Command, ImportFrom};
 
 /// `polder repo …`
 #[derive(Debug, Subcommand)]
@@ -78,15 +78,18 @@ pub enum Repo {
     },
     /// List the repositories
     List(List),
-    /// Copy a git repository on disk, with its LFS objects, to this hub; again updates it
+    /// Copy a git repository, with its LFS objects, to this hub; again updates it
     Import {
-        /// A bare or ordinary git repository
-        dir: PathBuf,
+        /// A bare or ordinary git repository on disk, or the https:// URL of one on any git server
+        source: String,
         /// Its name on this hub; made if missing
         id: RepoName,
         /// If the repository is made: only its members may see it
         #[arg(long)]
         private: bool,
+        /// How to ask a server
+        #[command(flatten)]
+        server: Server,
     },
     /// Write a repository as a plain bare one, with its LFS objects; again updates it
     Export {
@@ -95,6 +98,17 @@ pub enum Repo {
         /// Where to write it
         dir: PathBuf,
     },
+}
+
+/// How to ask a git server for a repository.
+#[derive(Debug, clap::Args)]
+pub struct Server {
+    /// A file with the token that the server wants, readable by the hub
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The user whose the token is, where the server wants to know
+    #[arg(long, value_name = "NAME", requires = "token_file")]
+    user: Option<String>,
 }
 
 /// Who may push to a protected branch.
@@ -144,13 +158,24 @@ impl Repo {
             Self::Delete { id } => Command::RepoDelete { id },
             Self::Rename { id, new } => Command::RepoRename { id, new },
             Self::Visibility { id, visibility } => Command::RepoVisibility { id, visibility },
-            Self::Import { dir, id, private } => {
-                Command::RepoImport { dir, id, visibility: visibility_of(private) }
+            Self::Import { source, id, private, server } => {
+                import(source, id, visibility_of(private), server)
             }
             Self::Export { id, dir } => Command::RepoExport { id, dir },
         };
         (command, false)
     }
+}
+
+/// What has `://` in it is a URL, or means to be one.
+fn import(source: String, id: RepoName, visibility: Visibility, server: Server) -> Command {
+    let Server { token_file, user } = server;
+    let from = if source.contains("://") {
+        ImportFrom::Server { url: source, user, token_file }
+    } else {
+        ImportFrom::Directory { dir: source.into() }
+    };
+    Command::RepoImport { from, id, visibility }
 }
 
 fn parse_pusher(text: &str) -> Result<Pusher, String> {

@@ -1,0 +1,154 @@
+//! Making a repository what another server's is.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use polder_blob::Scratch;
+use polder_db::Repo;
+use polder_git::client::Remote;
+use polder_git::{Command, IndexLimits, Received, Ref, Snapshot};
+use polder_types::{ObjectId, PackId, RepoName};
+use tokio::runtime::Handle;
+
+use super::exchange::HttpExchange;
+use super::{PullSource, RemoteObjects};
+use crate::accept::{LargeObjects, Quarantined, Say};
+use crate::audit::Entry;
+use crate::error::Result;
+use crate::exchange::{ImportReport, Progress, Taken, differences};
+use crate::{Error, Hub};
+
+/// Most former tips that are kept for one repository; the oldest make room.
+const KEPT_MAX: usize = 1_000;
+/// Where former tips are kept, hidden from clients.
+pub(crate) const KEPT_PREFIX: &str = "refs/polder/kept/";
+
+impl Hub {
+    /// Asks another server for the refs of a repository, as a pull would, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Hub::pull`].
+    pub async fn check_pull_source(&self, source: &PullSource) -> Result<()> {
+        let (hub, source) = (self.clone(), source.clone());
+        let work = move || {
+            let exchange = HttpExchange::new(&hub.egress, &source)?;
+            Remote::connect(&exchange)?.list_refs()?;
+            Ok(())
+        };
+        self.door.run(work).await
+    }
+
+    /// Makes a repository hold exactly the refs and HEAD of one on another server, with its LFS objects.
+    /// `refs/pr/*` and `refs/polder/*` are left alone. With `keep`, tips that are deleted or rewritten there
+    /// stay here under `refs/polder/kept/`.
+    ///
+    /// Again, only what is new is fetched; large objects that came before a failure are kept.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] and [`crate::Kind::Forbidden`] as the other server says;
+    /// [`crate::Kind::Invalid`] for a source that is refused, or cannot be taken over whole;
+    /// [`crate::Kind::Unavailable`] where trying again may help.
+    pub async fn pull(
+        &self,
+        source: &PullSource,
+        name: &RepoName,
+        keep: bool,
+        progress: Progress,
+    ) -> Result<ImportReport> {
+        let repo = self.live_repo(name).await?;
+        let (hub, source) = (self.clone(), source.clone());
+        self.door.run(move || hub.pull_blocking(&repo, &source, keep, &mut |line| progress(line))).await
+    }
+
+    pub(crate) fn pull_blocking(
+        &self,
+        repo: &Repo,
+        source: &PullSource,
+        keep: bool,
+        say: Say<'_>,
+    ) -> Result<ImportReport> {
+        if source.is_open() {
+            say("warning: the token goes over plain http, for all on the way to read");
+        }
+        let exchange = HttpExchange::new(&self.egress, source)?;
+        let remote = Remote::connect(&exchange)?;
+        let theirs = remote.list_refs()?;
+        let held = Handle::current().block_on(self.held(repo.id))?;
+        let mut commands = differences(&theirs.refs, &held.snapshot);
+        let scratch = self.store.quarantine()?;
+        let received = self.fetch_new(&remote, &theirs.refs, &held.snapshot, &commands, &scratch, say)?;
+        if keep {
+            let kept = kept(&commands, &held.snapshot, received.as_ref())?;
+            commands.extend(kept);
+        }
+        let taken = Taken {
+            head: theirs.head,
+            commands,
+            quarantined: Quarantined { received, scratch },
+            large_objects: LargeObjects::Server(Box::new(RemoteObjects::of(source)?)),
+            entry: Entry::operator("repo.import").on(repo.id, &repo.name).with("from", source.to_string()),
+        };
+        self.take_over(repo, taken, say)
+    }
+
+    /// Fetches what the new refs reach and is not here, into quarantine.
+    fn fetch_new(
+        &self,
+        remote: &Remote<'_>,
+        theirs: &[Ref],
+        ours: &Snapshot,
+        commands: &[Command],
+        scratch: &Scratch,
+        say: Say<'_>,
+    ) -> Result<Option<Received>> {
+        let is_here = |oid: &ObjectId| ours.refs().iter().any(|r| r.oid == *oid);
+        let mut wants: Vec<ObjectId> =
+            commands.iter().map(|command| command.new).filter(|new| !new.is_zero()).collect();
+        wants.sort_unstable();
+        wants.dedup();
+        wants.retain(|oid| !is_here(oid));
+        if wants.is_empty() {
+            return Ok(None);
+        }
+        let shown: Vec<ObjectId> = theirs.iter().map(|r| r.oid).collect();
+        say(&format!("fetching what {} refs reach", commands.len()));
+        // Both the server and the indexing tell how far they are, one at a time.
+        let say = RefCell::new(say);
+        let heard = |line: &str| {
+            // Not each percent of it.
+            if line.ends_with("done.") || !line.contains('%') {
+                (say.borrow_mut())(&format!("remote: {line}"));
+            }
+        };
+        let mut pack = remote.fetch(&wants, &shown, ours, Some(Box::new(heard)))?;
+        let id = PackId(self.db.next_id());
+        Ok(polder_git::index_pack(id, &mut pack, scratch.path(), &IndexLimits::IMPORT, &mut |line| {
+            (say.borrow_mut())(line);
+        })?)
+    }
+}
+
+/// The commands that keep what `commands` would lose: a deleted tip, or one that the new one does not reach.
+fn kept(commands: &[Command], ours: &Snapshot, received: Option<&Received>) -> Result<Vec<Command>> {
+    let joined = received.map(|received| ours.with_pack(Arc::clone(&received.pack)));
+    let after = joined.as_ref().unwrap_or(ours);
+    let turn = ours.generation();
+    let mut kept = Vec::new();
+    for command in commands.iter().filter(|command| !command.old.is_zero()) {
+        if command.new.is_zero() || !polder_git::is_fast_forward(after, command.old, command.new)? {
+            let below = command.name.strip_prefix("refs/").unwrap_or(&command.name);
+            let name = format!("{KEPT_PREFIX}{turn}/{below}");
+            polder_git::check_ref_name(&name).map_err(Error::invalid)?;
+            kept.push(Command { name, old: ObjectId::ZERO, new: command.old });
+        }
+    }
+    if !kept.is_empty() {
+        let mut before: Vec<&Ref> = ours.refs().iter().filter(|r| r.name.starts_with(KEPT_PREFIX)).collect();
+        let age = |r: &&Ref| r.name.get(KEPT_PREFIX.len()..)?.split('/').next()?.parse::<i64>().ok();
+        before.sort_by_key(age);
+        let over = (before.len() + kept.len()).saturating_sub(KEPT_MAX);
+        let gone = before.into_iter().take(over);
+        kept.extend(gone.map(|r| Command { name: r.name.clone(), old: r.oid, new: ObjectId::ZERO }));
+    }
+    Ok(kept)
+}

@@ -1,0 +1,14 @@
+//! Taking over a repository from another git server, once or by the clock.
+//!
+//! refs → what is new → the same quarantine, checks and transaction as a push, with the large objects fetched
+//! when the checks have said which are needed. Everything goes through the hub's [`Egress`](polder_egress::Egress):
+//! the host in the URL may be private because the operator named it; where it sends the hub may not.
+
+mod exchange;
+mod import;
+mod large_objects;
+mod object;
+mod source;
+
+pub(crate) use large_objects::RemoteObjects;
+pub use source::PullSource;

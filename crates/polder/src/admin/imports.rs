@@ -1,0 +1,100 @@
+//! Repositories in from elsewhere.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use polder_hub::{Hub, ImportReport, Kind, PullSource};
+use polder_types::{RepoName, Visibility};
+
+use serde::{Deserialize, Serialize};
+
+use super::Progress;
+use crate::Error;
+
+/// Where a repository comes from, as it was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the command line")]
+pub enum ImportFrom {
+    /// A directory of this machine.
+    Directory { dir: PathBuf },
+    /// A git server.
+    Server { url: String, user: Option<String>, token_file: Option<PathBuf> },
+}
+
+enum Source {
+    Directory(PathBuf),
+    Server(PullSource),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(dir) => dir.display().fmt(out),
+            Self::Server(source) => source.fmt(out),
+        }
+    }
+}
+
+impl Source {
+    fn parse(from: ImportFrom) -> Result<Self, Error> {
+        match from {
+            ImportFrom::Directory { dir } => {
+                std::fs::read_dir(&dir).map_err(|error| Error::io("reading", &dir, error))?;
+                Ok(Self::Directory(dir))
+            }
+            ImportFrom::Server { url, user, token_file } => {
+                Ok(Self::Server(PullSource::new(&url, user, token_file)?))
+            }
+        }
+    }
+
+    async fn check(&self, hub: &Hub) -> Result<(), Error> {
+        match self {
+            Self::Directory(dir) => Ok(hub.check_source(dir).await?),
+            Self::Server(source) => Ok(hub.check_pull_source(source).await?),
+        }
+    }
+
+    async fn take(&self, hub: &Hub, id: &RepoName, progress: &Progress) -> polder_hub::Result<ImportReport> {
+        match self {
+            Self::Directory(dir) => hub.import(dir, id, progress.teller()).await,
+            Self::Server(source) => hub.pull(source, id, false, progress.teller()).await,
+        }
+    }
+}
+
+/// Imports, after making the repository unless it is there; a source that cannot be opened is refused
+/// before that.
+pub(super) async fn import(
+    hub: &Hub,
+    from: ImportFrom,
+    id: &RepoName,
+    visibility: Visibility,
+    progress: &Progress,
+) -> Result<String, Error> {
+    let source = Source::parse(from)?;
+    if !hub.has_repo(id).await? {
+        source.check(hub).await?;
+    }
+    let taken = match hub.add_repo(id, visibility).await {
+        Ok(()) => None,
+        Err(error) if error.kind() == Kind::Conflict => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    match (source.take(hub, id, progress).await, taken) {
+        (Ok(ImportReport { refs, objects }), _) => {
+            Ok(format!("imported `{source}` as `{id}`: {refs} refs changed, {objects} new objects"))
+        }
+        // The name was taken, but not by a repository that is there now.
+        (Err(error), Some(taken)) if error.kind() == Kind::NotFound && !hub.has_repo(id).await? => {
+            Err(taken.into())
+        }
+        (Err(error), Some(_)) => Err(error.into()),
+        // Deleting it again would retire its name for ever.
+        (Err(error), None) => {
+            let made = format!("nothing was imported; the new repository `{id}` is there and empty");
+            Err(Error::caused_by(made, Error::from(error)))
+        }
+    }
+}
