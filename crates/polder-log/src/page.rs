@@ -1,6 +1,6 @@
 //! Pages: what a source answers to `GET …/events`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polder_types::Sha256;
 
@@ -105,19 +105,12 @@ impl EventsPage {
         Ok(Self { first, checkpoint: note.to_owned(), proof, leaves, bodies })
     }
 
-    /// The bodies by their hashes, if each is the body of one of the leaves, by hash and length, and is
-    /// there once.
+    /// The bodies by their hashes, if each is that of one of the leaves. Its length is the origin's word,
+    /// not the source's, and checked with the other fields of the leaf.
     pub(crate) fn bodies_by_hash(&self) -> Option<BTreeMap<Sha256, &[u8]>> {
-        let wanted: BTreeMap<Sha256, u32> =
-            self.leaves.iter().map(|leaf| (leaf.body_sha256, leaf.body_len)).collect();
-        let mut found = BTreeMap::new();
-        for body in &self.bodies {
-            let hash = sha256(&[body]);
-            let length = u32::try_from(body.len()).ok()?;
-            if wanted.get(&hash) != Some(&length) || found.insert(hash, body.as_slice()).is_some() {
-                return None;
-            }
-        }
-        Some(found)
+        let wanted: BTreeSet<Sha256> = self.leaves.iter().map(|leaf| leaf.body_sha256).collect();
+        let found = self.bodies.iter().map(|body| (sha256(&[body]), body.as_slice()));
+        let found: BTreeMap<Sha256, &[u8]> = found.collect();
+        found.keys().all(|hash| wanted.contains(hash)).then_some(found)
     }
 }

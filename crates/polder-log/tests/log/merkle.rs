@@ -1,5 +1,4 @@
 //! The tree against another implementation of RFC 6962, at every size up to some.
-#![cfg(test)]
 
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use polder_log::{Frontier, Node, Plan, TileId, Tiles, consistency_roots, inclusion_root, leaf_hash};
