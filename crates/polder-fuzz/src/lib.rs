@@ -9,6 +9,9 @@ mod commands;
 mod fetch_requests;
 mod gzip_bodies;
 mod hand_made;
+mod log_bodies;
+mod log_notes;
+mod log_pages;
 mod pack_intake;
 mod pkt_line;
 mod pointers;
@@ -21,10 +24,13 @@ pub use hand_made::{Pack, object_id};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its folder in the corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("commands", commands::run),
     ("fetch_requests", fetch_requests::run),
     ("gzip_bodies", gzip_bodies::run),
+    ("log_bodies", log_bodies::run),
+    ("log_notes", log_notes::run),
+    ("log_pages", log_pages::run),
     ("pack_intake", pack_intake::run),
     ("pkt_line", pkt_line::run),
     ("pointers", pointers::run),
