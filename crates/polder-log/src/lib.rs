@@ -6,12 +6,15 @@
 //! * A hub writes a [`Statement`], seals it to a [`Body`] and appends the body's [`Leaf`] to its tree, of
 //!   which it keeps a [`Frontier`] and [`Tiles`]; it signs the root as a [`Checkpoint`].
 //! * A source answers with an [`EventsPage`] whose path a [`Plan`] makes from tiles.
+//! * A [`BodyProof`] shows that one body is in a signed log, a [`CloneProof`] what all refs of a repository are.
 //! * A follower keeps a [`Cursor`]; [`Cursor::advance`] gives events that the origin has signed, or says who
 //!   is to blame. [`HubKeys`] and [`NamespaceChain`] follow the keys.
 //! * [`RefMap`], [`ObjectsManifest`] and [`SnapshotRow`]s are files that bodies name by their hashes.
 mod body;
+mod body_proof;
 mod cbor;
 mod checkpoint;
+mod clone_proof;
 mod contents;
 mod cursor;
 mod data;
@@ -36,8 +39,10 @@ mod snapshot;
 mod tile;
 
 pub use body::{BODY_BYTES_MAX, Body, BodySignature, Statement};
+pub use body_proof::{BODY_PROOF_BYTES_MAX, BodyProof};
 pub use cbor::Value;
 pub use checkpoint::Checkpoint;
+pub use clone_proof::{CLONE_PROOF_BYTES_MAX, CloneProof, SignedRepo};
 pub use contents::{
     Meta, NAME_BYTES_MAX, OBJECTS_BYTES_MAX, ObjectEntry, Objects, REASON_BYTES_MAX, REFS_BYTES_MAX,
     RefChange, State, TAGS_MAX,

@@ -6,4 +6,5 @@ mod cursor;
 mod keys;
 mod kit;
 mod merkle;
+mod proofs;
 mod vectors;
