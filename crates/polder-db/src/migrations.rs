@@ -18,6 +18,7 @@ pub(crate) const MAIN: Steps = &[
     (3, "lfs", include_str!("../migrations/0003_lfs.sql")),
     (4, "audit and quotas", include_str!("../migrations/0004_audit_and_quotas.sql")),
     (5, "chunks", include_str!("../migrations/0005_chunks.sql")),
+    (6, "log", include_str!("../migrations/0006_log.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -118,7 +118,7 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, meta, push, quota,
+        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, log, meta, push, quota,
         recent_tips, repos, snapshots, tokens, upkeep, uploads,
     };
 
@@ -146,11 +146,11 @@ mod tests {
     #[tokio::test]
     async fn every_statement_prepares() {
         let home = contract::Home::open().await;
-        let every = FILES.iter().chain(repos::EVERY).chain(push::EVERY).copied().flatten();
+        let every = FILES.iter().chain(repos::EVERY).chain(push::EVERY).chain(log::EVERY).copied().flatten();
         for statement in every {
             home.db.prepare((*statement).into()).await.expect(statement);
         }
-        for template in LISTS.iter().chain(push::TEMPLATES).copied().flatten() {
+        for template in LISTS.iter().chain(push::TEMPLATES).chain(log::TEMPLATES).copied().flatten() {
             for rows in [1, 2, ROWS_PER_STATEMENT_MAX] {
                 home.db.prepare(template.statement(rows)).await.expect(template.head);
             }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use polder_types::Sha256;
+
 use crate::error::{Error, Result, malformed};
+use crate::hash::sha256;
 
 /// Longest origin, in bytes: a host name and a port.
 pub const ORIGIN_BYTES_MAX: usize = 253 + 6;
@@ -32,6 +35,11 @@ impl Origin {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// By which mirrors name the hub in URLs: the hash of the text.
+    pub fn sha256(&self) -> Sha256 {
+        sha256(&[self.0.as_bytes()])
     }
 }
 

@@ -9,6 +9,7 @@ mod commit;
 mod dump;
 mod jobs;
 mod locks;
+mod log;
 mod names;
 mod outbox;
 mod protection;

@@ -23,6 +23,8 @@ pub(super) struct Table {
 const PAGE: i64 = 500;
 /// Fewer, because each may have a pack in it.
 const PACK_PAGE: i64 = 64;
+/// Fewer still, because each may have some megabytes.
+const FILE_PAGE: i64 = 4;
 
 macro_rules! tables {
     ($($name:literal, $page:ident: $($key:ident $key_kind:ident),+; $($column:ident $kind:ident),* .)*) => {
@@ -62,6 +64,17 @@ tables! {
     "audit", PAGE: id Int; time Int, actor Text, account Int, account_name Text, token Int, address Text, action Text,
         repo Int, repo_name Text, result Text, request Text, detail Text, chain_index Int, chain_hash Text.
     "audit_head", PAGE: id Int; last_index Int, last_hash Text, gone_index Int, gone_hash Text.
+    "log", PAGE: id Int; origin Text, origin_sha256 Bytes, epoch Int, own Bool, vkey Text, version Int, size Int,
+        root Bytes, peaks Bytes, checkpoint Text, checkpoint_size Int, min_index Int, fact_seq Int, appended_at Int,
+        holder Int, lease_until Int, fence Int, created_at Int.
+    "log_tile", PACK_PAGE: log Int, level Int, idx Int; data Bytes.
+    "log_body", PAGE: sha256 Bytes; body Bytes.
+    "log_head", PAGE: log Int, rid Bytes; idx Int, leaf Bytes.
+    "ns_op", PAGE: log Int, nsid Bytes, seq Int, idx Int; body_sha256 Bytes.
+    "log_file", FILE_PAGE: log Int, owner Bytes, sha256 Bytes; kind Text, idx Int, data Bytes.
+    "published", PAGE: repo Int; rid Bytes, rseq Int, prev Bytes, gen Int, state Text, path Text, refs_sha256 Bytes,
+        open_since Int.
+    "published_ns", PAGE: account Int; nsid Bytes, seq Int, head Bytes.
 }
 
 /// Tables that no backup holds: what is under way when it is made begins anew after a restore.

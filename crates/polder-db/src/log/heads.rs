@@ -1,0 +1,72 @@
+//! The newest event of every repository and namespace, and the operations of a namespace.
+
+use bytes::Bytes;
+use polder_log::Leaf;
+use polder_types::Sha256;
+
+use super::{damaged, unsigned};
+use crate::row::{Row, each};
+use crate::sql::statements;
+use crate::value::args;
+use crate::{Db, Result};
+
+statements! {
+    HEAD = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid = $2";
+    HEADS_AFTER = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid > $2 ORDER BY rid LIMIT $3";
+    OPS = "SELECT idx, body_sha256 FROM ns_op WHERE log = $1 AND nsid = $2 ORDER BY seq, idx LIMIT $3";
+}
+
+/// Most operations of a namespace that are read.
+const OPS_MAX: i64 = 1_000;
+
+/// The newest leaf of a repository, or of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogHeadRow {
+    /// The repository, or the namespace.
+    pub rid: Sha256,
+    /// Where the leaf is in the log.
+    pub index: u64,
+    /// The leaf.
+    pub leaf: Leaf,
+}
+
+impl LogHeadRow {
+    fn from_row(row: &Row) -> Result<Self> {
+        let leaf: Vec<u8> = row.read(2)?;
+        let leaf = Leaf::decode(&leaf).map_err(|error| damaged("a leaf", error))?;
+        Ok(Self { rid: row.sha256(0)?, index: unsigned(row, 1)?, leaf })
+    }
+}
+
+impl Db {
+    /// The newest leaf of a repository or namespace in a log.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn log_head(&self, log: i64, rid: Sha256) -> Result<Option<LogHeadRow>> {
+        self.row(HEAD, args![log, rid]).await?.map(|row| LogHeadRow::from_row(&row)).transpose()
+    }
+
+    /// The newest leaves of a log's repositories and namespaces by their ids, at most `limit` after `after`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list_log_heads(
+        &self,
+        log: i64,
+        after: Option<Sha256>,
+        limit: i64,
+    ) -> Result<Vec<LogHeadRow>> {
+        let after = after.map_or(Bytes::new(), |rid| Bytes::copy_from_slice(rid.as_bytes()));
+        each(&self.rows(HEADS_AFTER, args![log, after, limit]).await?, LogHeadRow::from_row)
+    }
+
+    /// The operations of a namespace, its creation first, as index and body.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn namespace_ops(&self, log: i64, nsid: Sha256) -> Result<Vec<(u64, Sha256)>> {
+        let rows = self.rows(OPS, args![log, nsid, OPS_MAX]).await?;
+        each(&rows, |row| Ok((unsigned(row, 0)?, row.sha256(1)?)))
+    }
+}
