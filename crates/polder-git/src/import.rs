@@ -1,5 +1,6 @@
 //! Reading a repository on disk that other programs made.
 
+mod clone;
 mod config;
 mod layout;
 mod loose;
@@ -10,6 +11,8 @@ mod send;
 
 use std::path::{Path, PathBuf};
 
+pub use clone::{LocalClone, open_clone};
+use polder_types::ObjectId;
 pub use send::write_import_pack;
 
 use crate::{Error, Result, Snapshot};
@@ -40,6 +43,25 @@ pub struct Source {
 /// repository, or is shallow, partial (promisor), of the reftable or SHA-256 format, or of an unknown one;
 /// [`Error::Corrupt`] or [`Error::Io`] if it cannot be read.
 pub fn open_source(dir: &Path, scratch: &Path) -> Result<Source> {
+    open(dir, scratch, Notes::LeftOut).map(|opened| opened.source)
+}
+
+/// What becomes of an ordinary repository's notes about others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notes {
+    LeftOut,
+    Kept,
+}
+
+struct Opened {
+    source: Source,
+    is_bare: bool,
+    origin_url: Option<String>,
+    /// What is checked out, or would be.
+    head: Option<ObjectId>,
+}
+
+fn open(dir: &Path, scratch: &Path, notes: Notes) -> Result<Opened> {
     let layout = layout::find(dir)?;
     let config = config::read(&layout)?;
     if std::fs::metadata(layout.common_dir.join("shallow")).is_ok_and(|file| file.len() > 0) {
@@ -51,7 +73,8 @@ pub fn open_source(dir: &Path, scratch: &Path) -> Result<Source> {
     let mut warnings = Vec::new();
     // Refs before objects: what is pushed there meanwhile is then not seen at all, never half.
     let mut ref_files = refs::read_files(&layout, &mut warnings)?;
-    if !config.is_bare.unwrap_or_else(|| layout.looks_bare()) {
+    let is_bare = config.is_bare.unwrap_or_else(|| layout.looks_bare());
+    if !is_bare && notes == Notes::LeftOut {
         ref_files.leave_out_bookkeeping(&mut warnings);
     }
     let packs = objects::open_all(&layout, scratch, &mut warnings)?;
@@ -62,7 +85,8 @@ pub fn open_source(dir: &Path, scratch: &Path) -> Result<Source> {
     let snapshot =
         Snapshot::new(0, found.head, found.refs, packs).with_object_bytes_max(SOURCE_OBJECT_BYTES_MAX);
     let lfs_objects = config.lfs_storage.unwrap_or_else(|| layout.common_dir.join("lfs")).join("objects");
-    Ok(Source { snapshot, lfs_objects, warnings })
+    let source = Source { snapshot, lfs_objects, warnings };
+    Ok(Opened { source, is_bare, origin_url: config.origin_url, head: ref_files.head_commit() })
 }
 
 /// Reads a small file; `None` if there is none.

@@ -50,7 +50,7 @@ pub use file::read_file;
 pub use filter::Filter;
 pub use gunzip::{Gunzip, gunzip};
 pub use id_set::{IdHasher, IdMap, IdSet, IdState};
-pub use import::{Source, open_source, write_import_pack};
+pub use import::{LocalClone, Source, open_clone, open_source, write_import_pack};
 pub use object::{Object, ObjectKind};
 pub use pack::Pack;
 pub use pack_writer::{PackOptions, PackSummary, write_pack};

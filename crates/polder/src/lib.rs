@@ -21,6 +21,7 @@ mod output;
 mod program;
 mod serve;
 mod size;
+mod verify;
 
 pub use error::Error;
 pub use program::main;

@@ -9,18 +9,18 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use crate::admin::{self, Answer, Command, Line};
-use crate::cli::{Cli, Invocation, Serve};
+use crate::cli::{self, Cli, Invocation, Serve};
 use crate::config::{Config, Environment};
 use crate::options::hub_options;
-use crate::{Error, demo, failpoint, logging, output, serve};
+use crate::{Error, demo, failpoint, logging, output, serve, verify};
 
 /// How long the last blocking work gets when everything else has ended.
 const LAST_WORK_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the program on the arguments and environment of this process.
 ///
-/// Exit code 0: done. 1: it failed, and `error: …` on standard error says why; or `fsck` found
-/// something. 2: the command line is wrong.
+/// Exit code 0: done. 1: it failed, and `error: …` on standard error says why; or `fsck` or
+/// `verify` found something. 2: the command line is wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -48,7 +48,7 @@ fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
     let invocation = Invocation::from(cli.action);
     let flags = match &invocation {
         Invocation::Serve(flags) | Invocation::Demo(flags) => flags.clone(),
-        Invocation::Admin { .. } | Invocation::Restore(_) => Serve::default(),
+        Invocation::Admin { .. } | Invocation::Restore(_) | Invocation::Verify(_) => Serve::default(),
     };
     let config = Config::load(&cli.common, &flags, environment)?;
     let level = if matches!(invocation, Invocation::Serve(_)) { "info" } else { "warn" };
@@ -62,6 +62,7 @@ fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
         match invocation {
             Invocation::Serve(_) => Box::pin(serve::serve(config)).await.map(|()| ExitCode::SUCCESS),
             Invocation::Demo(_) => Box::pin(demo::demo(config)).await.map(|()| ExitCode::SUCCESS),
+            Invocation::Verify(flags) => Box::pin(verify_clone(flags)).await,
             Invocation::Restore(dir) => restore(&config, &dir).await,
             Invocation::Admin { command, json } => command_line(&config, command, json).await,
         }
@@ -86,6 +87,16 @@ async fn command_line(config: &Config, command: Command, json: bool) -> Result<E
         Answer::AuditVerified(report) if report.problem.is_some() => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
+}
+
+async fn verify_clone(flags: cli::Verify) -> Result<ExitCode, Error> {
+    let json = flags.list.json;
+    let report = verify::run(flags).await?;
+    let mut stdout = io::stdout().lock();
+    report
+        .write(&mut stdout, json)
+        .map_err(|error| Error::caused_by("cannot write to standard output", error))?;
+    Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn restore(config: &Config, dir: &Path) -> Result<ExitCode, Error> {

@@ -19,6 +19,8 @@ const FORMAT_MAX: i64 = 1;
 pub(super) struct Config {
     /// Where git-lfs keeps its files, if not in `lfs`.
     pub(super) lfs_storage: Option<PathBuf>,
+    /// Where it was cloned from.
+    pub(super) origin_url: Option<String>,
     /// Whether it has no working tree, if it says so.
     pub(super) is_bare: Option<bool>,
 }
@@ -46,9 +48,11 @@ pub(super) fn read(layout: &Layout) -> Result<Config> {
     }
     check_extensions(&file, &shown)?;
     check_promisors(&file, &shown)?;
-    let storage = file.string("lfs.storage").and_then(|value| String::from_utf8(value.into()).ok());
+    let text = |key: &str| file.string(key).and_then(|value| String::from_utf8(value.into()).ok());
+    let storage = text("lfs.storage");
     Ok(Config {
         lfs_storage: storage.filter(|text| !text.is_empty()).map(|text| layout.common_dir.join(text)),
+        origin_url: text("remote.origin.url"),
         is_bare: file.boolean("core.bare").ok().flatten(),
     })
 }

@@ -50,6 +50,14 @@ pub(super) struct RefFiles {
 }
 
 impl RefFiles {
+    /// What `HEAD` leads to.
+    pub(super) fn head_commit(&self) -> Option<ObjectId> {
+        match self.head.as_ref()? {
+            Value::Direct(oid) => Some(*oid),
+            Value::Symbolic(name) => resolve(&self.values, name),
+        }
+    }
+
     /// Drops what a repository with a working tree notes for itself: where the branches of others were,
     /// and stashed work. A symbolic ref to one of them is still a ref.
     pub(super) fn leave_out_bookkeeping(&mut self, warnings: &mut Vec<String>) {

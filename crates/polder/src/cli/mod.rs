@@ -11,6 +11,7 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use polder_log::VerifierKey;
 
 pub use self::accounts::{Org, Token, User};
 pub use self::audit::{Audit, AuditAction};
@@ -75,6 +76,8 @@ pub enum Action {
     Restore(Place),
     /// Check that everything stored is present and intact; exit 1 and a list if not
     Fsck(Fsck),
+    /// Check a clone from anywhere against what its hub signed; exit 1 and a list if it is not that
+    Verify(Verify),
     /// Run a hub with sample repositories in a temporary data directory
     Demo(Serve),
 }
@@ -120,6 +123,29 @@ pub struct Fsck {
     pub list: List,
 }
 
+/// Flags of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// The clone
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The key of the hub where the repository is at home, from someone you trust
+    #[arg(long, value_name = "VKEY")]
+    pub key: VerifierKey,
+    /// A file with the proof, instead of asking for it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "write_proof"])]
+    pub proof: Option<PathBuf>,
+    /// Whom to ask for the proof: the repository's URL at its hub or any mirror [default: the clone's own remote]
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// Keep the proof, to check without a network later
+    #[arg(long, value_name = "FILE")]
+    pub write_proof: Option<PathBuf>,
+    /// How to list
+    #[command(flatten)]
+    pub list: List,
+}
+
 /// What a parsed command line asks for.
 #[derive(Debug)]
 pub enum Invocation {
@@ -127,6 +153,8 @@ pub enum Invocation {
     Serve(Serve),
     /// Run the demo.
     Demo(Serve),
+    /// Check a clone, in this process.
+    Verify(Verify),
     /// Make a data directory out of a backup, in this process.
     Restore(PathBuf),
     /// Run one command, here or in the server that owns the data directory.
@@ -151,6 +179,7 @@ impl From<Action> for Invocation {
             Action::Audit(audit) => audit.command(),
             Action::Backup(Place { dir }) => (Command::Backup { dir }, false),
             Action::Restore(Place { dir }) => return Self::Restore(dir),
+            Action::Verify(verify) => return Self::Verify(verify),
             Action::Fsck(Fsck { accept_database: true, .. }) => (Command::AcceptDatabase, false),
             Action::Fsck(Fsck { deep, list, .. }) => (Command::Fsck { deep }, list.json),
         };

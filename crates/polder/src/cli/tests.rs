@@ -64,6 +64,7 @@ fn every_command_of_the_contract_parses_with_data_and_config_on_either_side() {
         "restore ./dir",
         "fsck --accept-database",
         "fsck --deep --json",
+        "verify ./dir --key PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW --proof ./proof --json",
         "demo",
         "demo --listen 127.0.0.1:0",
     ] {
@@ -104,6 +105,8 @@ fn what_is_not_in_the_contract_is_refused() {
         "repo protect acme/m main --push read",
         "repo protect acme/m main --push a/b",
         "fsck everything",
+        "verify ./dir",
+        "verify ./dir --key PeterNeumann",
     ] {
         assert!(parse(words).is_err(), "{words}");
     }
