@@ -51,7 +51,8 @@ const UPLOAD: &[(&str, After)] = &[
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Hit in `backup.rs`, `upgrade.rs`, `git_lfs/multipart.rs` and `polder-blob/src/tests/crash.rs`.
+/// Hit in `backup.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs` and
+/// `polder-hub/src/tests/transfer/crash.rs`.
 const ELSEWHERE: &[&str] = &[
     "backup.before_manifest",
     "db.migrated",
@@ -60,6 +61,10 @@ const ELSEWHERE: &[&str] = &[
     "lfs.upload_forgotten",
     "list.fsynced",
     "list.renamed",
+    "transfer.saved",
+    "transfer.whole",
+    "transfer.linked",
+    "transfer.published",
 ];
 
 struct Place {

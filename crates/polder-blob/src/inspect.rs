@@ -111,8 +111,11 @@ fn visit_one(path: &Path, kind: FileKind, visit: &mut dyn FnMut(StoredFile) -> R
         Err(error) => return Err(failed("look at", path)(error)),
     };
     let kind = if metadata.is_file() { kind } else { FileKind::Stranger };
-    let millis = metadata.ctime().saturating_mul(1000).saturating_add(metadata.ctime_nsec() / 1_000_000);
-    visit(StoredFile { kind, path: path.to_owned(), size_bytes: metadata.len(), changed: UnixMillis(millis) })
+    visit(StoredFile { kind, path: path.to_owned(), size_bytes: metadata.len(), changed: changed(&metadata) })
+}
+
+pub(crate) fn changed(metadata: &fs::Metadata) -> UnixMillis {
+    UnixMillis(metadata.ctime().saturating_mul(1000).saturating_add(metadata.ctime_nsec() / 1_000_000))
 }
 
 /// One directory's names; one shard of a store with 100 million objects has 400,000.

@@ -6,7 +6,8 @@
 //! neither rows nor users: it is told ids, and what it does not know it moves aside, never deletes.
 //!
 //! [`Store`] is the whole crate; [`Stage`] receives one large object and lists its chunks, [`PartStage`] one part of one that
-//! comes in parts (kept apart until the whole is put together), [`Scratch`] is a directory for
+//! comes in parts (kept apart until the whole is put together), [`Transfer`] is one that comes from elsewhere
+//! in any order, [`Scratch`] is a directory for
 //! work in progress. Every call blocks.
 
 mod disk;
@@ -25,6 +26,7 @@ mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use disk::Disk;
 pub use error::{Error, Result};
@@ -36,3 +38,4 @@ pub use scratch::Scratch;
 pub use stage::{Stage, Staged};
 pub use store::{BlobFile, Store};
 pub use sweep::{SweepReport, SweepRules};
+pub use transfer::Transfer;

@@ -9,6 +9,7 @@ pub(crate) const PACKS: &str = "packs";
 pub(crate) const QUARANTINE: &str = "quarantine";
 pub(crate) const LOST: &str = "lost";
 pub(crate) const UPLOADS: &str = "uploads";
+pub(crate) const TRANSFERS: &str = "transfers";
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const NODES: &str = "nodes";
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polder_types::{BlobId, PackId, PartId, Sha256, UploadId};
+use polder_types::{BlobId, PackId, PartId, Sha256, UnixMillis, UploadId};
 use polder_xet::Cut;
 
 use crate::disk::Disk;
@@ -16,6 +16,7 @@ use crate::parts::PartStage;
 use crate::scratch::Scratch;
 use crate::stage::Stage;
 use crate::sweep::{SweepReport, SweepRules};
+use crate::transfer::Transfer;
 
 /// Where packs and large objects live. Cheap to clone; every call blocks.
 ///
@@ -143,6 +144,34 @@ impl Store {
     pub fn uploads(&self) -> Result<Vec<UploadId>> {
         let Self::Disk(disk) = self;
         disk.inner.uploads()
+    }
+
+    /// Opens or begins the transfer of an object of `size_bytes` bytes from elsewhere. `key` names it: letters,
+    /// digits and hyphens. `None` when someone has it open.
+    ///
+    /// # Errors
+    /// As [`Store::quarantine`].
+    pub fn open_transfer(&self, key: &str, size_bytes: u64) -> Result<Option<Transfer>> {
+        let Self::Disk(disk) = self;
+        disk.inner.open_transfer(key, size_bytes)
+    }
+
+    /// Keys of transfers that are not whole yet, and when each last went on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn transfers(&self) -> Result<Vec<(String, UnixMillis)>> {
+        let Self::Disk(disk) = self;
+        disk.inner.transfers()
+    }
+
+    /// Removes a transfer that nobody has open; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn remove_transfer(&self, key: &str) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_transfer(key)
     }
 
     /// Makes a pack and its index, files in a [`Scratch`] of this store, durable under `id`: when this

@@ -18,6 +18,8 @@ macro_rules! is_public {
     };
 }
 
+pub(crate) use is_public;
+
 statements! {
     LIVE_BLOB = "SELECT id, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE sha256 = $1 AND state = 'live'";
     INSERT_BLOB = "INSERT INTO blob (id, sha256, size, xet, state, created_at) VALUES ($1, $2, $3, $4, 'live', $5) \

@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::logins::Logins;
 use crate::snapshots::Snapshots;
 use crate::storage::{Shared, Storage};
+use crate::transfer::Transfers;
 
 /// What a hub is opened with.
 #[derive(Debug, Clone)]
@@ -90,6 +91,8 @@ pub struct Inner {
     pub(crate) assemblies: Door,
     /// Uploads being put together.
     pub(crate) completing: Mutex<HashSet<UploadId>>,
+    /// Large objects on their way from elsewhere.
+    pub(crate) transfers: Transfers,
     pub(crate) snapshots: Snapshots,
     pub(crate) names: Fresh<NameKey, Option<NameState>>,
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
@@ -154,6 +157,7 @@ impl Hub {
             leaf: Door::new(LEAF_TASKS_MAX),
             assemblies: Door::new(ASSEMBLIES_MAX),
             completing: Mutex::default(),
+            transfers: Transfers::default(),
             snapshots: Snapshots::new(is_shared),
             names: Fresh::new(ROWS_HELD_MAX, is_shared),
             tokens: Fresh::new(ROWS_HELD_MAX, is_shared),

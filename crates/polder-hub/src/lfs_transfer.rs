@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_blob::{Stage, Staged};
-use polder_db::{Account, Blob, NameState, Repo};
+use polder_db::{Account, Blob, Db, NameState, Repo};
 use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpoint};
+
+use polder_xet::Cut;
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
@@ -239,7 +241,22 @@ impl Hub {
         let (id, cut) = (BlobId(self.db.next_id()), staged.cut().clone());
         self.leaf.run(move || Ok(staged.publish(id)?)).await?;
         failpoint::hit("lfs.published");
-        let published = db.publish_blob(id, sha256, size_bytes, repo, Some(cut)).await;
+        let blob = self.record_blob(&db, id, (sha256, size_bytes), repo, Some(cut)).await;
+        failpoint::hit("lfs.linked");
+        blob
+    }
+
+    /// Makes the row of an object whose bytes are durable, and links it; takes its files back if the row is
+    /// not made.
+    pub(crate) async fn record_blob(
+        &self,
+        db: &Db,
+        id: BlobId,
+        (sha256, size_bytes): (Sha256, i64),
+        repo: RepoId,
+        cut: Option<Cut>,
+    ) -> Result<Blob> {
+        let published = db.publish_blob(id, sha256, size_bytes, repo, cut).await;
         let keep = match &published {
             Ok(blob) => blob.id == id,
             Err(error) => may_have_committed(error),
@@ -247,7 +264,6 @@ impl Hub {
         if !keep && let Err(error) = in_place(|| self.store.remove_blob(id)) {
             tracing::warn!(%id, %error, "a blob file without a row stays for the sweep");
         }
-        failpoint::hit("lfs.linked");
         Ok(published?)
     }
 }

@@ -48,6 +48,7 @@ mod signed_url;
 mod snapshots;
 mod storage;
 mod sweep;
+mod transfer;
 
 pub use access::{Credentials, Grant, Principal, Read, Write};
 pub use accounts::TokenRequest;
@@ -77,6 +78,10 @@ pub use quota::{Hold, QuotaSummary};
 pub use repos::RepoSummary;
 pub use secret::Secret;
 pub use storage::Shared;
+pub use transfer::{
+    Arrival, Arriving, Fetched, Liar, ObjectSource, Rate, SourceError, SourceFuture, TransferOptions,
+    TransferProgress, Wanted,
+};
 
 #[cfg(test)]
 mod tests;

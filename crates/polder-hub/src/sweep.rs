@@ -43,6 +43,7 @@ impl Hub {
         let (packs, blobs) = self.remove_condemned().await?;
         self.move_unknown(packs, blobs).await?;
         self.sweep_uploads().await?;
+        self.sweep_transfers().await?;
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;
         for job in jobs {

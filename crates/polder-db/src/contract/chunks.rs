@@ -72,3 +72,31 @@ async fn a_damaged_object_gives_way_to_a_sound_one() {
     assert!(matches!(rows[0].state, RowState::Condemned(_)) && rows[1].state == RowState::Live);
     assert!(home.db.damaged_blobs(10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn objects_that_share_chunks_are_found_among_those_that_may_be_used() {
+    let home = Home::open().await;
+    let (a, b) = (home.repo("acme/a").await.id, home.repo("acme/b").await.id);
+    let keys = |ns: &[u8]| ns.iter().map(|n| ChunkHash::new([*n; 32])).collect::<Vec<_>>();
+    let with = |n: u8, ns: &[u8]| Some(Cut { file_hash: FileHash::new([n; 32]), key_chunks: keys(ns) });
+    let two = home.blob(a, sha(1), with(1, &[1, 2, 9])).await;
+    let three = home.blob(a, sha(2), with(2, &[1, 2, 3])).await;
+    home.blob(a, sha(3), with(3, &[8])).await;
+    let hidden = home.blob(b, sha(4), with(4, &[1, 2, 3])).await;
+    home.db.set_visibility(b, polder_types::Visibility::Private, None).await.unwrap();
+
+    let found = async |repo, oid, ns: &[u8]| {
+        let found = home.db.sharing_blobs(repo, oid, &keys(ns), 10).await.unwrap();
+        found.into_iter().map(|blob| blob.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(a, sha(7), &[1, 2, 3]).await, [three, two], "most in common first");
+    assert_eq!(found(b, sha(7), &[1, 2, 3]).await, [three, hidden, two], "its own may be used");
+    assert_eq!(found(a, sha(2), &[1, 2, 3]).await, [two], "not itself");
+    assert_eq!(found(a, sha(7), &[]).await, []);
+
+    let reusable = async |repo, oid| home.db.reusable_blob(repo, oid).await.unwrap().map(|blob| blob.id);
+    assert_eq!((reusable(b, sha(1)).await, reusable(a, sha(4)).await), (Some(two), None));
+    assert_eq!((reusable(b, sha(4)).await, reusable(a, sha(9)).await), (Some(hidden), None));
+    let lineage = home.db.lineage(a, 2).await.unwrap();
+    assert_eq!((lineage.len(), lineage.iter().any(|blob| blob.id == hidden)), (2, false));
+}

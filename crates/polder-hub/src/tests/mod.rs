@@ -11,6 +11,7 @@ mod multipart;
 mod nodes;
 mod public_objects;
 mod recent_tips;
+mod transfer;
 mod upkeep;
 
 use std::path::Path;

@@ -1,0 +1,129 @@
+//! Reading an object while it comes: for mirrors that fetch an object when someone first asks for it.
+
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use polder_types::Sha256;
+use tokio::sync::watch;
+
+use super::plan::UNIT_BYTES_MAX;
+use super::run::Run;
+use super::source::ObjectSource;
+use super::state::{Ending, Shared};
+use super::{TransferOptions, TransferProgress, Wanted};
+use crate::Hub;
+use crate::blocking::in_place;
+use crate::error::{Error, Result};
+use crate::lfs_transfer::OpenBlob;
+
+/// Most bytes that one read answers.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// An object that is here or on its way.
+#[derive(Debug)]
+pub enum Arriving {
+    /// It is here.
+    Here(OpenBlob),
+    /// It can be read as it comes.
+    Coming(Arrival),
+}
+
+/// An object on its way. It comes whether or not anyone reads along.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    shared: Arc<Shared>,
+    oid: Sha256,
+}
+
+impl Hub {
+    /// Opens an object, or begins to fetch it; whoever asks meanwhile reads along.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch_object`], before anything can be read.
+    pub async fn open_or_fetch(
+        &self,
+        wanted: Wanted,
+        sources: Vec<Arc<dyn ObjectSource>>,
+        options: TransferOptions,
+    ) -> Result<Arriving> {
+        if self.link_if_here(&wanted).await?.is_some() {
+            return Ok(Arriving::Here(self.open_linked(wanted.repo, wanted.oid).await?));
+        }
+        if let Some(shared) = self.transfers.find(&wanted.key()) {
+            return Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid }));
+        }
+        let run = self.begin_transfer(wanted).await?;
+        let arrival = Arrival { shared: Arc::clone(run.shared()), oid: wanted.oid };
+        tokio::spawn(bring(run, sources, options, wanted.oid));
+        Ok(Arriving::Coming(arrival))
+    }
+}
+
+/// Those who read along are told by the transfer itself how it ended.
+async fn bring(run: Run, sources: Vec<Arc<dyn ObjectSource>>, options: TransferOptions, oid: Sha256) {
+    if let Err(error) = run.finish(sources, options).await {
+        tracing::warn!(object = %oid, error = %error.chain(), "an object that someone reads did not arrive");
+    }
+}
+
+impl Arrival {
+    /// Its length in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared.size_bytes
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> TransferProgress {
+        self.shared.progress()
+    }
+
+    /// The next bytes of a stream from `at` to before `end`, once they are here; empty at its end.
+    ///
+    /// The last 8 MiB of a stream are held back until the SHA-256 of the whole is right, so that nobody ends up
+    /// with all of something that proves to be wrong.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unavailable`] when the object does not arrive: the stream must be cut.
+    pub async fn read(&self, at: u64, end: u64) -> Result<Bytes> {
+        let end = end.min(self.shared.size_bytes);
+        let held_back = end.saturating_sub(UNIT_BYTES_MAX);
+        let (mut changed, mut ending) = (self.shared.watch(), self.shared.ending.subscribe());
+        if at >= end {
+            return Ok(Bytes::new());
+        }
+        loop {
+            changed.borrow_and_update();
+            let now = *ending.borrow_and_update();
+            let to = match now {
+                Ending::Whole => end,
+                Ending::UnderWay => self.shared.good_end(at).min(held_back),
+                Ending::Failed => return Err(self.lost()),
+            };
+            if to > at {
+                return in_place(|| self.read_now(at, to.min(at.saturating_add(READ_BYTES_MAX))));
+            }
+            self.shared.wish_for(at);
+            self.wait(&mut changed, &mut ending).await;
+        }
+    }
+
+    /// Waits until there is more, or it is over.
+    async fn wait(&self, changed: &mut watch::Receiver<u64>, ending: &mut watch::Receiver<Ending>) {
+        // The senders live in what this holds on to: neither can be gone.
+        tokio::select! {
+            told = changed.changed() => drop(told),
+            told = ending.changed() => drop(told),
+        }
+    }
+
+    fn read_now(&self, at: u64, to: u64) -> Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(to.saturating_sub(at)).map_err(Error::internal)?];
+        self.shared.data.read_exact_at(&mut bytes, at).map_err(Error::internal)?;
+        Ok(bytes.into())
+    }
+
+    fn lost(&self) -> Error {
+        Error::unavailable(format!("object `{}` did not arrive; try again later", self.oid))
+    }
+}
