@@ -22,6 +22,8 @@ pub struct Manners {
     pub objects_at: Option<String>,
     /// Answers this to everything, if anything.
     pub page: Option<(u16, String)>,
+    /// Answers nothing, and keeps the connection.
+    pub hang: bool,
 }
 
 struct Inner {
@@ -117,10 +119,15 @@ impl Inner {
         let range = asked.header("range").map(|range| format!(" {range}")).unwrap_or_default();
         let line = format!("{} {}{range}", asked.method, asked.path);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        let (page, wanted) = {
+        let (page, wanted, hang) = {
             let manners = self.manners.lock().unwrap_or_else(PoisonError::into_inner);
-            (manners.page.clone(), manners.authorization.clone())
+            (manners.page.clone(), manners.authorization.clone(), manners.hang)
         };
+        if hang {
+            // Until the client gives up.
+            let _gone = stream.read(&mut [0]);
+            return;
+        }
         // Whoever hangs up has seen enough.
         let _sent = if let Some((status, text)) = page {
             whole(&mut stream, status, "text/html", text.as_bytes())

@@ -118,8 +118,8 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, log, meta, push, quota,
-        recent_tips, repos, snapshots, tokens, upkeep, uploads,
+        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, log, meta, pull_mirrors,
+        push, quota, recent_tips, repos, snapshots, tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -133,6 +133,7 @@ mod tests {
         jobs::ALL,
         locks::ALL,
         meta::ALL,
+        pull_mirrors::ALL,
         quota::ALL,
         recent_tips::ALL,
         snapshots::ALL,

@@ -12,7 +12,7 @@ use polder_types::{ObjectId, failpoint};
 
 pub use view::write_view;
 
-use crate::{Error, Result, Snapshot};
+use crate::{Error, KEPT_PREFIX, Ref, Result, Snapshot};
 use files::{create_dir, replace_file, sync_dir};
 
 /// One pack to be copied.
@@ -41,7 +41,7 @@ const LFS_DIR: &str = "lfs";
 /// Largest configuration of an export, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
-/// Writes a plain bare repository with the visible refs of `snapshot` into `dir`, or updates the one that
+/// Writes a plain bare repository with the visible refs of `snapshot`, and its kept tips, into `dir`, or updates the one that
 /// an earlier export made there to exactly these refs and this `HEAD`.
 ///
 /// `packs` must hold every object that the refs reach. They are copied, never linked, so nothing done to
@@ -63,7 +63,8 @@ pub fn export(snapshot: &Snapshot, dir: &Path, packs: &[ExportPack]) -> Result<(
     packs::add(&dir.join("objects/pack"), packs, packs::Durability::Synced)?;
     sync_dir(&dir.join("objects"))?;
     failpoint::hit("export.packs_synced");
-    replace_file(dir, "packed-refs", &refs::packed(snapshot))?;
+    let is_exported = |r: &&Ref| r.is_visible() || r.name.starts_with(KEPT_PREFIX);
+    replace_file(dir, "packed-refs", &refs::packed(snapshot.refs().iter().filter(is_exported)))?;
     failpoint::hit("export.refs_replaced");
     replace_file(dir, "HEAD", format!("ref: {}\n", snapshot.head()).as_bytes())?;
     refs::remove_loose(&dir.join("refs"))?;

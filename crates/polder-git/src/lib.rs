@@ -63,7 +63,7 @@ pub use receive::{
 pub use ref_name::{check_pushable, check_ref_name};
 pub use revision::resolve_revision;
 pub use sink::Sink;
-pub use snapshot::{HIDDEN_PREFIX, Ref, Snapshot};
+pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};
 pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};
 pub use upload_pack::{NO_RECENT_TIPS, RecentTips, refuse, upload_pack};
 pub use walk::{WalkRequest, Walked, reachable_objects, walk};

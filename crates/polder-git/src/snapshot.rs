@@ -8,6 +8,8 @@ use crate::{Object, ObjectKind, Pack, Result};
 
 /// Refs under this prefix are never shown and prove nothing reachable.
 pub const HIDDEN_PREFIX: &str = "refs/polder/";
+/// Hidden refs under this prefix are tips that a source no longer has and the operator kept; exports have them.
+pub const KEPT_PREFIX: &str = "refs/polder/kept/";
 
 /// One ref.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -201,11 +201,17 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::read`]; and where the caller may read but not write, [`Kind::Unauthenticated`]
-    /// without credentials, else [`Kind::Forbidden`].
+    /// without credentials, else [`Kind::Forbidden`]. That also where nobody writes, because the repository is
+    /// pulled from elsewhere.
     pub async fn write(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Write>> {
         let repo = self.readable(principal, name).await?;
         if self.role(principal, &repo).await? >= Some(Role::Write) {
-            return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
+            let Some(url) = &repo.pulls_from else {
+                return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
+            };
+            let error = Error::new(Kind::Forbidden, format!("`{name}` is a mirror: push to {url} instead"));
+            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+            return Err(error);
         }
         if principal.is_anonymous() {
             return Err(Error::hidden(true, ""));

@@ -102,6 +102,8 @@ pub struct Inner {
     pub(crate) audit_keep_seconds: i64,
     /// Rung when there may be a row to be chained.
     pub(crate) audit_bell: tokio::sync::Notify,
+    /// Rung when there may be a mirror to pull.
+    pub(crate) pull_bell: tokio::sync::Notify,
     pub(crate) refusals: Refusals,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
@@ -137,6 +139,7 @@ impl Hub {
         db.set_default_quota(options.namespace_bytes_max).await?;
         if !is_shared {
             db.release_left_behind().await?;
+            db.release_pulls().await?;
         }
         let hub = Self(Arc::new(Inner {
             db,
@@ -165,6 +168,7 @@ impl Hub {
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),
+            pull_bell: tokio::sync::Notify::new(),
             refusals: Refusals::default(),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),

@@ -73,7 +73,7 @@ pub use polder_db::{Limit as QuotaLimit, Lock};
 pub use polder_git::{Change, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage};
 pub use protection::ProtectionRule;
 pub use public_objects::LIST_PAGE_CHUNKS_MAX;
-pub use pull::PullSource;
+pub use pull::{PullMirrorSummary, PullSource};
 pub use quota::{Hold, QuotaSummary};
 pub use repos::RepoSummary;
 pub use secret::Secret;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::admin::{Answer, AuditRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UserRow};
+use crate::admin::{Answer, AuditRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UserRow};
 use crate::size::show_size;
 
 /// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
@@ -15,6 +15,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Orgs(rows) if json => write_json(out, rows),
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
+        Answer::Mirrors(rows) if json => write_json(out, rows),
         Answer::Protection(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
@@ -30,6 +31,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
             rows.iter()
                 .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
         ),
+        Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
@@ -96,6 +98,17 @@ fn audit_cells(row: &AuditRow) -> Vec<String> {
     let repo = row.repo.clone().unwrap_or_else(|| "-".to_owned());
     let detail = row.detail.to_string();
     vec![row.time.clone(), row.who.clone(), row.action.clone(), repo, row.result.clone(), detail]
+}
+
+fn mirror_cells(row: &MirrorRow) -> Vec<String> {
+    let next = row.next.as_ref().map_or_else(|| "running".to_owned(), |next| format!("next {next}"));
+    let result = match (&row.result, row.failures) {
+        (None, _) => "not pulled yet".to_owned(),
+        (Some(result), 0) => result.clone(),
+        (Some(result), failures) => format!("failed {failures} times: {result}"),
+    };
+    let worked = row.worked.as_ref().map_or_else(|| "never".to_owned(), |worked| format!("worked {worked}"));
+    vec![row.id.clone(), row.url.clone(), next, worked, result]
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

@@ -13,6 +13,7 @@ mod log;
 mod names;
 mod outbox;
 mod protection;
+mod pull_mirrors;
 mod push;
 mod quota;
 mod recent_tips;

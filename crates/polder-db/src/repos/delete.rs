@@ -26,6 +26,7 @@ statements! {
     DELETE_PARTS = "DELETE FROM upload_part WHERE upload IN (SELECT u.id FROM upload u WHERE u.repo = $1)";
     DELETE_PROTECTION_ACCOUNTS = "DELETE FROM protection_account WHERE repo = $1";
     DELETE_PROTECTIONS = "DELETE FROM protection WHERE repo = $1";
+    DELETE_PULL_MIRROR = "DELETE FROM pull_mirror WHERE repo = $1";
     DELETE_UPLOADS = "DELETE FROM upload WHERE repo = $1";
 }
 
@@ -67,6 +68,7 @@ async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Ver
         DELETE_UPLOADS,
         DELETE_PROTECTION_ACCOUNTS,
         DELETE_PROTECTIONS,
+        DELETE_PULL_MIRROR,
     ];
     for statement in rows_of_it {
         tx.execute(statement, args![id]).await?;

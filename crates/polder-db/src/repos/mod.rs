@@ -25,7 +25,8 @@ macro_rules! select_repo {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, ",
-            "r.rewind_gen, r.cache_epoch, r.rseq FROM repo r JOIN account a ON a.id = r.ns ",
+            "r.rewind_gen, r.cache_epoch, r.rseq, ",
+            "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id) FROM repo r JOIN account a ON a.id = r.ns ",
             $rest
         )
     };
@@ -40,7 +41,8 @@ statements! {
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
     REPOS_AFTER = select_repo!("WHERE r.id > $1 AND r.state = 'live' ORDER BY r.id LIMIT $2");
     REPO_BY_NAME = concat!("SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, ",
-        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.rseq, n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
+        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.rseq, (SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), \
+        n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
         "JOIN account a ON a.id = r.ns WHERE n.kind = $1 AND n.fold = $2");
 }
 
@@ -87,6 +89,8 @@ pub struct Repo {
     pub rewind_gen: i64,
     /// Grows when cached responses must not be served any more.
     pub cache_epoch: i64,
+    /// The URL from which it is brought up to date by the clock, if it is.
+    pub pulls_from: Option<String>,
 }
 
 /// What a repository name leads to.
@@ -119,6 +123,7 @@ impl Repo {
             gc_epoch: row.read(9)?,
             rewind_gen: row.read(10)?,
             cache_epoch: row.read(11)?,
+            pulls_from: row.read(13)?,
         })
     }
 }
@@ -141,7 +146,7 @@ impl Db {
         let Some(row) = self.row(REPO_BY_NAME, args![kind.as_str(), fold]).await? else {
             return Ok(None);
         };
-        let state: String = row.read(13)?;
+        let state: String = row.read(14)?;
         Ok(Some(match state.as_str() {
             "live" => NameState::Live(Repo::from_row(&row)?),
             "moved" => NameState::Moved(Repo::from_row(&row)?),

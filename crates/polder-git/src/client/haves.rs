@@ -10,7 +10,7 @@ use crate::{ObjectKind, ObjectReader, Result, Snapshot};
 /// Most commits that are repeated in each round because both sides have them.
 const COMMON_MAX: usize = 2_048;
 
-/// Walks the history that our refs reach, leaving out what the server is known to have with its ancestors.
+/// Walks the history that our visible refs reach, leaving out what the server is known to have with its ancestors.
 pub(super) struct Haves<'a> {
     reader: ObjectReader<'a>,
     /// Newest first.
@@ -29,7 +29,8 @@ struct Seen {
 }
 
 impl<'a> Haves<'a> {
-    /// Starts at every ref of `ours`. `theirs` are ids that the server showed: those that are refs of ours too
+    /// Starts at every visible ref of `ours`: what only a hidden one reaches does not count when the pack is
+    /// checked, so it must come again. `theirs` are ids that the server showed: those that are refs of ours too
     /// are common without a question.
     pub(super) fn new(ours: &'a Snapshot, theirs: &[ObjectId]) -> Result<Self> {
         let mut haves = Self {
@@ -40,7 +41,7 @@ impl<'a> Haves<'a> {
             common: Vec::new(),
         };
         let theirs: IdSet = theirs.iter().copied().collect();
-        for shown in ours.refs() {
+        for shown in ours.visible_refs() {
             if let Some((_, commit, ObjectKind::Commit)) = haves.reader.peel(&shown.oid)? {
                 haves.add(commit, false)?;
                 if theirs.contains(&shown.oid) {

@@ -90,7 +90,7 @@ impl<'e> Remote<'e> {
     }
 
     /// A pack with what `wants` reach and `ours` does not. What is common is found out in a bounded number
-    /// of rounds from every ref of `ours` and from `theirs`, ids that the server showed. Without `progress`
+    /// of rounds from every visible ref of `ours` and from `theirs`, ids that the server showed. Without `progress`
     /// the server is asked to say nothing.
     ///
     /// # Errors

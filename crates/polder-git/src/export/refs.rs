@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use crate::{Error, Result, Snapshot};
+use crate::{Error, Ref, Result};
 
 /// Deepest nesting of directories below `refs`; a name has fewer parts than bytes.
 const REFS_DEPTH_MAX: usize = polder_types::limits::REF_NAME_BYTES_MAX;
 
-/// The content of `packed-refs` with all visible refs.
+/// The content of `packed-refs` with these refs, which are in byte order.
 ///
 /// Source: git `refs/packed-backend.c`.
-pub(super) fn packed(snapshot: &Snapshot) -> Vec<u8> {
+pub(super) fn packed<'a>(refs: impl Iterator<Item = &'a Ref>) -> Vec<u8> {
     let mut out = b"# pack-refs with: peeled fully-peeled sorted \n".to_vec();
-    for named in snapshot.visible_refs() {
+    for named in refs {
         out.extend_from_slice(format!("{} {}\n", named.oid, named.name).as_bytes());
         if let Some(peeled) = named.peeled {
             out.extend_from_slice(format!("^{peeled}\n").as_bytes());

@@ -30,8 +30,8 @@ pub fn write_view(snapshot: &Snapshot, dir: &Path, packs: &[ExportPack]) -> Resu
     }
     packs::add(&dir.join("objects/pack"), packs, packs::Durability::Scratch)?;
     let head = format!("ref: {}\n", snapshot.head());
-    let files =
-        [("config", CONFIG.as_bytes()), ("HEAD", head.as_bytes()), ("packed-refs", &refs::packed(snapshot))];
+    let refs = refs::packed(snapshot.visible_refs());
+    let files = [("config", CONFIG.as_bytes()), ("HEAD", head.as_bytes()), ("packed-refs", &refs)];
     for (name, content) in files {
         let path = dir.join(name);
         let written = std::fs::write(&path, content)

@@ -1,12 +1,13 @@
 //! Making a repository what another server's is.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
 use polder_db::Repo;
 use polder_git::client::Remote;
-use polder_git::{Command, IndexLimits, Received, Ref, Snapshot};
+use polder_git::{Command, IndexLimits, KEPT_PREFIX, Received, Ref, Snapshot};
 use polder_types::{ObjectId, PackId, RepoName};
 use tokio::runtime::Handle;
 
@@ -18,10 +19,8 @@ use crate::error::Result;
 use crate::exchange::{ImportReport, Progress, Taken, differences};
 use crate::{Error, Hub};
 
-/// Most former tips that are kept for one repository; the oldest make room.
+/// Most former tips that are kept for one repository, hidden from clients; the oldest make room.
 const KEPT_MAX: usize = 1_000;
-/// Where former tips are kept, hidden from clients.
-pub(crate) const KEPT_PREFIX: &str = "refs/polder/kept/";
 
 impl Hub {
     /// Asks another server for the refs of a repository, as a pull would, and changes nothing.
@@ -57,7 +56,10 @@ impl Hub {
     ) -> Result<ImportReport> {
         let repo = self.live_repo(name).await?;
         let (hub, source) = (self.clone(), source.clone());
-        self.door.run(move || hub.pull_blocking(&repo, &source, keep, &mut |line| progress(line))).await
+        let entry = Entry::operator("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
+        self.door
+            .run(move || hub.pull_blocking(&repo, &source, keep, entry, &mut |line| progress(line)))
+            .await
     }
 
     pub(crate) fn pull_blocking(
@@ -65,6 +67,7 @@ impl Hub {
         repo: &Repo,
         source: &PullSource,
         keep: bool,
+        entry: Entry,
         say: Say<'_>,
     ) -> Result<ImportReport> {
         if source.is_open() {
@@ -86,7 +89,7 @@ impl Hub {
             commands,
             quarantined: Quarantined { received, scratch },
             large_objects: LargeObjects::Server(Box::new(RemoteObjects::of(source)?)),
-            entry: Entry::operator("repo.import").on(repo.id, &repo.name).with("from", source.to_string()),
+            entry,
         };
         self.take_over(repo, taken, say)
     }
@@ -101,12 +104,13 @@ impl Hub {
         scratch: &Scratch,
         say: Say<'_>,
     ) -> Result<Option<Received>> {
-        let is_here = |oid: &ObjectId| ours.refs().iter().any(|r| r.oid == *oid);
+        // As the checks count: what only a hidden ref reaches is not here.
+        let here: HashSet<ObjectId> = ours.visible_refs().map(|r| r.oid).collect();
         let mut wants: Vec<ObjectId> =
             commands.iter().map(|command| command.new).filter(|new| !new.is_zero()).collect();
         wants.sort_unstable();
         wants.dedup();
-        wants.retain(|oid| !is_here(oid));
+        wants.retain(|oid| !here.contains(oid));
         if wants.is_empty() {
             return Ok(None);
         }

@@ -7,8 +7,10 @@
 mod exchange;
 mod import;
 mod large_objects;
+mod mirrors;
 mod object;
 mod source;
 
 pub(crate) use large_objects::RemoteObjects;
+pub use mirrors::PullMirrorSummary;
 pub use source::PullSource;

@@ -7,8 +7,8 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BranchCommand, ImportFrom, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow,
-    UserRow,
+    AuditRow, AuditTask, BranchCommand, ImportFrom, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow,
+    TokenRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -99,6 +99,11 @@ pub enum Command {
         id: RepoName,
         visibility: Visibility,
     },
+    /// `repo mirrors`
+    RepoMirrors {
+        #[serde(with = "text::maybe")]
+        stop: Option<RepoName>,
+    },
     /// `repo export`
     RepoExport {
         #[serde(with = "text")]
@@ -160,6 +165,8 @@ pub enum Answer {
     Tokens(Vec<TokenRow>),
     /// `repo list`
     Repos(Vec<RepoRow>),
+    /// `repo mirrors`
+    Mirrors(Vec<MirrorRow>),
     /// `repo protection`
     Protection(Vec<ProtectionRow>),
     /// `quota show`

@@ -5,7 +5,7 @@ use std::path::Path;
 use polder_hub::{BackupReport, FsckOptions, Hub, TokenRequest};
 use polder_types::RepoName;
 
-use super::imports::import;
+use super::imports::{import, mirrors};
 use super::{Answer, Command, FsckAnswer, Progress, branches};
 use crate::Error;
 use crate::size::show_limit;
@@ -57,9 +57,8 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         }
         Command::RepoBranches { id, what } => branches::execute(hub, &id, what).await,
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
-        Command::RepoImport { from, id, visibility } => {
-            done(import(hub, from, &id, visibility, progress).await?)
-        }
+        Command::RepoImport { from, id, visibility } => import(hub, from, &id, visibility, progress).await,
+        Command::RepoMirrors { stop } => mirrors(hub, stop).await,
         Command::RepoExport { id, dir } => export(hub, &id, &dir, progress).await,
         Command::QuotaSet { namespace, limit } => {
             hub.set_quota(&namespace, limit).await?;

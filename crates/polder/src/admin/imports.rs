@@ -8,7 +8,7 @@ use polder_types::{RepoName, Visibility};
 
 use serde::{Deserialize, Serialize};
 
-use super::Progress;
+use super::{Answer, Progress};
 use crate::Error;
 
 /// Where a repository comes from, as it was said.
@@ -19,19 +19,27 @@ pub enum ImportFrom {
     /// A directory of this machine.
     Directory { dir: PathBuf },
     /// A git server.
-    Server { url: String, user: Option<String>, token_file: Option<PathBuf> },
+    Server {
+        url: String,
+        user: Option<String>,
+        token_file: Option<PathBuf>,
+        /// Keep tips that are deleted or rewritten there.
+        keep: bool,
+        /// Pull again so often.
+        every_seconds: Option<u64>,
+    },
 }
 
 enum Source {
     Directory(PathBuf),
-    Server(PullSource),
+    Server { source: PullSource, keep: bool, every_seconds: Option<u64> },
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(dir) => dir.display().fmt(out),
-            Self::Server(source) => source.fmt(out),
+            Self::Server { source, .. } => source.fmt(out),
         }
     }
 }
@@ -43,8 +51,8 @@ impl Source {
                 std::fs::read_dir(&dir).map_err(|error| Error::io("reading", &dir, error))?;
                 Ok(Self::Directory(dir))
             }
-            ImportFrom::Server { url, user, token_file } => {
-                Ok(Self::Server(PullSource::new(&url, user, token_file)?))
+            ImportFrom::Server { url, user, token_file, keep, every_seconds } => {
+                Ok(Self::Server { source: PullSource::new(&url, user, token_file)?, keep, every_seconds })
             }
         }
     }
@@ -52,14 +60,20 @@ impl Source {
     async fn check(&self, hub: &Hub) -> Result<(), Error> {
         match self {
             Self::Directory(dir) => Ok(hub.check_source(dir).await?),
-            Self::Server(source) => Ok(hub.check_pull_source(source).await?),
+            Self::Server { source, .. } => Ok(hub.check_pull_source(source).await?),
         }
     }
 
     async fn take(&self, hub: &Hub, id: &RepoName, progress: &Progress) -> polder_hub::Result<ImportReport> {
         match self {
             Self::Directory(dir) => hub.import(dir, id, progress.teller()).await,
-            Self::Server(source) => hub.pull(source, id, false, progress.teller()).await,
+            Self::Server { source, keep, every_seconds } => {
+                let report = hub.pull(source, id, *keep, progress.teller()).await?;
+                if let Some(seconds) = every_seconds {
+                    hub.mirror_by_clock(source, id, *seconds, *keep).await?;
+                }
+                Ok(report)
+            }
         }
     }
 }
@@ -72,7 +86,7 @@ pub(super) async fn import(
     id: &RepoName,
     visibility: Visibility,
     progress: &Progress,
-) -> Result<String, Error> {
+) -> Result<Answer, Error> {
     let source = Source::parse(from)?;
     if !hub.has_repo(id).await? {
         source.check(hub).await?;
@@ -84,7 +98,8 @@ pub(super) async fn import(
     };
     match (source.take(hub, id, progress).await, taken) {
         (Ok(ImportReport { refs, objects }), _) => {
-            Ok(format!("imported `{source}` as `{id}`: {refs} refs changed, {objects} new objects"))
+            let told = format!("imported `{source}` as `{id}`: {refs} refs changed, {objects} new objects");
+            Ok(Answer::Done(told))
         }
         // The name was taken, but not by a repository that is there now.
         (Err(error), Some(taken)) if error.kind() == Kind::NotFound && !hub.has_repo(id).await? => {
@@ -97,4 +112,14 @@ pub(super) async fn import(
             Err(Error::caused_by(made, Error::from(error)))
         }
     }
+}
+
+/// Lists what is pulled by the clock, or stops pulling one.
+pub(super) async fn mirrors(hub: &Hub, stop: Option<RepoName>) -> Result<Answer, Error> {
+    let Some(id) = stop else {
+        let listed = hub.list_pull_mirrors().await?;
+        return Ok(Answer::Mirrors(listed.into_iter().map(Into::into).collect()));
+    };
+    hub.stop_mirroring(&id).await?;
+    Ok(Answer::Done(format!("`{id}` is no longer a mirror and takes pushes")))
 }

@@ -23,7 +23,7 @@ pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;
 pub use imports::ImportFrom;
 pub use progress::{Line, Progress};
-pub use rows::{AuditRow, MemberRow, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
+pub use rows::{AuditRow, MemberRow, MirrorRow, OrgRow, QuotaRow, RepoRow, TokenRow, UserRow};
 pub use run::run;
 pub(crate) use run::{Owner, take};
 pub use server::Server;

@@ -1,6 +1,8 @@
 //! Lines of the lists, as JSON shows them.
 
-use polder_hub::{AuditEntry, OrgSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary};
+use polder_hub::{
+    AuditEntry, OrgSummary, PullMirrorSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary,
+};
 use polder_types::{RepoKind, Role, UnixMillis, Visibility};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,46 @@ pub struct TokenRow {
     pub expires: Option<String>,
     /// When it was made (RFC 3339, UTC).
     pub created: String,
+}
+
+/// A line of `repo mirrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorRow {
+    /// The repository here.
+    pub id: String,
+    /// The repository there.
+    pub url: String,
+    /// Time between two pulls, in seconds.
+    pub every_seconds: i64,
+    /// Whether tips that are deleted or rewritten there are kept here.
+    pub safe: bool,
+    /// The next pull (RFC 3339, UTC); null while one runs.
+    pub next: Option<String>,
+    /// The last pull that ended.
+    pub tried: Option<String>,
+    /// The last pull that worked.
+    pub worked: Option<String>,
+    /// How many failed in a row.
+    pub failures: i64,
+    /// What came of the last one.
+    pub result: Option<String>,
+}
+
+impl From<PullMirrorSummary> for MirrorRow {
+    fn from(mirror: PullMirrorSummary) -> Self {
+        let moment = |at: Option<UnixMillis>| at.map(UnixMillis::rfc3339);
+        Self {
+            id: mirror.name.to_string(),
+            url: mirror.url,
+            every_seconds: mirror.every_seconds,
+            safe: mirror.keeps_tips,
+            next: moment(mirror.due),
+            tried: moment(mirror.tried_at),
+            worked: moment(mirror.worked_at),
+            failures: mirror.failures,
+            result: mirror.last_result,
+        }
+    }
 }
 
 /// A line of `repo list`.

@@ -1,11 +1,13 @@
 //! Repositories and the rules of their branches.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 use polder_types::{AccountName, RepoName, Role, Visibility};
 
 use super::List;
+use super::duration::parse_duration;
 use crate::admin::{BranchCommand, Command, ImportFrom};
 
 /// `polder repo …`
@@ -91,6 +93,15 @@ pub enum Repo {
         #[command(flatten)]
         server: Server,
     },
+    /// List the repositories that are pulled from git servers by the clock
+    Mirrors {
+        /// Stop pulling this one; it takes pushes again
+        #[arg(long, value_name = "ID", conflicts_with = "json")]
+        stop: Option<RepoName>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
     /// Write a repository as a plain bare one, with its LFS objects; again updates it
     Export {
         /// The repository
@@ -109,6 +120,12 @@ pub struct Server {
     /// The user whose the token is, where the server wants to know
     #[arg(long, value_name = "NAME", requires = "token_file")]
     user: Option<String>,
+    /// Pull it again so often, such as 1h; it takes no pushes then
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    every: Option<Duration>,
+    /// Keep what is deleted or rewritten there, hidden under refs/polder/kept/
+    #[arg(long)]
+    safe: bool,
 }
 
 /// Who may push to a protected branch.
@@ -139,6 +156,7 @@ impl Repo {
         let visibility_of = |private| if private { Visibility::Private } else { Visibility::Public };
         let command = match self {
             Self::List(list) => return (Command::RepoList, list.json),
+            Self::Mirrors { stop, list } => return (Command::RepoMirrors { stop }, list.json),
             Self::Protection { id, list } => {
                 return (Command::RepoBranches { id, what: BranchCommand::List }, list.json);
             }
@@ -167,11 +185,13 @@ impl Repo {
     }
 }
 
-/// What has `://` in it is a URL, or means to be one.
+/// What has `://` in it is a URL, or means to be one; so does what is to be asked like one.
 fn import(source: String, id: RepoName, visibility: Visibility, server: Server) -> Command {
-    let Server { token_file, user } = server;
-    let from = if source.contains("://") {
-        ImportFrom::Server { url: source, user, token_file }
+    let Server { token_file, user, every, safe } = server;
+    let is_asked = token_file.is_some() || every.is_some() || safe;
+    let from = if is_asked || source.contains("://") {
+        let every_seconds = every.map(|time| time.as_secs());
+        ImportFrom::Server { url: source, user, token_file, keep: safe, every_seconds }
     } else {
         ImportFrom::Directory { dir: source.into() }
     };
