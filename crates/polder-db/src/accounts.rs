@@ -24,6 +24,8 @@ statements! {
     UPSERT_MEMBER = "INSERT INTO member (org, user_id, role) VALUES ($1, $2, $3) \
         ON CONFLICT (org, user_id) DO UPDATE SET role = excluded.role";
     MEMBER_ROLE = "SELECT role FROM member WHERE org = $1 AND user_id = $2";
+    ORGS_OF = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.org \
+        WHERE m.user_id = $1 ORDER BY a.fold LIMIT $2";
     MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
         WHERE m.org = $1 AND a.fold > $2 ORDER BY a.fold LIMIT $3";
 }
@@ -194,6 +196,14 @@ impl Db {
     /// Only when the database fails.
     pub async fn member_role(&self, org: AccountId, user: AccountId) -> Result<Option<Role>> {
         self.row(MEMBER_ROLE, args![org, user]).await?.map(|row| row.word(0)).transpose()
+    }
+
+    /// The organisations that `user` belongs to and its roles there, by folded name, at most `limit`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn orgs_of(&self, user: AccountId, limit: i64) -> Result<Vec<(AccountName, Role)>> {
+        each(&self.rows(ORGS_OF, args![user, limit]).await?, |row| Ok((row.word(0)?, row.word(1)?)))
     }
 
     /// Lists accounts of one kind by folded name, at most `limit` after the name `after` (folded).

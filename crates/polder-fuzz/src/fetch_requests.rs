@@ -98,12 +98,14 @@ pub(crate) static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
             executable: n == 1,
         };
         let parent = commits.last().copied();
-        let written = match write_commit(&snapshot, parent, &[change], &author, "Write") {
+        let pack = write_commit(&snapshot, parent, &[change], None, &author, "Write")
+            .and_then(|written| Ok((written.commit_id, written.whole_pack()?)));
+        let (commit_id, pack) = match pack {
             Ok(written) => written,
             Err(error) => panic!("{error}"),
         };
-        commits.push(written.commit_id);
-        match receive(&written.pack) {
+        commits.push(commit_id);
+        match receive(&pack) {
             Ok(Some(received)) => snapshot = snapshot.with_pack(received.pack),
             other => panic!("{other:?}"),
         }

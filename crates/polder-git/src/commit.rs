@@ -1,11 +1,14 @@
 //! Writing a commit from file changes, without a working tree.
 
+mod attributes;
+mod blob_spool;
 mod edit;
 mod pack_stream;
 mod path;
 mod text;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use bytes::Bytes;
 use polder_types::limits::GIT_OBJECT_BYTES_MAX;
@@ -13,8 +16,11 @@ use polder_types::{LfsPointer, ObjectId, UnixMillis};
 
 use crate::tree::{MODE_EXECUTABLE, MODE_FILE, tree_of_commit};
 use crate::{Error, ObjectKind, ObjectReader, Result, Snapshot};
+pub use attributes::keep_attributes;
+pub use blob_spool::BlobSpool;
 use edit::{Leaf, Removal, TreeEdit};
-use pack_stream::PackStream;
+pub use pack_stream::CommitPack;
+use pack_stream::{HEADER_BYTES, PackStream};
 pub use path::check_path;
 
 /// Most changes in one commit.
@@ -38,6 +44,16 @@ pub enum Change {
         path: String,
         /// The large object.
         pointer: LfsPointer,
+    },
+    /// Creates or replaces a file by a blob that is there already: in the repository, where the author may
+    /// read it, or in the spool that the commit is written with.
+    Place {
+        /// From the root, parts joined by `/`.
+        path: String,
+        /// The blob.
+        oid: ObjectId,
+        /// Whether it may be run.
+        executable: bool,
     },
     /// Removes a file, symbolic link or submodule.
     Delete {
@@ -69,13 +85,33 @@ pub struct WrittenCommit {
     pub commit_id: ObjectId,
     /// Its root tree.
     pub tree_id: ObjectId,
-    /// A complete pack stream of the new objects.
-    pub pack: Bytes,
+    header: [u8; HEADER_BYTES],
+    /// What is not in the spool, compressed.
+    objects: Bytes,
+}
+
+impl WrittenCommit {
+    /// The complete pack of the new objects; `spool` is the one that the commit was written with.
+    pub fn pack<'a>(&'a self, spool: Option<&'a BlobSpool>) -> CommitPack<'a> {
+        CommitPack::new(self.header, spool, &self.objects)
+    }
+
+    /// The same in memory, of a commit written without a spool.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if its checksum cannot be made.
+    pub fn whole_pack(&self) -> Result<Bytes> {
+        let mut bytes = Vec::with_capacity(self.objects.len());
+        self.pack(None)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("write a pack", self.commit_id, error))?;
+        Ok(Bytes::from(bytes))
+    }
 }
 
 /// Makes a commit on top of `parent` (`None` for the first one).
 ///
-/// Deletions apply to the parent's files first, in the order given; then the writes, of which the last
+/// `spool` holds new files that the changes only place. Deletions apply to the parent's files first, in the order given; then the writes, of which the last
 /// one to a path counts. Folders come and go with their files. Only trees on the way to a change are read
 /// and written; a blob that a tree read on the way already holds (a rename) is not written again.
 ///
@@ -89,9 +125,9 @@ pub struct WrittenCommit {
 /// let empty = Snapshot::new(0, "refs/heads/main".into(), Vec::new(), Vec::new());
 /// let author = Signature { name: "Ada".into(), email: "ada@example.org".into(), time: UnixMillis(0) };
 /// let change = Change::Write { path: "README.md".into(), content: "hello\n".into(), executable: false };
-/// let written = write_commit(&empty, None, &[change], &author, "Add README").unwrap();
+/// let written = write_commit(&empty, None, &[change], None, &author, "Add README").unwrap();
 /// assert_eq!(written.tree_id.to_string(), "853694aae8816094a0d875fee7ea26278dbf5d0f");
-/// assert!(written.pack.starts_with(b"PACK"));
+/// assert!(written.whole_pack().unwrap().starts_with(b"PACK"));
 /// ```
 ///
 /// # Errors
@@ -104,57 +140,179 @@ pub fn write_commit(
     snapshot: &Snapshot,
     parent: Option<ObjectId>,
     changes: &[Change],
+    spool: Option<&BlobSpool>,
     author: &Signature,
     message: &str,
 ) -> Result<WrittenCommit> {
-    if changes.len() > COMMIT_CHANGES_MAX {
-        return Err(Error::too_large(format!("a commit may have at most {COMMIT_CHANGES_MAX} changes")));
-    }
     let signature = text::signature_line(author)?;
     let message = text::message(message)?;
     let mut reader = ObjectReader::new(snapshot);
     let base = parent.map(|commit_id| tree_of_commit(&mut reader, commit_id)).transpose()?;
-    let mut edit = TreeEdit::new(reader, base)?;
+    let mut pack = spool.map_or_else(PackStream::new, PackStream::after);
+    let tree_id = write_tree(reader, base, changes, spool, &mut pack)?.filter(|tree| Some(*tree) != base);
+    let Some(tree_id) = tree_id else {
+        return Err(Error::refused(NOTHING_TO_COMMIT));
+    };
+    finish(tree_id, parent, &signature, &message, pack)
+}
+
+/// What [`write_commit`] refuses when no file would change.
+pub const NOTHING_TO_COMMIT: &str = "nothing to commit: no file would change";
+
+/// Whether `commit_id` is what these changes made on top of its parent, by the same author and with the same
+/// message: a client that did not hear the answer asks again.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the commit or its trees cannot be read; as [`write_commit`] for what is wrong with
+/// the changes by themselves.
+pub fn is_commit_of(
+    snapshot: &Snapshot,
+    commit_id: ObjectId,
+    changes: &[Change],
+    spool: Option<&BlobSpool>,
+    author: &Signature,
+    message: &str,
+) -> Result<bool> {
+    let mut reader = ObjectReader::new(snapshot);
+    let links = reader.commit(&commit_id)?;
+    let parent = match links.parents.as_slice() {
+        [] => None,
+        [parent] => Some(*parent),
+        _ => return Ok(false),
+    };
+    let time = UnixMillis(links.date.saturating_mul(1000));
+    let signature = text::signature_line(&Signature { time, ..author.clone() })?;
+    let expected = text::commit(links.tree, parent, &signature, &text::message(message)?);
+    if reader.require(&commit_id, ObjectKind::Commit)? != expected {
+        return Ok(false);
+    }
+    let base = parent.map(|commit_id| tree_of_commit(&mut reader, commit_id)).transpose()?;
+    let mut pack = spool.map_or_else(PackStream::new, PackStream::after);
+    match write_tree(reader, base, changes, spool, &mut pack) {
+        Ok(tree_id) => Ok(tree_id == Some(links.tree)),
+        Err(Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a commit without parents that holds the files of `commit_id`.
+///
+/// # Errors
+/// [`Error::Refused`] for an author without a name or no message; [`Error::Corrupt`] if it cannot be read.
+pub fn write_root_commit(
+    snapshot: &Snapshot,
+    commit_id: ObjectId,
+    author: &Signature,
+    message: &str,
+) -> Result<WrittenCommit> {
+    let tree_id = tree_of_commit(&mut ObjectReader::new(snapshot), commit_id)?;
+    let (signature, message) = (text::signature_line(author)?, text::message(message)?);
+    finish(tree_id, None, &signature, &message, PackStream::new())
+}
+
+/// Makes an annotated tag of a commit; the id and its pack are where a commit's would be.
+///
+/// # Errors
+/// [`Error::Refused`] for an author without a name or no message.
+pub fn write_tag(
+    commit_id: ObjectId,
+    name: &str,
+    author: &Signature,
+    message: &str,
+) -> Result<(ObjectId, Bytes)> {
+    let (signature, message) = (text::signature_line(author)?, text::message(message)?);
+    let data = text::tag(commit_id, name, &signature, &message);
+    let tag_id = pack_stream::object_id(ObjectKind::Tag, &data)?;
     let mut pack = PackStream::new();
+    pack.add(tag_id, ObjectKind::Tag, &data)?;
+    let (header, objects) = pack.finish()?;
+    let mut bytes = Vec::new();
+    let read = CommitPack::new(header, None, &objects).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("write a tag", name, error))?;
+    Ok((tag_id, Bytes::from(bytes)))
+}
+
+fn finish(
+    tree_id: ObjectId,
+    parent: Option<ObjectId>,
+    signature: &str,
+    message: &str,
+    mut pack: PackStream,
+) -> Result<WrittenCommit> {
+    let commit = text::commit(tree_id, parent, signature, message);
+    let commit_id = pack_stream::object_id(ObjectKind::Commit, &commit)?;
+    pack.add(commit_id, ObjectKind::Commit, &commit)?;
+    let (header, objects) = pack.finish()?;
+    Ok(WrittenCommit { commit_id, tree_id, header, objects })
+}
+
+/// Applies changes to the tree `base`; `None` if nothing was touched.
+fn write_tree(
+    reader: ObjectReader<'_>,
+    base: Option<ObjectId>,
+    changes: &[Change],
+    spool: Option<&BlobSpool>,
+    pack: &mut PackStream,
+) -> Result<Option<ObjectId>> {
+    if changes.len() > COMMIT_CHANGES_MAX {
+        return Err(Error::too_large(format!("a commit may have at most {COMMIT_CHANGES_MAX} changes")));
+    }
+    let snapshot = reader.snapshot();
+    let mut edit = TreeEdit::new(reader, base)?;
     for change in changes {
         match change {
             Change::Delete { path } => edit.remove(path, Removal::File)?,
             Change::DeleteFolder { path } => edit.remove(path, Removal::Folder)?,
-            Change::Write { .. } | Change::WritePointer { .. } => {}
+            Change::Write { .. } | Change::WritePointer { .. } | Change::Place { .. } => {}
         }
     }
     for (path, write) in last_writes(changes) {
-        check_size(path, write.content.len())?;
-        let oid = pack_stream::object_id(ObjectKind::Blob, &write.content)?;
+        let oid = match &write.content {
+            Content::Bytes(content) => {
+                check_size(path, content.len())?;
+                pack_stream::object_id(ObjectKind::Blob, content)?
+            }
+            Content::There(oid) => {
+                let spooled = spool.is_some_and(|spool| spool.has(oid));
+                if !spooled && !matches!(snapshot.header(oid)?, Some((ObjectKind::Blob, _))) {
+                    return Err(Error::NotFound { what: format!("blob `{oid}`") });
+                }
+                *oid
+            }
+        };
         edit.put(path, Leaf { mode: write.mode, oid })?;
-        if !edit.knows(&oid) {
-            pack.add(oid, ObjectKind::Blob, &write.content)?;
+        if let Content::Bytes(content) = &write.content
+            && !edit.knows(&oid)
+        {
+            pack.add(oid, ObjectKind::Blob, content)?;
         }
     }
-    let tree_id = edit.write(&mut pack)?.filter(|tree_id| Some(*tree_id) != base);
-    let Some(tree_id) = tree_id else {
-        return Err(Error::refused("nothing to commit: no file would change"));
-    };
-    let commit = text::commit(tree_id, parent, &signature, &message);
-    let commit_id = pack_stream::object_id(ObjectKind::Commit, &commit)?;
-    pack.add(commit_id, ObjectKind::Commit, &commit)?;
-    Ok(WrittenCommit { commit_id, tree_id, pack: pack.finish()? })
+    edit.write(pack)
+}
+
+enum Content {
+    Bytes(Bytes),
+    There(ObjectId),
 }
 
 struct Write {
-    content: Bytes,
+    content: Content,
     mode: u32,
 }
 
 /// The writes by path; a later one replaces an earlier one.
 fn last_writes(changes: &[Change]) -> BTreeMap<&str, Write> {
+    let mode = |executable: bool| if executable { MODE_EXECUTABLE } else { MODE_FILE };
     let writes = changes.iter().filter_map(|change| match change {
         Change::Write { path, content, executable } => {
-            let mode = if *executable { MODE_EXECUTABLE } else { MODE_FILE };
-            Some((path.as_str(), Write { content: content.clone(), mode }))
+            Some((path.as_str(), Write { content: Content::Bytes(content.clone()), mode: mode(*executable) }))
         }
         Change::WritePointer { path, pointer } => {
-            Some((path.as_str(), Write { content: Bytes::from(pointer.to_string()), mode: MODE_FILE }))
+            let content = Content::Bytes(Bytes::from(pointer.to_string()));
+            Some((path.as_str(), Write { content, mode: MODE_FILE }))
+        }
+        Change::Place { path, oid, executable } => {
+            Some((path.as_str(), Write { content: Content::There(*oid), mode: mode(*executable) }))
         }
         Change::Delete { .. } | Change::DeleteFolder { .. } => None,
     });

@@ -7,6 +7,7 @@
 //! This crate never sees a database, a user or a URL, runs no program, and makes nothing durable: the
 //! hub decides who may ask, when bytes are safe and which snapshot is current.
 
+mod attributes;
 mod audit;
 mod capabilities;
 mod changed_paths;
@@ -20,8 +21,10 @@ mod file;
 mod filter;
 mod gunzip;
 mod id_set;
+mod ignore;
 mod import;
 mod links;
+mod log;
 mod negotiate;
 mod object;
 mod pack;
@@ -40,17 +43,23 @@ mod walk;
 mod walk_commits;
 mod walk_reachable;
 
+pub use attributes::Attributes;
 pub use audit::{Audit, audit, verify_pack};
 pub use capabilities::{Protocol, Service, advertise, advertise_push_with_options};
 pub use changed_paths::{WatchedPaths, changed_paths};
-pub use commit::{COMMIT_CHANGES_MAX, Change, Signature, WrittenCommit, check_path, write_commit};
+pub use commit::{
+    BlobSpool, COMMIT_CHANGES_MAX, Change, CommitPack, NOTHING_TO_COMMIT, Signature, WrittenCommit,
+    check_path, is_commit_of, keep_attributes, write_commit, write_root_commit, write_tag,
+};
 pub use error::{Error, Result};
 pub use export::{ExportPack, PackBytes, check_export_target, export, write_view};
 pub use file::read_file;
 pub use filter::Filter;
 pub use gunzip::{Gunzip, gunzip};
 pub use id_set::{IdHasher, IdMap, IdSet, IdState};
+pub use ignore::Ignore;
 pub use import::{LocalClone, Source, open_clone, open_source, write_import_pack};
+pub use log::{CommitInfo, CommitPage, commit_info, list_commits};
 pub use object::{Object, ObjectKind};
 pub use pack::Pack;
 pub use pack_writer::{PackOptions, PackSummary, write_pack};

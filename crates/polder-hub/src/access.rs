@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use polder_db::{Account, AccountKind, Blob, NameState, Repo, Token};
-use polder_types::{AccountId, RepoId, RepoName, Role, Sha256, TokenId, Visibility};
+use polder_types::{AccountId, RepoId, RepoName, Role, Sha256, TokenId, UnixMillis, Visibility};
 
 use crate::Hub;
 use crate::admission::{Client, Share};
@@ -75,6 +75,10 @@ pub struct Read;
 #[derive(Debug, Clone, Copy)]
 pub struct Write;
 
+/// Proof that the holder may rename, hide or delete a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct Manage;
+
 /// A permission as a value: bytes of a repository are reached only with one of these.
 #[derive(Debug, Clone)]
 pub struct Grant<L> {
@@ -84,6 +88,11 @@ pub struct Grant<L> {
 }
 
 impl<L> Grant<L> {
+    /// When the repository was made.
+    pub fn created(&self) -> UnixMillis {
+        self.repo.created
+    }
+
     /// The repository's name as it is now.
     pub fn repo(&self) -> &RepoName {
         &self.repo.name
@@ -228,6 +237,25 @@ impl Hub {
     pub(crate) async fn published(&self, oid: Sha256) -> Result<Published> {
         let blob = self.db.public_blob(&oid).await?;
         blob.map(Published).ok_or_else(|| Error::not_found(format!("no public object `{oid}` is here")))
+    }
+
+    /// Permission to rename, hide or delete: an administrator of the namespace, with a token that may write.
+    ///
+    /// # Errors
+    /// As [`Hub::write`].
+    pub async fn manage(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Manage>> {
+        let writer = self.write(principal, name).await?;
+        let own = match principal.token() {
+            Some(token) => self.account_role(&token.account, writer.repo.namespace).await?,
+            None => None,
+        };
+        if own == Some(Role::Admin) {
+            return Ok(Grant { repo: writer.repo, principal: writer.principal, level: PhantomData });
+        }
+        let message = format!("only administrators of `{}` may do this", name.namespace());
+        let error = Error::new(Kind::Forbidden, message);
+        self.record_refusal(writer.entry("repo.manage"), &error).await;
+        Err(error)
     }
 
     async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {

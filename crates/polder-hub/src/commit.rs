@@ -1,6 +1,8 @@
 //! Writing a commit from file changes, through the same door as a push.
 
-use polder_git::{Change, Command, Severity, Signature};
+use std::io::Read;
+
+use polder_git::{BlobSpool, Change, Command, NOTHING_TO_COMMIT, Severity, Signature, Snapshot};
 use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
@@ -8,7 +10,10 @@ use crate::Hub;
 use crate::accept::{LargeObjects, Origin};
 use crate::access::{Grant, Write};
 use crate::blocking::run_admitted;
+use crate::body::{BlockingBody, BodyStream};
+use crate::commit_draft::{CommitDraft, Lines, ReadCommit};
 use crate::error::{Error, Kind, Result};
+use crate::files::OpenError;
 use crate::protection::is_protection;
 
 /// File changes to become one commit on a branch.
@@ -34,7 +39,8 @@ const REAPPLY_MAX: usize = 32;
 const COMMIT: &str = "api.commit";
 
 impl Hub {
-    /// Writes a commit and moves its branch.
+    /// Writes a commit and moves its branch. Changes that change nothing make none; the answer is the
+    /// branch's commit then, and so it is for a commit that is sent again because its answer was lost.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when `parent` is given and the branch is elsewhere; [`Kind::Invalid`] for a bad
@@ -42,45 +48,117 @@ impl Hub {
     /// branch; [`Kind::NotFound`] for an unknown branch or file; [`Kind::Throttled`] and
     /// [`Kind::Unavailable`] when no place came free.
     pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
+        let done = self.committing(grant, move |hub, grant| hub.apply(grant, &request, None)).await;
+        done.map_err(OpenError::into_error)
+    }
+
+    /// Writes a commit whose changes arrive as a stream, which `read` understands; no more than one file
+    /// of it is in memory at a time. Otherwise as [`Hub::commit`].
+    ///
+    /// # Errors
+    /// As [`Hub::commit`], and whatever `read` answers. [`OpenError::Revision`] for an unknown branch,
+    /// [`OpenError::Entry`] for a path that is not there.
+    pub async fn commit_stream(
+        &self,
+        grant: &Grant<Write>,
+        branch: &str,
+        body: BodyStream,
+        read: ReadCommit,
+    ) -> Result<ObjectId, OpenError> {
+        let (body, branch) = (BlockingBody::new(body), branch.to_owned());
+        self.committing(grant, move |hub, grant| {
+            let mut draft = CommitDraft::new(hub, grant)?;
+            read(&mut Lines::new(body, hub.bodies.open()), &mut draft)?;
+            let (request, spool) = draft.finish(branch)?;
+            hub.apply(grant, &request, Some(spool.blobs()))
+        })
+        .await
+    }
+
+    async fn committing(
+        &self,
+        grant: &Grant<Write>,
+        work: impl FnOnce(&Self, &Grant<Write>) -> Result<ObjectId, OpenError> + Send + 'static,
+    ) -> Result<ObjectId, OpenError> {
         let (hub, grant) = (self.clone(), grant.clone());
         let (entry, place) = (grant.entry(COMMIT), self.pushes.enter(grant.share()).await?);
-        let done = run_admitted(place, move || {
-            for _ in 0..REAPPLY_MAX {
-                if let Some(commit_id) = hub.try_commit(&grant, &request)? {
-                    return Ok(commit_id);
-                }
-            }
-            Err(Error::unavailable("the branch moves too fast; try again"))
-        })
-        .await;
+        let done = run_admitted(place, move || Ok(work(&hub, &grant)))
+            .await
+            .unwrap_or_else(|error| Err(error.into()));
         if let Err(error) = &done {
-            self.record_refusal(entry, error).await;
+            self.record_refusal(entry, error.error()).await;
         }
         done
     }
 
+    /// Blocking.
+    fn apply(
+        &self,
+        grant: &Grant<Write>,
+        request: &CommitRequest,
+        spool: Option<&BlobSpool>,
+    ) -> Result<ObjectId, OpenError> {
+        for _ in 0..REAPPLY_MAX {
+            if let Some(commit_id) = self.try_commit(grant, request, spool)? {
+                return Ok(commit_id);
+            }
+        }
+        Err(Error::unavailable("the branch moves too fast; try again").into())
+    }
+
     /// One attempt; `None` when the branch moved and the changes may be applied again. Blocking.
-    fn try_commit(&self, grant: &Grant<Write>, request: &CommitRequest) -> Result<Option<ObjectId>> {
+    fn try_commit(
+        &self,
+        grant: &Grant<Write>,
+        request: &CommitRequest,
+        spool: Option<&BlobSpool>,
+    ) -> Result<Option<ObjectId>, OpenError> {
         let name = format!("refs/heads/{}", request.branch);
         polder_git::check_pushable(&name).map_err(Error::invalid)?;
         let held = Handle::current().block_on(self.held(grant.repo_id()))?;
-        let tip = held.snapshot.find_ref(&name).map(|r| r.oid);
-        if tip.is_none() && held.snapshot.visible_refs().any(|r| r.name.starts_with("refs/heads/")) {
-            return Err(Error::not_found(format!("there is no branch `{}`", request.branch)));
+        let snapshot = &held.snapshot;
+        let tip = snapshot.find_ref(&name).map(|r| r.oid);
+        if tip.is_none() && snapshot.visible_refs().any(|r| r.name.starts_with("refs/heads/")) {
+            let error = Error::not_found(format!("there is no branch `{}`", request.branch));
+            return Err(OpenError::Revision(error));
         }
         if request.parent.is_some() && request.parent != tip {
-            return Err(moved_on(&request.branch));
+            return repeated(snapshot, tip, request, spool)?
+                .ok_or_else(|| moved_on(&request.branch).into())
+                .map(Some);
         }
-        let written = polder_git::write_commit(
-            &held.snapshot,
-            tip,
-            &request.changes,
-            &request.author,
-            &request.message,
-        )?;
-        let mut silent = |_: &str| {};
-        let quarantined = self.quarantine(grant.repo_id(), &mut written.pack.as_ref(), &mut silent)?;
+        let changes = polder_git::keep_attributes(snapshot, tip, &request.changes).map_err(Error::from)?;
+        let (author, message) = (&request.author, request.message.as_str());
+        let written = match polder_git::write_commit(snapshot, tip, &changes, spool, author, message) {
+            Err(polder_git::Error::Refused { message }) if message == NOTHING_TO_COMMIT && tip.is_some() => {
+                return Ok(tip);
+            }
+            Err(error @ polder_git::Error::NotFound { .. }) => {
+                return Err(OpenError::Entry {
+                    commit_id: tip.unwrap_or(ObjectId::ZERO),
+                    error: error.into(),
+                });
+            }
+            written => written.map_err(Error::from)?,
+        };
         let command = Command { name, old: tip.unwrap_or(ObjectId::ZERO), new: written.commit_id };
+        match self.land(grant, command, &mut written.pack(spool), COMMIT)? {
+            Landed::Done => Ok(Some(written.commit_id)),
+            Landed::Stale if request.parent.is_some() => Err(moved_on(&request.branch).into()),
+            Landed::Stale => Ok(None),
+        }
+    }
+
+    /// Receives the pack of a change that the hub made for someone, and moves its ref. Blocking.
+    pub(crate) fn land(
+        &self,
+        grant: &Grant<Write>,
+        command: Command,
+        pack: &mut dyn Read,
+        action: &'static str,
+    ) -> Result<Landed> {
+        let mut silent = |_: &str| {};
+        let quarantined = self.quarantine(grant.repo_id(), pack, &mut silent)?;
         let origin = Origin {
             repo: grant.repo_id(),
             name: grant.repo().clone(),
@@ -92,7 +170,7 @@ impl Hub {
             atomic: true,
             large_objects: LargeObjects::Here,
             head: None,
-            entry: grant.entry(COMMIT),
+            entry: grant.entry(action),
         };
         let mut said = String::new();
         let mut say = |line: &str| {
@@ -105,19 +183,39 @@ impl Hub {
             .map_err(|error| with_output(error, &said))?;
         self.post_receive(&origin, &commands, &results, &mut silent);
         match results.into_iter().next() {
-            Some((_, Ok(()))) => Ok(Some(written.commit_id)),
-            Some((_, Err(why))) if why.starts_with("failed to update ref") => {
-                if request.parent.is_some() {
-                    Err(moved_on(&request.branch))
-                } else {
-                    Ok(None)
-                }
-            }
+            Some((_, Ok(()))) => Ok(Landed::Done),
+            Some((_, Err(why))) if why.starts_with("failed to update ref") => Ok(Landed::Stale),
             Some((_, Err(why))) if is_protection(&why) => Err(Error::new(Kind::Forbidden, why)),
             Some((_, Err(why))) => Err(Error::invalid(why)),
-            None => Err(Error::internal("no result for a commit's ref")),
+            None => Err(Error::internal("no result for a change's ref")),
         }
     }
+}
+
+/// How a change of one ref ended, unless it was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landed {
+    /// It is durable.
+    Done,
+    /// The ref is not where it was thought to be.
+    Stale,
+}
+
+/// The tip, if it is what this very request made of its parent before.
+fn repeated(
+    snapshot: &Snapshot,
+    tip: Option<ObjectId>,
+    request: &CommitRequest,
+    spool: Option<&BlobSpool>,
+) -> Result<Option<ObjectId>> {
+    let Some(tip) = tip else { return Ok(None) };
+    if polder_git::commit_info(snapshot, tip)?.parents.as_slice() != request.parent.as_slice() {
+        return Ok(None);
+    }
+    let changes = polder_git::keep_attributes(snapshot, request.parent, &request.changes)?;
+    let (author, message) = (&request.author, request.message.as_str());
+    let is_same = polder_git::is_commit_of(snapshot, tip, &changes, spool, author, message)?;
+    Ok(is_same.then_some(tip))
 }
 
 fn moved_on(branch: &str) -> Error {

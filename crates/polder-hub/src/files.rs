@@ -1,12 +1,12 @@
 //! Reading what a repository holds: revisions, trees, files; small ones from git, large ones from the store.
 
 use bytes::Bytes;
-use polder_git::{TreeEntry, TreePage};
+use polder_git::{CommitInfo, CommitPage, TreeEntry, TreePage};
 use polder_types::ObjectId;
 
 use crate::Hub;
 use crate::access::{Grant, Read};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::OpenBlob;
 
 /// A file at a revision, open for reading.
@@ -43,6 +43,22 @@ pub enum OpenError {
     },
     /// Anything else.
     Other(Error),
+}
+
+impl OpenError {
+    /// What is told and logged.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Revision(error) | Self::Entry { error, .. } | Self::Other(error) => error,
+        }
+    }
+
+    /// The same without the distinction.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Revision(error) | Self::Entry { error, .. } | Self::Other(error) => error,
+        }
+    }
 }
 
 impl From<Error> for OpenError {
@@ -124,6 +140,74 @@ impl Hub {
             _ => FileContent::Git(content),
         };
         Ok(OpenFile { commit_id, entry, content })
+    }
+
+    /// The commit that a revision means, or `None` for the default branch of a repository without any
+    /// branch: it has no files, and is there all the same.
+    ///
+    /// # Errors
+    /// [`OpenError::Revision`].
+    pub async fn find_revision(
+        &self,
+        grant: &Grant<Read>,
+        revision: &str,
+    ) -> Result<Option<ObjectId>, OpenError> {
+        let held = self.held(grant.repo_id()).await?;
+        let default = held.snapshot.head();
+        let short = default.strip_prefix("refs/heads/").unwrap_or(default);
+        let is_default = ["HEAD", default, short].contains(&revision);
+        if is_default && held.snapshot.visible_refs_below("refs/heads/").next().is_none() {
+            return Ok(None);
+        }
+        match self.resolve_revision(grant, revision).await {
+            Ok(commit_id) => Ok(Some(commit_id)),
+            Err(error) if error.kind() == Kind::NotFound => Err(OpenError::Revision(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What stands at each path; those with nothing are left out.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn entries(
+        &self,
+        grant: &Grant<Read>,
+        commit_id: ObjectId,
+        paths: Vec<String>,
+    ) -> Result<Vec<TreeEntry>> {
+        let held = self.held(grant.repo_id()).await?;
+        self.leaf
+            .run(move || {
+                let found = paths.iter().map(|path| polder_git::entry(&held.snapshot, commit_id, path));
+                let there = found.filter(|found| !matches!(found, Err(polder_git::Error::NotFound { .. })));
+                Ok(there.collect::<polder_git::Result<_>>()?)
+            })
+            .await
+    }
+
+    /// One commit.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn commit_info(&self, grant: &Grant<Read>, commit_id: ObjectId) -> Result<CommitInfo> {
+        let held = self.held(grant.repo_id()).await?;
+        self.leaf.run(move || Ok(polder_git::commit_info(&held.snapshot, commit_id)?)).await
+    }
+
+    /// A commit and what came before it, newest first: `limit` commits after the first `skip`.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn list_commits(
+        &self,
+        grant: &Grant<Read>,
+        commit_id: ObjectId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<CommitPage> {
+        let held = self.held(grant.repo_id()).await?;
+        self.leaf.run(move || Ok(polder_git::list_commits(&held.snapshot, commit_id, skip, limit)?)).await
     }
 
     /// One page of a directory, or of everything below it.

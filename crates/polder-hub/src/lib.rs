@@ -13,9 +13,11 @@ mod backup;
 mod blocking;
 mod body;
 mod body_budget;
+mod card;
 mod chunk_lists;
 mod coalesced;
 mod commit;
+mod commit_draft;
 mod data_dir;
 mod directory;
 mod epochs;
@@ -37,11 +39,14 @@ mod lock_check;
 mod locks;
 mod logins;
 mod mechanisms;
+mod preupload;
 mod protection;
 mod public_objects;
 mod pull;
 mod push;
 mod quota;
+mod refs;
+mod repo_owner;
 mod repos;
 mod secret;
 mod signed_url;
@@ -49,13 +54,16 @@ mod snapshots;
 mod storage;
 mod sweep;
 mod transfer;
+mod whoami;
 
-pub use access::{Credentials, Grant, Principal, Read, Write};
+pub use access::{Credentials, Grant, Manage, Principal, Read, Write};
 pub use accounts::TokenRequest;
 pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
+pub use card::Card;
 pub use commit::CommitRequest;
+pub use commit_draft::{CommitDraft, Lines, ReadCommit};
 pub use directory::{OrgSummary, TokenSummary, UserSummary};
 pub use error::{Error, Kind, Result};
 pub use exchange::{ImportReport, Progress};
@@ -70,11 +78,15 @@ pub use lfs_transfer::OpenBlob;
 pub use limits::Limits;
 pub use locks::{LockPage, LockQuery, Locked};
 pub use polder_db::{Limit as QuotaLimit, Lock};
-pub use polder_git::{Change, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage};
+pub use polder_git::{
+    Change, CommitInfo, CommitPage, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage,
+};
+pub use preupload::{Preupload, UploadCandidate, UploadMode};
 pub use protection::ProtectionRule;
 pub use public_objects::LIST_PAGE_CHUNKS_MAX;
 pub use pull::{PullMirrorSummary, PullSource};
 pub use quota::{Hold, QuotaSummary};
+pub use refs::NamedCommit;
 pub use repos::RepoSummary;
 pub use secret::Secret;
 pub use storage::Shared;
@@ -82,6 +94,7 @@ pub use transfer::{
     Arrival, Arriving, Fetched, Liar, ObjectSource, Rate, SourceError, SourceFuture, TransferOptions,
     TransferProgress, Wanted,
 };
+pub use whoami::Whoami;
 
 #[cfg(test)]
 mod tests;

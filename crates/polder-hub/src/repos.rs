@@ -1,7 +1,7 @@
 //! Making, listing, renaming, hiding and deleting repositories.
 
 use polder_db::{NameState, NewRepo, Repo};
-use polder_types::{RepoId, RepoName, Visibility};
+use polder_types::{AccountId, RepoId, RepoName, Visibility};
 
 use crate::Hub;
 use crate::audit::Entry;
@@ -33,9 +33,14 @@ impl Hub {
     pub async fn add_repo(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
         self.account(name.namespace()).await?;
         let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()? };
-        let (hub, name) = (self.clone(), name.clone());
+        let entry = Entry::operator("repo.add").on_name(name).with("visibility", visibility.as_str());
+        self.make_repo(new, entry).await
+    }
+
+    pub(crate) async fn make_repo(&self, new: NewRepo, entry: Entry) -> Result<()> {
+        let hub = self.clone();
         to_the_end(async move {
-            let entry = Entry::operator("repo.add").on_name(&name).with("visibility", visibility.as_str());
+            let name = new.name.clone();
             hub.audited(entry).create_repo(new).await.map_err(|error| taken(error, &name))?;
             hub.names.clear();
             Ok(())
@@ -49,15 +54,26 @@ impl Hub {
     /// [`Kind::NotFound`], [`Kind::Conflict`]; [`Kind::Invalid`] for another kind.
     pub async fn rename_repo(&self, from: &RepoName, to: &RepoName) -> Result<()> {
         let repo = self.live_repo(from).await?;
+        self.account(to.namespace()).await?;
+        let entry = Entry::operator("repo.rename").on(repo.id, &repo.name);
+        self.move_repo(repo, to, None, entry).await
+    }
+
+    pub(crate) async fn move_repo(
+        &self,
+        repo: Repo,
+        to: &RepoName,
+        actor: Option<AccountId>,
+        entry: Entry,
+    ) -> Result<()> {
+        let from = &repo.name;
         if from.kind() != to.kind() {
             return Err(Error::invalid(format!("`{from}` and `{to}` are not of the same kind")));
         }
-        self.account(to.namespace()).await?;
         let (hub, to) = (self.clone(), to.clone());
         to_the_end(async move {
-            let entry = Entry::operator("repo.rename").on(repo.id, &repo.name).with("to", to.to_string());
-            hub.audited(entry)
-                .rename_repo(repo.id, to.clone(), None)
+            hub.audited(entry.with("to", to.to_string()))
+                .rename_repo(repo.id, to.clone(), actor)
                 .await
                 .map_err(|error| taken(error, &to))?;
             hub.names.clear();
@@ -72,11 +88,21 @@ impl Hub {
     /// [`Kind::NotFound`].
     pub async fn set_visibility(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
         let repo = self.live_repo(name).await?;
+        let entry = Entry::operator("repo.visibility").on(repo.id, &repo.name);
+        self.show_repo(repo, visibility, None, entry).await
+    }
+
+    pub(crate) async fn show_repo(
+        &self,
+        repo: Repo,
+        visibility: Visibility,
+        actor: Option<AccountId>,
+        entry: Entry,
+    ) -> Result<()> {
         let hub = self.clone();
         to_the_end(async move {
-            let entry = Entry::operator("repo.visibility").on(repo.id, &repo.name);
             hub.audited(entry.with("to", visibility.as_str()))
-                .set_visibility(repo.id, visibility, None)
+                .set_visibility(repo.id, visibility, actor)
                 .await?;
             hub.names.clear();
             Ok(())
@@ -116,10 +142,14 @@ impl Hub {
     /// [`Kind::NotFound`].
     pub async fn delete_repo(&self, name: &RepoName) -> Result<()> {
         let repo = self.live_repo(name).await?;
+        let entry = Entry::operator("repo.delete").on(repo.id, &repo.name);
+        self.remove_repo(repo, None, entry).await
+    }
+
+    pub(crate) async fn remove_repo(&self, repo: Repo, actor: Option<AccountId>, entry: Entry) -> Result<()> {
         let hub = self.clone();
         to_the_end(async move {
-            let entry = Entry::operator("repo.delete").on(repo.id, &repo.name);
-            hub.audited(entry).delete_repo(repo.id, None).await?;
+            hub.audited(entry).delete_repo(repo.id, actor).await?;
             hub.names.clear();
             hub.forget(repo.id).await;
             Ok(())

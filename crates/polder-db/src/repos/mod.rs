@@ -5,7 +5,7 @@ mod protection;
 mod rename;
 mod settings;
 
-use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, Visibility};
+use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, UnixMillis, Visibility};
 use serde_json::json;
 
 pub use delete::Deleted;
@@ -25,7 +25,7 @@ macro_rules! select_repo {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, ",
-            "r.rewind_gen, r.cache_epoch, r.rseq, ",
+            "r.rewind_gen, r.cache_epoch, r.created_at, ",
             "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id) FROM repo r JOIN account a ON a.id = r.ns ",
             $rest
         )
@@ -41,7 +41,7 @@ statements! {
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
     REPOS_AFTER = select_repo!("WHERE r.id > $1 AND r.state = 'live' ORDER BY r.id LIMIT $2");
     REPO_BY_NAME = concat!("SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, ",
-        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.rseq, (SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), \
+        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.created_at, (SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), \
         n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
         "JOIN account a ON a.id = r.ns WHERE n.kind = $1 AND n.fold = $2");
 }
@@ -91,6 +91,8 @@ pub struct Repo {
     pub cache_epoch: i64,
     /// The URL from which it is brought up to date by the clock, if it is.
     pub pulls_from: Option<String>,
+    /// When it was made.
+    pub created: UnixMillis,
 }
 
 /// What a repository name leads to.
@@ -124,6 +126,7 @@ impl Repo {
             rewind_gen: row.read(10)?,
             cache_epoch: row.read(11)?,
             pulls_from: row.read(13)?,
+            created: UnixMillis(row.read(12)?),
         })
     }
 }

@@ -53,6 +53,11 @@ pub(crate) fn commit(tree: ObjectId, parent: Option<ObjectId>, signature: &str, 
     format!("tree {tree}\n{parent}author {signature}\ncommitter {signature}\n\n{message}").into_bytes()
 }
 
+/// A whole annotated tag, without its header.
+pub(crate) fn tag(commit_id: ObjectId, name: &str, signature: &str, message: &str) -> Vec<u8> {
+    format!("object {commit_id}\ntype commit\ntag {name}\ntagger {signature}\n\n{message}").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

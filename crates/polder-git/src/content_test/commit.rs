@@ -15,7 +15,7 @@ use crate::{Change, Error, Ref, Snapshot, WrittenCommit, write_commit};
 /// Kinds of the objects of a pack, as git counts them.
 fn kinds(written: &WrittenCommit) -> String {
     let dir = scratch();
-    let (_, index) = index(&written.pack, dir.path());
+    let (_, index) = index(&written.whole_pack().unwrap(), dir.path());
     let said = git(dir.path(), &["verify-pack", "-v", index.to_str().unwrap()]);
     let mut kinds: Vec<_> = said.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     kinds.retain(|kind| ["commit", "tree", "blob", "tag"].contains(kind));
@@ -160,9 +160,10 @@ fn what_cannot_be_done_is_refused_and_says_what() {
     let twice = hub.commit(&[delete("file"), delete("file")]).unwrap_err();
     assert!(matches!(twice, Error::NotFound { .. }), "{twice}");
     let nobody = oid(&"3".repeat(40));
-    let error = write_commit(&hub.snapshot, Some(nobody), &[put("a", "b")], &author(), "m").unwrap_err();
+    let error =
+        write_commit(&hub.snapshot, Some(nobody), &[put("a", "b")], None, &author(), "m").unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
-    let first_and_empty = write_commit(&empty_snapshot(), None, &[], &author(), "m");
+    let first_and_empty = write_commit(&empty_snapshot(), None, &[], None, &author(), "m");
     assert!(refusal(first_and_empty).contains("nothing to commit"));
 }
 
@@ -171,7 +172,7 @@ fn a_file_too_large_for_git_is_refused_by_its_name() {
     let content =
         Bytes::from(vec![0; usize::try_from(polder_types::limits::GIT_OBJECT_BYTES_MAX).unwrap() + 1]);
     let change = Change::Write { path: "w.bin".to_owned(), content, executable: false };
-    let error = write_commit(&empty_snapshot(), None, &[change], &author(), "m").unwrap_err();
+    let error = write_commit(&empty_snapshot(), None, &[change], None, &author(), "m").unwrap_err();
     assert!(matches!(&error, Error::TooLarge { message } if message.contains("`w.bin`")), "{error}");
 }
 
@@ -200,10 +201,11 @@ fn historic_modes_become_todays_only_where_a_tree_is_touched() {
     git(path, &["update-ref", "refs/heads/main", &commit]);
     let opened = super::kit::Opened::at(path);
     let changes = [put("touched/b", "2")];
-    let written = write_commit(opened.snapshot(), Some(oid(&commit)), &changes, &author(), "m").unwrap();
+    let written =
+        write_commit(opened.snapshot(), Some(oid(&commit)), &changes, None, &author(), "m").unwrap();
     let out = scratch();
-    std::fs::write(out.path().join("p"), &written.pack).unwrap();
-    git_bytes(path, &["unpack-objects", "-q"], &written.pack);
+    std::fs::write(out.path().join("p"), written.whole_pack().unwrap()).unwrap();
+    git_bytes(path, &["unpack-objects", "-q"], &written.whole_pack().unwrap());
     let listed = git(path, &["ls-tree", "-r", "-t", &written.commit_id.to_string()]);
     let modes: Vec<_> = listed.lines().map(|line| line.split([' ', '\t']).next().unwrap()).collect();
     // The untouched folder is the same object as before; git shows its file's mode as it reads it.
@@ -222,11 +224,11 @@ fn a_written_commit_is_accepted_as_a_push_is() {
     hub.commit(&[put("a/b", "1"), put("c", "2")]).unwrap();
     let parent = hub.snapshot.find_ref("refs/heads/main").map(|found| found.oid);
     let changes = [delete("a/b"), put("d", "1"), put("模型/w", "3")];
-    let written = write_commit(&hub.snapshot, parent, &changes, &author(), "m").unwrap();
+    let written = write_commit(&hub.snapshot, parent, &changes, None, &author(), "m").unwrap();
     let quarantine = scratch();
     let received = crate::index_pack(
         PackId(9),
-        &mut written.pack.as_ref(),
+        &mut written.whole_pack().unwrap().as_ref(),
         quarantine.path(),
         &crate::IndexLimits::default(),
         &mut |_| {},
@@ -244,7 +246,13 @@ const PATHS: [&str; 10] = ["a", "a/b", "a/b/c", "a.b", "a0", "b/a", "b/a/d", "b/
 fn land(snapshot: &Snapshot, written: &WrittenCommit) -> Snapshot {
     let dir = scratch();
     let limits = crate::IndexLimits::default();
-    let received = crate::index_pack(PackId(1), &mut written.pack.as_ref(), dir.path(), &limits, &mut |_| {});
+    let received = crate::index_pack(
+        PackId(1),
+        &mut written.whole_pack().unwrap().as_ref(),
+        dir.path(),
+        &limits,
+        &mut |_| {},
+    );
     let tip = Ref { name: "refs/heads/main".to_owned(), oid: written.commit_id, peeled: None };
     let mut packs = snapshot.packs().to_vec();
     packs.push(received.expect("indexes").expect("a pack").pack);
@@ -293,13 +301,13 @@ proptest! {
         let mut tip: Option<(ObjectId, ObjectId)> = None;
         for changes in steps {
             let parent = tip.map(|(commit, _)| commit);
-            let result = write_commit(&snapshot, parent, &changes, &author(), "m");
+            let result = write_commit(&snapshot, parent, &changes, None, &author(), "m");
             let Some(after) = model(&files, &changes) else {
                 prop_assert!(result.is_err(), "{changes:?} on {files:?}");
                 continue;
             };
             let afresh: Vec<Change> = after.iter().map(|(path, content)| put(path, content)).collect();
-            let expected = match write_commit(&empty_snapshot(), None, &afresh, &author(), "m") {
+            let expected = match write_commit(&empty_snapshot(), None, &afresh, None, &author(), "m") {
                 Ok(written) => written.tree_id,
                 Err(_) => oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
             };

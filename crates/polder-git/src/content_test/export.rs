@@ -130,8 +130,8 @@ fn a_hook_sees_the_push_and_cannot_reach_the_stored_pack() {
     let (hub, place) = (hub(), scratch());
     let old = hub.snapshot.find_ref("refs/heads/main").unwrap().oid;
     let written =
-        write_commit(&hub.snapshot, Some(old), &[put("new", "pushed")], &author(), "pushed").unwrap();
-    let (pack, idx) = index(&written.pack, place.path());
+        write_commit(&hub.snapshot, Some(old), &[put("new", "pushed")], None, &author(), "pushed").unwrap();
+    let (pack, idx) = index(&written.whole_pack().unwrap(), place.path());
     let stored = std::fs::read(&pack).unwrap();
     let hash = crate::Pack::open(polder_types::PackId(5), &pack, &idx).unwrap().hash();
     let mut packs = hub.export_packs();

@@ -156,9 +156,9 @@ impl Hub {
     pub(super) fn commit(&mut self, changes: &[Change]) -> crate::Result<crate::WrittenCommit> {
         let main = "refs/heads/main";
         let parent = self.snapshot.find_ref(main).map(|found| found.oid);
-        let written = crate::write_commit(&self.snapshot, parent, changes, &author(), "Change")?;
+        let written = crate::write_commit(&self.snapshot, parent, changes, None, &author(), "Change")?;
         let tip = Ref { name: main.to_owned(), oid: written.commit_id, peeled: None };
-        self.receive(&written.pack, main, vec![tip]);
+        self.receive(&written.whole_pack()?, main, vec![tip]);
         Ok(written)
     }
 
