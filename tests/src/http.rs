@@ -86,6 +86,11 @@ impl Http {
         self.request("PUT", target).body(body)
     }
 
+    /// `DELETE target`.
+    pub fn delete(&self, target: &str) -> Request {
+        self.request("DELETE", target)
+    }
+
     /// Sends `bytes` as they are and reads what comes back; `None` if the server just hangs up.
     pub fn raw(&self, bytes: &[u8]) -> Option<Response> {
         exchange(connect(self.address, self.source, READ_SECONDS_MAX)?, bytes, false)
@@ -264,7 +269,8 @@ fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Bytes in base64.
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for three in bytes.chunks(3) {

@@ -107,7 +107,8 @@ impl Credential {
         let needed = match access {
             Access::Read => Level::Read,
             Access::Write => Level::Write,
-            Access::Open | Access::Batch | Access::Signed | Access::LoopbackOrAdmin => {
+            Access::Manage => return self.expected_to_manage(visibility),
+            Access::Open | Access::Batch | Access::Signed | Access::LoopbackOrAdmin | Access::Account => {
                 unreachable!("these have tables of their own")
             }
         };
@@ -122,6 +123,16 @@ impl Credential {
             404
         } else {
             403
+        }
+    }
+}
+
+impl Credential {
+    /// The status of a route for administrators of the namespace: whoever may write is one, or is told.
+    fn expected_to_manage(self, visibility: Visibility) -> u16 {
+        match self.expected(Access::Write, visibility) {
+            200 if self == Writer => 403,
+            answer => answer,
         }
     }
 }
@@ -276,13 +287,76 @@ fn smart(kind: polder_smart::RouteKind, http: Http, repo: &str, object: &LargeOb
     }
 }
 
-/// One request for each route of the Hugging Face surface.
+/// One request for each route of the Hugging Face surface. What would change something names what is not
+/// there, or is there already, or changes nothing.
 fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
     use polder_hf::RouteKind as Kind;
+    let api = format!("/api/models/{repo}");
+    let json = |http: Http, path: &str, body: serde_json::Value| {
+        http.post(path, body.to_string()).header("Content-Type", "application/json")
+    };
     match kind {
         Kind::Resolve => http.get(&format!("/{repo}/resolve/main/weights.bin")),
         Kind::Raw => http.get(&format!("/{repo}/raw/main/README.md")),
+        Kind::Whoami => http.get("/api/whoami-v2"),
+        Kind::AgentHarnesses => http.get("/api/agent-harnesses"),
+        Kind::Telemetry => http.get("/api/telemetry/x"),
+        Kind::ValidateYaml => json(http, "/api/validate-yaml", json!({"content": "# A model"})),
+        Kind::CreateRepo => json(http, "/api/repos/create", named("acme/elsewhere")),
+        Kind::DeleteRepo => http.delete("/api/repos/delete").body(named("acme/never").to_string()),
+        Kind::MoveRepo => {
+            json(http, "/api/repos/move", json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
+        }
+        Kind::Info => http.get(&api),
+        Kind::Revision => http.get(&format!("{api}/revision/main")),
+        Kind::Tree => http.get(&format!("{api}/tree/main")),
+        Kind::PathsInfo => json(http, &format!("{api}/paths-info/main"), json!({"paths": ["README.md"]})),
+        Kind::Refs => http.get(&format!("{api}/refs")),
+        Kind::Commits => http.get(&format!("{api}/commits/main")),
+        Kind::AuthCheck => http.get(&format!("{api}/auth-check")),
+        Kind::AuthCheckWrite => http.get(&format!("{api}/auth-check/write")),
+        Kind::Preupload => json(http, &format!("{api}/preupload/main"), json!({"files": []})),
+        Kind::Commit => http.post(&format!("{api}/commit/main"), "no commit"),
+        Kind::CreateBranch => json(http, &format!("{api}/branch/main"), json!({})),
+        Kind::DeleteBranch => http.delete(&format!("{api}/branch/never")),
+        Kind::CreateTag => json(http, &format!("{api}/tag/never"), json!({"tag": "v1"})),
+        Kind::DeleteTag => http.delete(&format!("{api}/tag/never")),
+        Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), json!({"message": "x"})),
+        Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
+    }
+}
+
+/// A repository as the API's bodies name it.
+fn named(repo: &str) -> serde_json::Value {
+    let (organization, name) = repo.split_once('/').expect("two parts");
+    json!({"organization": organization, "name": name})
+}
+
+/// The status of a Hugging Face request for those who may make it.
+fn hf_granted(kind: polder_hf::RouteKind) -> u16 {
+    use polder_hf::RouteKind as Kind;
+    match kind {
+        Kind::Commit => 400,
+        Kind::CreateBranch => 409,
+        Kind::DeleteBranch | Kind::DeleteTag | Kind::CreateTag | Kind::SuperSquash => 404,
+        _ => 200,
+    }
+}
+
+/// The status of a Hugging Face request that is an account's; where the body names a repository, it names
+/// the same one in every row.
+fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
+    use polder_hf::RouteKind as Kind;
+    match kind {
+        _ if who == Credential::None || !who.is_valid() => 401,
+        Kind::Whoami => 200,
+        // Only who may write to the namespace learns that a name is taken.
+        Kind::CreateRepo => match who {
+            Writer | Admin | AdminWriting => 409,
+            _ => 403,
+        },
+        _ => 404,
     }
 }
 
@@ -356,16 +430,23 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             Access::Open | Access::Signed => {
                 place.check(kind.as_str(), &build, &|_, _| same_for_everyone(*kind));
             }
-            Access::LoopbackOrAdmin => panic!("{kind:?} is not the operator's"),
+            Access::LoopbackOrAdmin | Access::Account | Access::Manage => panic!("{kind:?} has no table"),
         }
     }
     for kind in polder_hf::RouteKind::ALL {
         let build = |http: Http, repo: &str| hf(*kind, http, repo);
         match kind.access() {
-            access @ (Access::Read | Access::Write) => {
-                place.check(kind.as_str(), &build, &|who, what| who.expected(access, what));
+            access @ (Access::Read | Access::Write | Access::Manage) => {
+                place.check(kind.as_str(), &build, &|who, what| match who.expected(access, what) {
+                    200 => hf_granted(*kind),
+                    refused => refused,
+                });
             }
-            Access::Open => place.check(kind.as_str(), &build, &|_, _| 405),
+            Access::Open => {
+                let status = if *kind == polder_hf::RouteKind::WrongMethod { 405 } else { 200 };
+                place.check(kind.as_str(), &build, &|_, _| status);
+            }
+            Access::Account => place.check(kind.as_str(), &build, &|who, _| hf_account(*kind, who)),
             Access::Batch | Access::Signed | Access::LoopbackOrAdmin => panic!("{kind:?} has no table"),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Repository(Error),
     /// The revision or file cannot be opened.
     Open(OpenError),
+    /// A commit's parent is not where its branch is.
+    Stale(Error),
 }
 
 impl From<OpenError> for Failure {
@@ -31,14 +33,18 @@ impl From<OpenError> for Failure {
     }
 }
 
+/// What is wrong with a request whatever it is about.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Open(OpenError::Other(error))
+    }
+}
+
 impl Failure {
     fn error(&self) -> &Error {
         match self {
-            Self::Credentials(error)
-            | Self::Repository(error)
-            | Self::Open(
-                OpenError::Revision(error) | OpenError::Entry { error, .. } | OpenError::Other(error),
-            ) => error,
+            Self::Credentials(error) | Self::Repository(error) | Self::Stale(error) => error,
+            Self::Open(error) => error.error(),
         }
     }
 
@@ -58,7 +64,8 @@ impl Failure {
             Self::Open(OpenError::Entry { commit_id, .. }) => Some(*commit_id),
             Self::Open(OpenError::Revision(_) | OpenError::Other(_))
             | Self::Credentials(_)
-            | Self::Repository(_) => None,
+            | Self::Repository(_)
+            | Self::Stale(_) => None,
         }
     }
 
@@ -80,7 +87,10 @@ impl Failure {
     }
 
     fn rendered(&self) -> Response {
-        let status = status(self.error().kind());
+        let status = match self {
+            Self::Stale(_) => StatusCode::PRECONDITION_FAILED,
+            failure => status(failure.error().kind()),
+        };
         let mut response = respond::json(status, &serde_json::json!({ "error": self.message() }));
         set_retry_after(&mut response, self.error());
         let headers = response.headers_mut();
@@ -115,6 +125,8 @@ mod tests {
             (Failure::Repository(error(Kind::NotFound)), 404, Some("RepoNotFound"), None),
             (Failure::Credentials(error(Kind::Throttled)), 429, None, None),
             (Failure::Repository(error(Kind::Internal)), 500, None, None),
+            (Failure::Stale(error(Kind::Conflict)), 412, None, None),
+            (Failure::from(error(Kind::Conflict)), 409, None, None),
             (Failure::Open(OpenError::Revision(error(Kind::NotFound))), 404, Some("RevisionNotFound"), None),
             (Failure::Open(entry(Kind::NotFound)), 404, Some("EntryNotFound"), Some(commit.as_str())),
             (Failure::Open(entry(Kind::Internal)), 500, None, Some(commit.as_str())),

@@ -2,40 +2,36 @@
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use polder_http::{Caller, FileSource, Response, file_response, respond};
-use polder_hub::{FileContent, Grant, Hub, OpenFile, Read};
+use polder_http::{FileSource, Response, file_response, respond};
+use polder_hub::{FileContent, OpenFile};
 
+use crate::ask::Ask;
 use crate::failure::{Failure, X_REPO_COMMIT};
 use crate::presentation::present;
-use crate::route::FileAt;
+use crate::route::At;
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
 /// Answers `GET` and `HEAD` of `…/resolve/…`: a pointer is followed to its bytes.
-pub(crate) async fn resolve(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Response, Failure> {
-    let grant = grant(hub, at, parts).await?;
-    let file = hub.open_file(&grant, &at.revision, &at.path).await?;
-    Ok(answer(at, parts, file))
+pub(crate) async fn resolve(ask: &Ask<'_>) -> Result<Response, Failure> {
+    let grant = ask.read().await?;
+    let file = ask.hub.open_file(&grant, &ask.at.revision, &ask.at.path).await?;
+    Ok(answer(ask.at, ask.parts, file))
 }
 
 /// Answers `GET` and `HEAD` of `…/raw/…`: what git holds.
-pub(crate) async fn raw(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Response, Failure> {
-    let grant = grant(hub, at, parts).await?;
-    let file = hub.open_raw(&grant, &at.revision, &at.path).await?;
-    Ok(answer(at, parts, file))
-}
-
-async fn grant(hub: &Hub, at: &FileAt, parts: &Parts) -> Result<Grant<Read>, Failure> {
-    let caller = Caller::of(hub, parts).await.map_err(Failure::Credentials)?;
-    caller.read(&at.place.target).await.map_err(Failure::Repository)
+pub(crate) async fn raw(ask: &Ask<'_>) -> Result<Response, Failure> {
+    let grant = ask.read().await?;
+    let file = ask.hub.open_raw(&grant, &ask.at.revision, &ask.at.path).await?;
+    Ok(answer(ask.at, ask.parts, file))
 }
 
 /// The file with what the clients make their cache from: the commit, and as the entity tag git's hash of
 /// a small file or SHA-256 of a large one.
 ///
 /// Source: `huggingface_hub` 2.4.0 `file_download.py`, `get_hf_file_metadata`.
-fn answer(at: &FileAt, parts: &Parts, file: OpenFile) -> Response {
+fn answer(at: &At, parts: &Parts, file: OpenFile) -> Response {
     let OpenFile { commit_id, entry, content } = file;
     let (source, etag, linked_size) = match content {
         FileContent::Git(bytes) => (FileSource::Memory(bytes), format!("\"{}\"", entry.oid), None),
@@ -69,12 +65,9 @@ mod tests {
 
     use crate::Route;
 
-    fn at(path: &str) -> FileAt {
+    fn at(path: &str) -> At {
         let uri = format!("/acme/m/resolve/main/{path}").parse().expect("URI");
-        match Route::parse(&Method::GET, &Url::parse(&uri).expect("UTF-8")) {
-            Some(Route::Resolve(at)) => at,
-            other => panic!("{other:?}"),
-        }
+        Route::parse(&Method::GET, &Url::parse(&uri).expect("UTF-8")).expect("ours").at
     }
 
     fn open(content: FileContent) -> OpenFile {

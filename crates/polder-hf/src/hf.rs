@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use axum::body::Body;
+use http::header::ALLOW;
 use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 use polder_http::{Edge, Request, RequestId, Response, ResponseFuture, Url, respond};
 use polder_hub::Hub;
 
-use crate::file;
-use crate::route::Route;
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::route::{Route, RouteKind};
+use crate::{account, card_check, file, info, refs, repos, tree, upload};
 
 /// The Hugging Face surface of one hub.
 pub struct Hf {
@@ -21,21 +25,58 @@ impl Hf {
         Self { hub }
     }
 
-    async fn answer(&self, route: Route, parts: Parts) -> Response {
+    async fn answer(&self, route: Route, parts: Parts, body: Body) -> Response {
         let id = RequestId::in_extensions(&parts.extensions);
-        let (at, answer) = match route {
-            Route::Resolve(at) => {
-                let answer = file::resolve(&self.hub, &at, &parts).await;
-                (at, answer)
-            }
-            Route::Raw(at) => {
-                let answer = file::raw(&self.hub, &at, &parts).await;
-                (at, answer)
-            }
-            Route::WrongMethod => return respond::wrong_method("GET, HEAD"),
-        };
-        answer.unwrap_or_else(|failure| failure.response(&self.hub, &at.place, &id))
+        let ask = Ask { hub: &self.hub, at: &route.at, parts: &parts };
+        let answer = respond_to(route.kind, &ask, body).await;
+        answer.unwrap_or_else(|failure| failure.response(&self.hub, &route.at.place, &id))
     }
+}
+
+async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
+    match kind {
+        RouteKind::Resolve => file::resolve(ask).await,
+        RouteKind::Raw => file::raw(ask).await,
+        RouteKind::Whoami => account::whoami(ask).await,
+        RouteKind::AgentHarnesses => Ok(account::agent_harnesses()),
+        RouteKind::Telemetry => Ok(account::telemetry()),
+        RouteKind::ValidateYaml => card_check::validate_yaml(ask, body).await,
+        RouteKind::CreateRepo => repos::create(ask, body).await,
+        RouteKind::DeleteRepo => repos::delete(ask, body).await,
+        RouteKind::MoveRepo => repos::move_repo(ask, body).await,
+        RouteKind::Settings => repos::settings(ask, body).await,
+        RouteKind::Info => info::info(ask).await,
+        RouteKind::Revision => info::revision(ask).await,
+        RouteKind::Tree => tree::tree(ask).await,
+        RouteKind::PathsInfo => tree::paths_info(ask, body).await,
+        RouteKind::Refs => refs::refs(ask).await,
+        RouteKind::Commits => refs::commits(ask).await,
+        RouteKind::AuthCheck => {
+            ask.read().await.map(|_may| respond::json(StatusCode::OK, &serde_json::json!({})))
+        }
+        RouteKind::AuthCheckWrite => {
+            ask.write().await.map(|_may| respond::json(StatusCode::OK, &serde_json::json!({})))
+        }
+        RouteKind::Preupload => upload::preupload(ask, body).await,
+        RouteKind::Commit => upload::commit(ask, body).await,
+        RouteKind::CreateBranch => refs::create_branch(ask, body).await,
+        RouteKind::DeleteBranch => refs::delete_branch(ask).await,
+        RouteKind::CreateTag => refs::create_tag(ask, body).await,
+        RouteKind::DeleteTag => refs::delete_tag(ask).await,
+        RouteKind::SuperSquash => refs::super_squash(ask, body).await,
+        RouteKind::WrongMethod => Ok(wrong_method(ask)),
+    }
+}
+
+/// 405, in JSON where the clients of the API read it.
+fn wrong_method(ask: &Ask<'_>) -> Response {
+    if !ask.parts.uri.path().starts_with("/api/") {
+        return respond::wrong_method("GET, HEAD");
+    }
+    let body = serde_json::json!({ "error": "this address has no such method" });
+    let mut response = respond::json(StatusCode::METHOD_NOT_ALLOWED, &body);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE"));
+    response
 }
 
 impl Edge for Hf {
@@ -47,11 +88,11 @@ impl Edge for Hf {
     }
 
     fn route_name(route: &Route) -> &'static str {
-        route.kind().as_str()
+        route.kind.as_str()
     }
 
     fn handle(self: Arc<Self>, route: Route, request: Request) -> ResponseFuture {
-        let (parts, _) = request.into_parts();
-        Box::pin(async move { self.answer(route, parts).await })
+        let (parts, body) = request.into_parts();
+        Box::pin(async move { self.answer(route, parts, body).await })
     }
 }

@@ -1,17 +1,27 @@
-//! The Hugging Face surface: resolve and raw.
+//! The Hugging Face surface: files, listings, commits, branches and repositories as its clients ask for them.
 //!
 //! The wire words of `huggingface_hub` and of everything that speaks like it: [`Route::parse`] reads a
 //! method and URL into a closed enum, [`RouteKind::access`] says what each needs, [`Hf`] gets the grant,
-//! asks the hub for the file, and answers with the headers those clients cannot do without. What a
-//! revision means and where the bytes are is `polder-hub`'s; ranges are `polder-http`'s.
+//! asks the hub, and answers with the headers and keys that those clients cannot do without. What a
+//! revision means, where bytes are and how a commit lands is `polder-hub`'s; ranges are `polder-http`'s.
 
+mod account;
+mod ask;
+mod card_check;
+mod commit_lines;
 mod failure;
 mod file;
 mod hf;
+mod info;
 mod presentation;
+mod refs;
+mod repos;
 mod route;
+mod route_api;
 #[cfg(test)]
 mod router_tests;
+mod tree;
+mod upload;
 
 pub use hf::Hf;
-pub use route::{FileAt, Route, RouteKind};
+pub use route::{At, Route, RouteKind};

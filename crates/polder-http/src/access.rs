@@ -14,6 +14,10 @@ pub enum Access {
     Read,
     /// Permission to write to the repository in the path.
     Write,
+    /// Permission to rename, hide or delete the repository in the path.
+    Manage,
+    /// Credentials of an account. What it may do with what the body names is decided by the use case.
+    Account,
     /// To read, for the operation `download`; to write, for `upload`. The body names the operation.
     Batch,
     /// A signed URL of this hub; credentials are not looked at.

@@ -5,7 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use polder_hub::{Credentials, Error, Grant, Hub, Kind, Principal, Read, Result, Secret, Write};
+use polder_hub::{Credentials, Error, Grant, Hub, Kind, Manage, Principal, Read, Result, Secret, Write};
 
 use crate::client_address::ClientAddress;
 use crate::place::Target;
@@ -61,6 +61,17 @@ impl Caller {
     pub async fn write(&self, target: &Target) -> Result<Grant<Write>> {
         match target {
             Target::Name(name) => self.hub.write(&self.principal, name).await,
+            Target::Impossible(text) => Err(self.missing(text)),
+        }
+    }
+
+    /// Permission to rename, hide or delete the repository that the path names.
+    ///
+    /// # Errors
+    /// As [`Hub::manage`]; a name that cannot exist is answered like one that does not.
+    pub async fn manage(&self, target: &Target) -> Result<Grant<Manage>> {
+        match target {
+            Target::Name(name) => self.hub.manage(&self.principal, name).await,
             Target::Impossible(text) => Err(self.missing(text)),
         }
     }

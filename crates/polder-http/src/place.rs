@@ -48,6 +48,8 @@ pub struct Place {
     pub target: Target,
     /// Everything after the repository's name as sent: `.git` if it was there, the path, the query.
     tail: String,
+    /// Whether the path is below `/api/`.
+    api: bool,
 }
 
 impl Place {
@@ -68,13 +70,29 @@ impl Place {
             tail.push('?');
             tail.push_str(url.query());
         }
-        Self { target: Target::read(&segments), tail }
+        Self { target: Target::read(&segments), tail, api: false }
+    }
+
+    /// The repository in the first `count` segments after `/api/`, the kind's word among them.
+    pub fn read_api(url: &Url<'_>, count: usize) -> Self {
+        let segments = url.segments().get(1..=count).unwrap_or_default();
+        let mut tail = url.raw_from(count + 1).to_owned();
+        if !url.query().is_empty() {
+            tail.push('?');
+            tail.push_str(url.query());
+        }
+        Self { target: Target::read(segments), tail, api: true }
     }
 
     /// The `Location` of the same thing under the repository's new name: a path, so that the client
     /// stays on the host it knows and keeps its credentials.
     pub fn moved(&self, public_url: &str, to: &RepoName) -> HeaderValue {
-        respond::header_text(&format!("{}/{to}{}", path_of(public_url), self.tail))
+        let (path, tail) = (path_of(public_url), &self.tail);
+        respond::header_text(&if self.api {
+            format!("{path}/api/{}/{}/{}{tail}", to.kind().plural(), to.namespace(), to.name())
+        } else {
+            format!("{path}/{to}{tail}")
+        })
     }
 }
 
@@ -101,6 +119,16 @@ mod tests {
         let moved = |public| place.moved(public, &to).to_str().expect("ASCII").to_owned();
         assert_eq!(moved("http://h:1"), "/datasets/acme/new.git/info/refs?service=git-upload-pack");
         assert_eq!(moved("https://h/hub/"), "/hub/datasets/acme/new.git/info/refs?service=git-upload-pack");
+    }
+
+    #[test]
+    fn a_moved_place_of_the_api_keeps_its_kind() {
+        let uri = "/api/models/acme/old/tree/main/a%2Fb?recursive=true".parse().expect("URI");
+        let place = Place::read_api(&Url::parse(&uri).expect("UTF-8"), 3);
+        assert_eq!(place.target, Target::Name("acme/old".parse().expect("name")));
+        let to = "acme/new".parse().expect("name");
+        let moved = place.moved("http://h/hub", &to);
+        assert_eq!(moved, "/hub/api/models/acme/new/tree/main/a%2Fb?recursive=true");
     }
 
     #[test]

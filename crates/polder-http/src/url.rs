@@ -67,6 +67,13 @@ pub fn query_parameter(query: &str, name: &str) -> Option<String> {
     Some(percent_decode_str(&value).decode_utf8_lossy().into_owned())
 }
 
+/// The decoded values of every parameter of this name in a raw query or a posted form, in their order.
+pub fn query_parameters(query: &str, name: &str) -> Vec<String> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    pairs.filter(|(key, _)| decode(key) == name).map(|(_, value)| decode(value)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +91,13 @@ mod tests {
         assert!(Url::split("/acme/%ff", "").is_none());
         assert!(Url::split("*", "").is_none());
         assert_eq!(Url::split("/", "").expect("UTF-8").segments(), [""]);
+    }
+
+    #[test]
+    fn every_value_of_a_name_is_found_in_order() {
+        let values = query_parameters("expand=a&x=y&expand=b%2Fc+d&expand%5B%5D=e&expand", "expand");
+        assert_eq!(values, ["a", "b/c d", ""]);
+        assert_eq!(query_parameters("expand%5B%5D=e", "expand[]"), ["e"]);
     }
 
     #[test]

@@ -183,6 +183,16 @@ impl RepoKind {
         }
     }
 
+    /// The leading path word that names the kind, also where models have one.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+            Self::Space => "spaces",
+            Self::Kernel => "kernels",
+        }
+    }
+
     /// The kind that a leading path word names, `models` among them.
     pub fn from_plural(word: &str) -> Option<Self> {
         match word {

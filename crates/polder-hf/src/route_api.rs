@@ -1,0 +1,81 @@
+//! The request lines below `/api/`.
+
+use std::borrow::Cow;
+
+use http::Method;
+use polder_http::{Place, Url};
+use polder_types::RepoKind;
+
+use crate::route::{At, Route, RouteKind};
+
+/// Reads a request line below `/api/`.
+pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
+    let segments = url.segments();
+    if let Some(kind) = hub_route(method, segments) {
+        return Some(Route { kind, at: at(url, 0, "", String::new()) });
+    }
+    RepoKind::from_plural(segments.get(1)?)?;
+    // Counted with the kind's word: `ns/name`, then the name alone.
+    [3, 2].into_iter().find_map(|count| {
+        let names = segments.get(2..=count)?;
+        if names.iter().any(|name| name.is_empty()) {
+            return None;
+        }
+        let (kind, revision, path) = repo_route(method, segments.get(count + 1..)?)?;
+        Some(Route { kind, at: at(url, count, revision, path) })
+    })
+}
+
+fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> At {
+    At { place: Place::read_api(url, count), revision: revision.to_owned(), path, download: false }
+}
+
+/// A route that names no repository in its path.
+fn hub_route(method: &Method, segments: &[Cow<'_, str>]) -> Option<RouteKind> {
+    let words: Vec<&str> = segments.iter().skip(1).map(AsRef::as_ref).collect();
+    let (kind, expected) = match words.as_slice() {
+        ["whoami-v2"] => (RouteKind::Whoami, Method::GET),
+        ["agent-harnesses"] => (RouteKind::AgentHarnesses, Method::GET),
+        ["telemetry", ..] => (RouteKind::Telemetry, Method::GET),
+        ["validate-yaml"] => (RouteKind::ValidateYaml, Method::POST),
+        ["repos", "create"] => (RouteKind::CreateRepo, Method::POST),
+        ["repos", "delete"] => (RouteKind::DeleteRepo, Method::DELETE),
+        ["repos", "move"] => (RouteKind::MoveRepo, Method::POST),
+        _ => return None,
+    };
+    Some(checked(method, &expected, kind))
+}
+
+/// A route of a repository: what follows its name.
+fn repo_route<'a>(method: &Method, rest: &'a [Cow<'_, str>]) -> Option<(RouteKind, &'a str, String)> {
+    let words: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+    let (kind, expected, revision) = match words.as_slice() {
+        [] => (RouteKind::Info, Method::GET, ""),
+        ["refs"] => (RouteKind::Refs, Method::GET, ""),
+        ["settings"] => (RouteKind::Settings, Method::PUT, ""),
+        ["auth-check"] => (RouteKind::AuthCheck, Method::GET, ""),
+        ["auth-check", "write"] => (RouteKind::AuthCheckWrite, Method::GET, ""),
+        ["revision", revision] => (RouteKind::Revision, Method::GET, *revision),
+        ["commits", revision] => (RouteKind::Commits, Method::GET, *revision),
+        ["paths-info", revision] => (RouteKind::PathsInfo, Method::POST, *revision),
+        ["preupload", revision] => (RouteKind::Preupload, Method::POST, *revision),
+        ["commit", revision] => (RouteKind::Commit, Method::POST, *revision),
+        ["super-squash", branch] => (RouteKind::SuperSquash, Method::POST, *branch),
+        ["branch", branch] if *method == Method::DELETE => (RouteKind::DeleteBranch, Method::DELETE, *branch),
+        ["branch", branch] => (RouteKind::CreateBranch, Method::POST, *branch),
+        ["tag", tag] if *method == Method::DELETE => (RouteKind::DeleteTag, Method::DELETE, *tag),
+        ["tag", revision] => (RouteKind::CreateTag, Method::POST, *revision),
+        ["tree", revision, path @ ..] => {
+            let path = path.join("/");
+            let path = path.trim_end_matches('/').to_owned();
+            return Some((checked(method, &Method::GET, RouteKind::Tree), revision, path));
+        }
+        _ => return None,
+    };
+    Some((checked(method, &expected, kind), revision, String::new()))
+}
+
+fn checked(method: &Method, expected: &Method, kind: RouteKind) -> RouteKind {
+    let fits = method == expected || (*expected == Method::GET && *method == Method::HEAD);
+    if fits { kind } else { RouteKind::WrongMethod }
+}

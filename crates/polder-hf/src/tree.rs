@@ -1,0 +1,127 @@
+//! Listing files: a folder page by page, or chosen paths.
+//!
+//! Source: `huggingface_hub` 2.4.0 `hf_api.py`, `list_repo_tree`, `get_paths_info`, `RepoFile`, `RepoFolder`.
+
+use axum::body::Body;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use polder_http::{Response, body, query_parameters, respond};
+use polder_hub::{BodyEncoding, EntryKind, Error, Kind, OpenError, TreeEntry};
+use polder_types::ObjectId;
+use polder_types::limits::JSON_BODY_BYTES_MAX;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::ask::{Ask, set_commit};
+use crate::failure::Failure;
+
+/// Entries in one page, and most that a client may ask for.
+const PAGE: usize = 1_000;
+/// Most paths in one request; the client sends 500.
+const PATHS_MAX: usize = 1_000;
+
+/// Answers `GET …/tree/{revision}[/{path}]`.
+pub(crate) async fn tree(ask: &Ask<'_>) -> Result<Response, Failure> {
+    let grant = ask.read().await?;
+    let path = ask.at.path.as_str();
+    let Some(commit_id) = ask.hub.find_revision(&grant, &ask.at.revision).await? else {
+        return if path.is_empty() {
+            Ok(respond::json(StatusCode::OK, &json!([])))
+        } else {
+            Err(missing(ObjectId::ZERO, format!("folder `{path}` not found")))
+        };
+    };
+    let (recursive, cursor) = (ask.flag("recursive"), ask.query("cursor"));
+    let limit = ask.limit(PAGE, PAGE);
+    let page = ask.hub.list_tree(&grant, commit_id, path, recursive, cursor.as_deref(), limit).await;
+    let page = page.map_err(|error| match error.kind() {
+        Kind::NotFound => Failure::Open(OpenError::Entry { commit_id, error }),
+        _ => error.into(),
+    })?;
+    let entries: Vec<Value> = page.entries.iter().map(entry).collect();
+    let mut response = respond::json(StatusCode::OK, &entries);
+    set_commit(&mut response, &commit_id.to_string());
+    if let Some(next) = page.next {
+        ask.link_next(&mut response, "cursor", &next);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Paths {
+    #[serde(default)]
+    paths: Vec<String>,
+}
+
+/// Answers `POST …/paths-info/{revision}`: a form from Python, JSON from JavaScript.
+pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
+    let grant = ask.read().await?;
+    let content_type = ask.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut paths = if content_type.is_some_and(|value| value.starts_with("application/json")) {
+        body::json::<Paths>(ask.hub, body).await?.paths
+    } else {
+        let stream = body::request_stream(body);
+        let held = ask.hub.hold_body(stream, BodyEncoding::Identity, JSON_BODY_BYTES_MAX).await?;
+        query_parameters(&String::from_utf8_lossy(&held), "paths")
+    };
+    if paths.len() > PATHS_MAX {
+        let message = format!("ask for at most {PATHS_MAX} paths at once");
+        return Err(Error::new(Kind::Invalid, message).into());
+    }
+    for path in &mut paths {
+        path.truncate(path.trim_end_matches('/').len());
+    }
+    // The root is a folder that no listing has.
+    paths.retain(|path| !path.is_empty());
+    let Some(commit_id) = ask.hub.find_revision(&grant, &ask.at.revision).await? else {
+        return Ok(respond::json(StatusCode::OK, &json!([])));
+    };
+    let found = ask.hub.entries(&grant, commit_id, paths).await?;
+    let mut response = respond::json(StatusCode::OK, &found.iter().map(entry).collect::<Vec<_>>());
+    set_commit(&mut response, &commit_id.to_string());
+    Ok(response)
+}
+
+fn missing(commit_id: ObjectId, message: String) -> Failure {
+    Failure::Open(OpenError::Entry { commit_id, error: Error::new(Kind::NotFound, message) })
+}
+
+/// One path as the clients know it. A link or submodule is a file of its own few bytes.
+fn entry(entry: &TreeEntry) -> Value {
+    let (path, oid) = (&entry.path, entry.oid.to_string());
+    if entry.kind == EntryKind::Directory {
+        return json!({ "type": "directory", "oid": oid, "size": 0, "path": path });
+    }
+    match lfs(entry) {
+        Some((size, lfs)) => json!({ "type": "file", "oid": oid, "size": size, "lfs": lfs, "path": path }),
+        None => {
+            json!({ "type": "file", "oid": oid, "size": entry.size_bytes.unwrap_or_default(), "path": path })
+        }
+    }
+}
+
+/// Size of a large object, and what is said of it under the word `lfs`.
+fn lfs(entry: &TreeEntry) -> Option<(u64, Value)> {
+    let pointer = entry.pointer?;
+    let pointer_size = entry.size_bytes.unwrap_or_default();
+    let lfs =
+        json!({ "oid": pointer.oid.to_string(), "size": pointer.size_bytes, "pointerSize": pointer_size });
+    Some((pointer.size_bytes, lfs))
+}
+
+/// One file in the list of a repository's files; with its size and hashes if `blobs` are asked for.
+pub(crate) fn sibling(entry: &TreeEntry, blobs: bool) -> Value {
+    let name = &entry.path;
+    if !blobs {
+        return json!({ "rfilename": name });
+    }
+    let (oid, size) = (entry.oid.to_string(), entry.size_bytes.unwrap_or_default());
+    match entry.pointer {
+        None => json!({ "rfilename": name, "blobId": oid, "size": size }),
+        Some(pointer) => {
+            let lfs =
+                json!({ "sha256": pointer.oid.to_string(), "size": pointer.size_bytes, "pointerSize": size });
+            json!({ "rfilename": name, "blobId": oid, "size": pointer.size_bytes, "lfs": lfs })
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Hugging Face's own Python clients, in the versions that `tests/run` installs.
+
+use std::path::Path;
+
+use crate::{Done, Hub, Token, program, run, skip, workspace_root};
+
+/// Every version of `huggingface_hub` that is tried: the last before 1.0, the last that let the server choose
+/// how large files travel, one between, and today's.
+pub const HUB_VERSIONS: [&str; 4] = ["0.36.2", "1.19.0", "1.33.0", "2.4.0"];
+/// Today's `huggingface_hub` with `datasets` and `transformers`.
+pub const LIBRARIES: &str = "libraries";
+
+/// One installed environment.
+#[derive(Debug, Clone)]
+pub struct HubClient {
+    bin: std::path::PathBuf,
+}
+
+impl HubClient {
+    /// The environment of a version; fails in CI and names the skip elsewhere if it is not there.
+    #[track_caller]
+    pub fn of(version: &str) -> Option<Self> {
+        let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
+        if bin.join("python").exists() {
+            return Some(Self { bin });
+        }
+        skip(&format!("no {}", bin.display()));
+        None
+    }
+
+    /// Runs a script with the hub's URL, the token and `dir` as its arguments, then `args`.
+    pub fn script(&self, hub: &Hub, token: &Token, dir: &Path, script: &str, args: &[&str]) -> Done {
+        let url = hub.url("");
+        let mut command = self.command("python", url.trim_end_matches('/'), dir);
+        command.args(["-c", script, url.trim_end_matches('/'), &token.secret]).arg(dir).args(args);
+        run(&mut command)
+    }
+
+    /// Runs the command line.
+    pub fn hf(&self, endpoint: &str, token: Option<&Token>, dir: &Path, args: &[&str]) -> Done {
+        let mut command = self.command("hf", endpoint, dir);
+        if let Some(token) = token {
+            command.env("HF_TOKEN", &token.secret);
+        }
+        command.args(args);
+        run(&mut command)
+    }
+
+    /// A program of the environment, with a home of its own, no Xet, and no other hub to turn to.
+    fn command(&self, name: &str, endpoint: &str, dir: &Path) -> std::process::Command {
+        let mut command = program("/usr/bin/timeout");
+        command
+            .args(["-k", "5", "120"])
+            .arg(self.bin.join(name))
+            .current_dir(dir)
+            .env("HOME", dir)
+            .env("HF_ENDPOINT", endpoint)
+            .env("HF_HUB_DISABLE_XET", "1")
+            .env("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+            .env("HF_HUB_DISABLE_TELEMETRY", "1")
+            .env("PYTHONWARNINGS", "ignore")
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}

@@ -1,0 +1,86 @@
+//! `hf` in a shell.
+
+use polder_tests::{HubClient, Token};
+
+use crate::Place;
+
+fn endpoint(place: &Place) -> String {
+    place.hub.url("").trim_end_matches('/').to_owned()
+}
+
+/// Checks 1 and 2.
+#[test]
+fn hf_auth_whoami_knows_a_good_token_from_a_bad_one() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    let said = client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), &["auth", "whoami"]).ok();
+    assert!(said.contains("ada") && said.contains("acme"), "{said}");
+    let bad = Token { user: "ada".to_owned(), secret: "hf_wrong".to_owned() };
+    let told = client.hf(&endpoint(&place), Some(&bad), place.dir.path(), &["auth", "whoami"]).fails();
+    assert!(told.contains("Invalid user token"), "{told}");
+}
+
+/// Checks 3, 6, 7, 18 and 21, as a person types them.
+#[test]
+fn hf_upload_and_download_move_a_folder() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    let (url, dir) = (endpoint(&place), place.dir.path());
+    let hf = |args: &[&str]| client.hf(&url, Some(&place.ada), dir, args);
+    std::fs::create_dir_all(dir.join("folder/sub")).unwrap();
+    std::fs::write(dir.join("folder/README.md"), "---\nlicense: mit\n---\n# Hi\n").unwrap();
+    std::fs::write(dir.join("folder/sub/w.safetensors"), vec![7; 300_000]).unwrap();
+    std::fs::write(dir.join("folder/sub/skipped.tmp"), "x").unwrap();
+    std::fs::write(dir.join("folder/.gitignore"), "*.tmp\n").unwrap();
+
+    hf(&["repos", "create", "acme/shell"]).ok();
+    hf(&["repos", "create", "acme/shell"]).fails();
+    hf(&["repos", "create", "acme/shell", "--exist-ok"]).ok();
+    hf(&["upload", "acme/shell", "folder"]).ok();
+    let sha = || place.hub.http().get("/api/models/acme/shell").send().expect(200).json()["sha"].clone();
+    let first = sha();
+    hf(&["upload", "acme/shell", "folder"]).ok();
+    assert_eq!(sha(), first, "the same again makes no commit");
+    hf(&["upload", "acme/shell", "folder/README.md", "other.md", "--revision", "dev/x"]).ok();
+    assert_eq!(sha(), first, "a branch leaves `main` alone");
+
+    hf(&["download", "acme/shell", "--local-dir", "back"]).ok();
+    assert_eq!(std::fs::read(dir.join("back/sub/w.safetensors")).unwrap(), vec![7; 300_000]);
+    assert!(!dir.join("back/sub/skipped.tmp").exists(), "ignored by .gitignore");
+    hf(&["download", "acme/shell", "other.md", "--revision", "dev/x", "--local-dir", "dev"]).ok();
+    assert!(dir.join("dev/other.md").exists());
+    let told = hf(&["download", "acme/never"]).fails();
+    assert!(!told.contains("Traceback"), "{told}");
+}
+
+/// Check 21: a second download asks once, for the commit.
+#[test]
+fn a_second_download_makes_exactly_one_request() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    place.create("model", "twice");
+    let download =
+        || client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), &["download", "acme/twice"]).ok();
+    download();
+    let requests = || {
+        let log = place.hub.log();
+        let lines = log.lines().filter(|line| line.contains("path=/") && !line.contains("agent-harnesses"));
+        lines.filter(|line| line.contains("hf_hub/")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = requests().len();
+    download();
+    let after = requests();
+    assert_eq!(after.len(), before + 1, "{:?}", &after[before..]);
+    assert!(after[before].contains("path=/api/models/acme/twice/revision/main"), "{}", after[before]);
+}
+
+/// Check 48.
+#[test]
+fn what_is_not_served_is_refused_in_one_line() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    for command in [&["jobs", "ps"][..], &["buckets", "list"]] {
+        let told = client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), command).fails();
+        assert!(!told.contains("Traceback") && !told.contains("<html"), "{told}");
+    }
+}
