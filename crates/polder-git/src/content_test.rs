@@ -3,6 +3,7 @@
 mod changed_paths;
 mod commit;
 mod export;
+mod history;
 mod import;
 mod kit;
 mod revision;

@@ -20,6 +20,7 @@ mod export;
 mod file;
 mod filter;
 mod gunzip;
+mod history;
 mod id_set;
 mod ignore;
 mod import;
@@ -56,6 +57,7 @@ pub use export::{ExportPack, PackBytes, check_export_target, export, write_view}
 pub use file::read_file;
 pub use filter::Filter;
 pub use gunzip::{Gunzip, gunzip};
+pub use history::{FolderCommits, PathCommits, last_commits, path_commits};
 pub use id_set::{IdHasher, IdMap, IdSet, IdState};
 pub use ignore::Ignore;
 pub use import::{LocalClone, Source, open_clone, open_source, write_import_pack};

@@ -7,8 +7,8 @@ use polder_types::limits::LFS_POINTER_BYTES_MAX;
 use polder_types::{LfsPointer, ObjectId};
 
 pub(crate) use entries::{
-    MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, TREE_DEPTH_MAX, compare_entries, parse_entries, split_entry,
-    tree_of_commit,
+    MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, RawEntry, TREE_DEPTH_MAX, compare_entries, parse_entries,
+    split_entry, tree_of_commit,
 };
 pub use list::{TreePage, list_tree};
 
@@ -76,7 +76,7 @@ pub fn entry(snapshot: &Snapshot, commit_id: ObjectId, path: &str) -> Result<Tre
 }
 
 /// Mode and id of what stands at `path` below the tree `root`.
-fn find(reader: &mut ObjectReader<'_>, root: ObjectId, path: &str) -> Result<(u32, ObjectId)> {
+pub(crate) fn find(reader: &mut ObjectReader<'_>, root: ObjectId, path: &str) -> Result<(u32, ObjectId)> {
     let missing = || Error::NotFound { what: format!("`{path}`") };
     let mut found = (MODE_FOLDER, root);
     if path.is_empty() {

@@ -12,10 +12,11 @@ use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 
 use crate::admission::Admission;
 use crate::audit::Refusals;
-use crate::blocking::{ASSEMBLIES_MAX, Door, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
+use crate::blocking::{ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
 use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
 use crate::fresh::Fresh;
+use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
 use crate::keys::Keys;
 use crate::limits::Limits;
@@ -89,6 +90,9 @@ pub struct Inner {
     pub(crate) leaf: Door,
     /// For putting objects together that came in parts.
     pub(crate) assemblies: Door,
+    /// For walks through history.
+    pub(crate) histories: Door,
+    pub(crate) folder_histories: FolderHistories,
     /// Uploads being put together.
     pub(crate) completing: Mutex<HashSet<UploadId>>,
     /// Large objects on their way from elsewhere.
@@ -159,6 +163,8 @@ impl Hub {
             door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
             assemblies: Door::new(ASSEMBLIES_MAX),
+            histories: Door::new(HISTORY_TASKS_MAX),
+            folder_histories: FolderHistories::new(),
             completing: Mutex::default(),
             transfers: Transfers::default(),
             snapshots: Snapshots::new(is_shared),

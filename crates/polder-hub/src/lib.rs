@@ -28,6 +28,7 @@ mod fetch;
 mod files;
 mod fresh;
 mod fsck;
+mod history;
 mod hooks;
 mod hub;
 mod keys;
@@ -79,7 +80,7 @@ pub use limits::Limits;
 pub use locks::{LockPage, LockQuery, Locked};
 pub use polder_db::{Limit as QuotaLimit, Lock};
 pub use polder_git::{
-    Change, CommitInfo, CommitPage, EntryKind, Protocol, Service, Signature, TreeEntry, TreePage,
+    Change, CommitInfo, CommitPage, EntryKind, PathCommits, Protocol, Service, Signature, TreeEntry, TreePage,
 };
 pub use preupload::{Preupload, UploadCandidate, UploadMode};
 pub use protection::ProtectionRule;

@@ -1,6 +1,6 @@
 use super::*;
 
-fn change(message: &str, changes: Vec<Change>) -> CommitRequest {
+pub(super) fn change(message: &str, changes: Vec<Change>) -> CommitRequest {
     CommitRequest {
         branch: "main".to_owned(),
         parent: None,

@@ -5,6 +5,7 @@ mod backup;
 mod branches;
 mod chunk_lists;
 mod content;
+mod history;
 mod large_objects;
 mod locks;
 mod multipart;

@@ -1,0 +1,12 @@
+//! What commits did to paths: their last commits, their history.
+//!
+//! Which parent a path is followed to is git's rule: `revision.c` `try_to_simplify_commit` (the default
+//! history simplification of `git log -- path`). A commit that has at the path what one of its parents
+//! has did not change it, and the first such parent leads on.
+
+mod entry_changes;
+mod last_commits;
+mod path_commits;
+
+pub use last_commits::{FolderCommits, last_commits};
+pub use path_commits::{PathCommits, path_commits};
