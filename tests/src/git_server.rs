@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ pub struct Manners {
     pub authorization: Option<String>,
     /// Bytes of a large object after which it hangs up, and how many more times.
     pub cut: Option<(u64, usize)>,
+    /// How many more requests for large objects it answers.
+    pub objects_max: Option<usize>,
     /// Where it says that large objects are, in place of itself.
     pub objects_at: Option<String>,
     /// Answers this to everything, if anything.
@@ -32,6 +35,7 @@ struct Inner {
     address: SocketAddr,
     manners: Mutex<Manners>,
     seen: Mutex<Vec<String>>,
+    sent: AtomicU64,
 }
 
 /// Serves the bare repositories below a directory, with the objects in their `lfs/objects`, until dropped.
@@ -42,8 +46,8 @@ impl GitServer {
     pub fn start(git: &str, root: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
-        let (manners, seen) = (Mutex::default(), Mutex::default());
-        let inner = Arc::new(Inner { git: git.into(), root: root.to_owned(), address, manners, seen });
+        let (manners, seen, sent) = (Mutex::default(), Mutex::default(), AtomicU64::default());
+        let inner = Arc::new(Inner { git: git.into(), root: root.to_owned(), address, manners, seen, sent });
         let weak = Arc::downgrade(&inner);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -62,6 +66,11 @@ impl GitServer {
     /// Changes how it behaves.
     pub fn behave(&self, change: impl FnOnce(&mut Manners)) {
         change(&mut self.0.manners.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Bytes of large objects that it sent so far.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::SeqCst)
     }
 
     /// The first line of each request since the last call, with its `Range`.
@@ -181,20 +190,21 @@ impl Inner {
         let Some(path) = self.find(oid) else { return whole(out, 404, "text/plain", b"not here") };
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
-        let start = asked
-            .header("range")
-            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-        let from: u64 = start.unwrap_or(0);
-        file.seek(SeekFrom::Start(from))?;
-        let status = if start.is_some() { "206 Partial Content" } else { "200 OK" };
-        let length = size - from;
-        write!(out, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n")?;
-        if start.is_some() {
-            write!(out, "Content-Range: bytes {from}-{}/{size}\r\n", size - 1)?;
-        }
-        out.write_all(b"\r\n")?;
+        let range = asked.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let number = |text: &str| text.parse::<u64>().ok();
+        let first = range.and_then(|(first, _)| number(first)).unwrap_or(0);
+        let last = range.and_then(|(_, last)| number(last)).unwrap_or(size - 1).min(size - 1);
+        file.seek(SeekFrom::Start(first))?;
+        let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
+        let length = last + 1 - first;
         let most = {
             let mut manners = self.manners.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(left) = &mut manners.objects_max {
+                if *left == 0 {
+                    return Ok(());
+                }
+                *left -= 1;
+            }
             match &mut manners.cut {
                 Some((bytes, times)) if *times > 0 => {
                     *times -= 1;
@@ -203,7 +213,13 @@ impl Inner {
                 _ => length,
             }
         };
-        std::io::copy(&mut file.take(most), out)?;
+        write!(out, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n")?;
+        if range.is_some() {
+            write!(out, "Content-Range: bytes {first}-{last}/{size}\r\n")?;
+        }
+        out.write_all(b"\r\n")?;
+        let sent = std::io::copy(&mut file.take(most.min(length)), out)?;
+        self.sent.fetch_add(sent, Ordering::SeqCst);
         Ok(())
     }
 

@@ -160,6 +160,7 @@ impl Egress {
             left: u64::MAX,
             idle_max: request.idle_max.unwrap_or(options.idle_max),
             pace: Pace::new(request.slowest.unwrap_or(options.slowest)),
+            waiting: None,
             _place: place,
         };
         Ok(Response { status: head.status, headers: head.headers, url: request.url.clone(), body })

@@ -1,14 +1,16 @@
 //! What another host answered.
 
 use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::error::{Error, Kind};
 use crate::places::Place;
@@ -72,7 +74,14 @@ pub struct Body {
     pub(crate) left: u64,
     pub(crate) idle_max: Duration,
     pub(crate) pace: Pace,
+    pub(crate) waiting: Option<Waiting>,
     pub(crate) _place: Place,
+}
+
+/// A wait for the next bytes.
+pub(crate) struct Waiting {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Body {
@@ -89,11 +98,20 @@ impl Body {
     /// [`Kind::TooLarge`] past the bound, [`Kind::TimedOut`] when nothing or too little comes,
     /// [`Kind::BadAnswer`] when the body ends early.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The same, for streams.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`].
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            let began = Instant::now();
-            let frame = timeout(self.idle_max, self.incoming.frame()).await;
-            let slow = || Error::new(Kind::TimedOut, format!("`{}` stopped sending", self.host));
-            let Some(frame) = frame.map_err(|_late| slow())? else { return Ok(None) };
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                return self.poll_wait(cx);
+            };
+            let waited = self.waiting.take().map_or(Duration::ZERO, |waiting| waiting.since.elapsed());
+            let Some(frame) = frame else { return Poll::Ready(Ok(None)) };
             let frame = frame.map_err(|source| {
                 Error::new(Kind::BadAnswer, format!("`{}` broke off its answer", self.host)).caused_by(source)
             })?;
@@ -103,13 +121,22 @@ impl Body {
             self.left = self.left.checked_sub(length).ok_or_else(|| {
                 Error::new(Kind::TooLarge, format!("`{}` sends more than it may", self.host))
             })?;
-            if !self.pace.holds(began.elapsed(), length) {
-                return Err(Error::new(Kind::TimedOut, format!("`{}` sends too slowly", self.host)));
+            if !self.pace.holds(waited, length) {
+                let message = format!("`{}` sends too slowly", self.host);
+                return Poll::Ready(Err(Error::new(Kind::TimedOut, message)));
             }
             if !data.is_empty() {
-                return Ok(Some(data));
+                return Poll::Ready(Ok(Some(data)));
             }
         }
+    }
+
+    /// Waits on, unless nothing came for too long.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let idle_max = self.idle_max;
+        let begin = || Waiting { since: Instant::now(), timer: Box::pin(sleep(idle_max)) };
+        std::task::ready!(self.waiting.get_or_insert_with(begin).timer.as_mut().poll(cx));
+        Poll::Ready(Err(Error::new(Kind::TimedOut, format!("`{}` stopped sending", self.host))))
     }
 
     /// The body for code that may block, on a thread of the runtime's blocking pool.

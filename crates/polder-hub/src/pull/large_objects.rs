@@ -3,8 +3,7 @@
 //! Source: git-lfs `docs/api/batch.md`, `docs/api/basic-transfers.md`, `docs/api/server-discovery.md`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -19,10 +18,10 @@ use tokio::task::JoinSet;
 
 use super::PullSource;
 use super::exchange::require_ok;
-use super::object::Wanted;
 use crate::Hub;
 use crate::accept::Say;
 use crate::error::{Error, Result};
+use crate::transfer::{TransferOptions, TransferProgress};
 
 /// Objects asked for at once.
 const BATCH_OBJECTS: usize = 100;
@@ -44,6 +43,15 @@ pub(crate) struct RemoteObjects {
     endpoint: Url,
     allowance: Allowance,
     credential: Option<Credential>,
+}
+
+/// A large object that is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Pointed {
+    pub(super) oid: Sha256,
+    pub(super) size_bytes: u64,
+    /// A file that it is the content of.
+    pub(super) path: String,
 }
 
 /// Where an object can be had.
@@ -98,7 +106,7 @@ impl RemoteObjects {
     }
 
     /// Where each of these objects can be had; those that the server does not have are missing in it.
-    pub(super) async fn locate(&self, hub: &Hub, objects: &[Wanted]) -> Result<HashMap<Sha256, Download>> {
+    pub(super) async fn locate(&self, hub: &Hub, objects: &[Pointed]) -> Result<HashMap<Sha256, Download>> {
         let listed: Vec<_> =
             objects.iter().map(|o| json!({"oid": o.oid.to_string(), "size": o.size_bytes})).collect();
         let body = json!({"operation": "download", "transfers": ["basic"], "objects": listed, "hash_algo": "sha256"});
@@ -180,7 +188,7 @@ impl Hub {
                 return Ok(());
             }
             say(&format!("fetching {} large objects ({bytes} bytes)", missing.len()));
-            let came = Arc::<AtomicU64>::default();
+            let came = Arc::<Came>::default();
             let mut transfers =
                 Transfers { running: JoinSet::new(), came, done: 0, of: missing.len(), bytes };
             for batch in missing.chunks(BATCH_OBJECTS) {
@@ -192,9 +200,9 @@ impl Hub {
                     };
                     transfers.until(TRANSFERS_MAX - 1, say).await?;
                     let (hub, from, wanted) = (self.clone(), from.clone(), wanted.clone());
-                    let came = Arc::clone(&transfers.came);
+                    let options = transfers.options(wanted.oid);
                     transfers.running.spawn(async move {
-                        hub.fetch_object_from(repo, &from, wanted, download, &came).await
+                        hub.fetch_pointed(repo, &from, wanted, download, options).await
                     });
                 }
             }
@@ -202,29 +210,41 @@ impl Hub {
         })
     }
 
-    async fn not_linked(&self, repo: RepoId, pointers: &[NewPointer]) -> Result<Vec<Wanted>> {
+    async fn not_linked(&self, repo: RepoId, pointers: &[NewPointer]) -> Result<Vec<Pointed>> {
         let oids: Vec<Sha256> = pointers.iter().map(|new| new.pointer.oid).collect();
         let linked = self.db.linked_blobs(repo, &oids).await?;
         let mut known: HashSet<Sha256> = linked.into_iter().map(|blob| blob.sha256).collect();
         let mut missing = Vec::new();
         for new in pointers.iter().filter(|new| known.insert(new.pointer.oid)) {
             let path = new.path.to_string();
-            missing.push(Wanted { oid: new.pointer.oid, size_bytes: new.pointer.size_bytes, path });
+            missing.push(Pointed { oid: new.pointer.oid, size_bytes: new.pointer.size_bytes, path });
         }
         Ok(missing)
     }
 }
 
+/// How much of each object is here.
+type Came = Mutex<HashMap<Sha256, u64>>;
+
 /// Objects on their way.
 struct Transfers {
-    running: JoinSet<Result<Wanted>>,
-    came: Arc<AtomicU64>,
+    running: JoinSet<Result<Pointed>>,
+    came: Arc<Came>,
     done: usize,
     of: usize,
     bytes: u64,
 }
 
 impl Transfers {
+    /// How to fetch an object, so that it is seen how far it is.
+    fn options(&self, oid: Sha256) -> TransferOptions {
+        let came = Arc::clone(&self.came);
+        let count = move |progress: TransferProgress| {
+            came.lock().unwrap_or_else(PoisonError::into_inner).insert(oid, progress.good_bytes);
+        };
+        TransferOptions { progress: Some(Arc::new(count)), ..TransferOptions::default() }
+    }
+
     /// Waits until no more than `most` are on their way. When one fails, the others are given up.
     async fn until(&mut self, most: usize, say: Say<'_>) -> Result<()> {
         while self.running.len() > most {
@@ -239,7 +259,7 @@ impl Transfers {
                 }
                 Ok(None) => return Ok(()),
                 Err(_still_running) => {
-                    let came = self.came.load(Ordering::Relaxed);
+                    let came: u64 = self.came.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
                     say(&format!(
                         "{came} of {} bytes, {} of {} large objects",
                         self.bytes, self.done, self.of

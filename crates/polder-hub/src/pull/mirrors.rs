@@ -172,6 +172,8 @@ impl Hub {
 
     /// Starts what is due and has a place; how long until something is due again.
     async fn start_due(&self, pulls: &mut Pulls) -> Result<Duration> {
+        metrics::gauge!("polder_pulls_running")
+            .set(f64::from(u32::try_from(pulls.running.len()).unwrap_or(0)));
         let places = PULLS_MAX - pulls.running.len().min(PULLS_MAX);
         let (next, failing) = self.db.next_pull().await?;
         metrics::gauge!("polder_pull_mirrors_failing")
@@ -196,8 +198,6 @@ impl Hub {
                 }
             });
         }
-        metrics::gauge!("polder_pulls_running")
-            .set(f64::from(u32::try_from(pulls.running.len()).unwrap_or(0)));
         Ok(Duration::ZERO)
     }
 

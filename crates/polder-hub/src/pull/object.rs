@@ -1,165 +1,146 @@
-//! One large object from another server: whole or not at all, and no byte twice where the server can go on.
+//! A large object on another server, as a source of a transfer: by ranges of the link that its LFS server
+//! gives, which is asked for again when it has expired.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderValue, StatusCode};
-use polder_blob::{Stage, Staged};
-use polder_egress::{Body, Request};
+use polder_egress::{Body, Request, Response};
 use polder_types::{RepoId, Sha256};
+use polder_xet::Extent;
 
 use super::RemoteObjects;
-use super::large_objects::Download;
+use super::large_objects::{Download, Pointed};
 use crate::Hub;
-use crate::blocking::in_place;
-use crate::error::{Error, Kind, Result};
-use crate::lfs_transfer::{WRITE_BATCH_BYTES, wrong_bytes};
-use crate::quota::Hold;
+use crate::body::BodyStream;
+use crate::error::{Error, Result};
+use crate::transfer::{ObjectSource, SourceError, SourceFuture, TransferOptions, Wanted};
 
-/// Attempts in a row that bring nothing before an object is given up.
-const ATTEMPTS_MAX: u32 = 5;
-/// Pause after the first of them; each next is twice as long.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// A large object that is needed.
-#[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub(super) oid: Sha256,
-    pub(super) size_bytes: u64,
-    /// A file that it is the content of.
-    pub(super) path: String,
-}
+/// How much of an answer from a server that gives no ranges is read past, in bytes.
+const PASSED_BYTES_MAX: u64 = 64 << 20;
 
 impl Hub {
-    /// Fetches an object and links it to a repository. `came` grows with what arrives.
-    pub(super) async fn fetch_object_from(
+    /// Fetches an object and links it to a repository, going on where an earlier attempt ended.
+    pub(super) async fn fetch_pointed(
         &self,
         repo: RepoId,
         from: &RemoteObjects,
-        wanted: Wanted,
+        pointed: Pointed,
         download: Download,
-        came: &AtomicU64,
-    ) -> Result<Wanted> {
-        let promised = self.reserve(repo, wanted.size_bytes, Hold::Request).await?;
-        let stored = match self.receive_object(from, &wanted, download, came).await {
-            Ok(staged) => self.publish(repo, staged, promised, None).await.map(drop),
-            Err(error) => Err(error),
+        options: TransferOptions,
+    ) -> Result<Pointed> {
+        let wanted =
+            Wanted { repo, oid: pointed.oid, size_bytes: pointed.size_bytes, xet: None, upstream: 0 };
+        let source: Arc<dyn ObjectSource> = Arc::new(LfsObject {
+            hub: self.clone(),
+            from: from.clone(),
+            name: download.url.origin().to_string(),
+            pointed: pointed.clone(),
+            download: Mutex::new(Arc::new(download)),
+        });
+        self.fetch_object(wanted, vec![source], options).await?;
+        Ok(pointed)
+    }
+}
+
+/// One object on one LFS server.
+struct LfsObject {
+    hub: Hub,
+    from: RemoteObjects,
+    name: String,
+    pointed: Pointed,
+    download: Mutex<Arc<Download>>,
+}
+
+impl LfsObject {
+    async fn ask(&self, place: Extent) -> Result<BodyStream, SourceError> {
+        let link = Arc::clone(&self.download.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut answer = self.get(&link, place).await?;
+        if matches!(answer.status().as_u16(), 401 | 403 | 404 | 410) {
+            // The link may have expired.
+            let found = self.from.locate(&self.hub, std::slice::from_ref(&self.pointed)).await;
+            let again = found.map_err(|error| failed(&error))?.remove(&self.pointed.oid);
+            let again = Arc::new(again.ok_or(SourceError::Missing)?);
+            *self.download.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&again);
+            answer = self.get(&again, place).await?;
+        }
+        let past = match answer.status() {
+            StatusCode::PARTIAL_CONTENT if begins_at(answer.header(&CONTENT_RANGE), place.offset) => 0,
+            StatusCode::OK if place.offset <= PASSED_BYTES_MAX => place.offset,
+            StatusCode::OK => {
+                return Err(SourceError::Failed("it gives no ranges of large objects".to_owned()));
+            }
+            status => return Err(SourceError::Failed(format!("it answers {}", status.as_u16()))),
         };
-        if stored.is_err() {
-            self.release(promised).await;
-        }
-        stored.map(|()| wanted)
+        Ok(Box::pin(Ranged { body: answer.into_body(), past }))
     }
 
-    async fn receive_object(
-        &self,
-        from: &RemoteObjects,
-        wanted: &Wanted,
-        mut download: Download,
-        came: &AtomicU64,
-    ) -> Result<Staged> {
-        let mut stage = in_place(|| self.store.stage(wanted.size_bytes))?;
-        let mut failures = 0;
-        while stage.received_bytes() < wanted.size_bytes {
-            let before = stage.received_bytes();
-            let attempt = self.receive_some(from, wanted, &download, &mut stage, came).await;
-            if stage.received_bytes() > before {
-                failures = 0;
-            }
-            match attempt {
-                Ok(()) => {}
-                Err(error) if error.kind() == Kind::Unavailable && failures + 1 < ATTEMPTS_MAX => {
-                    tracing::debug!(error = %error.chain(), oid = %wanted.oid, "an object broke off; going on");
-                    tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;
-                    failures += 1;
-                    // The link may have expired meanwhile.
-                    let found = from.locate(self, std::slice::from_ref(wanted)).await;
-                    if let Some(again) = found.ok().and_then(|mut found| found.remove(&wanted.oid)) {
-                        download = again;
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let staged = in_place(|| stage.finish())?;
-        if *staged.sha256() == wanted.oid { Ok(staged) } else { Err(wrong_bytes(&staged, wanted.oid)) }
-    }
-
-    /// Receives from where `stage` is to where the server breaks off.
-    async fn receive_some(
-        &self,
-        from: &RemoteObjects,
-        wanted: &Wanted,
-        download: &Download,
-        stage: &mut Stage,
-        came: &AtomicU64,
-    ) -> Result<()> {
-        let start = stage.received_bytes();
-        let mut request =
-            Request::get(&download.url, from.allowance()).credential(Some(download.credential.clone()));
-        if start > 0 {
-            let range = HeaderValue::from_str(&format!("bytes={start}-")).map_err(Error::internal)?;
-            request = request.header(RANGE, range);
-        }
-        let answer = self.egress.send(request).await?;
-        let origin = download.url.origin().clone();
-        let skip = match answer.status() {
-            StatusCode::OK => start,
-            StatusCode::PARTIAL_CONTENT if begins_at(answer.header(&CONTENT_RANGE), start) => 0,
-            status => {
-                let message =
-                    format!("`{origin}` answers {} for the object of `{}`", status.as_u16(), wanted.path);
-                return Err(Error::unavailable(message));
-            }
-        };
-        let mut body = answer.into_body().at_most(wanted.size_bytes - start + skip);
-        let ended = write_all(&mut body, skip, stage, came).await;
-        if ended.is_ok() && stage.received_bytes() < wanted.size_bytes {
-            let message = format!("`{origin}` sends less than all of the object of `{}`", wanted.path);
-            return Err(Error::unavailable(message));
-        }
-        ended
+    async fn get(&self, link: &Download, place: Extent) -> Result<Response, SourceError> {
+        let range = format!("bytes={}-{}", place.offset, place.end().saturating_sub(1));
+        let range = HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
+        let request = Request::get(&link.url, self.from.allowance())
+            .credential(Some(link.credential.clone()))
+            .header(RANGE, range);
+        let answer = self.hub.egress.send(request).await;
+        answer.map_err(|error| failed(&Error::from(error)))
     }
 }
 
-/// Writes what comes behind the first `skip` bytes; what came before a failure is written too.
-async fn write_all(body: &mut Body, mut skip: u64, stage: &mut Stage, came: &AtomicU64) -> Result<()> {
-    let mut batch: Vec<Bytes> = Vec::new();
-    let mut batched = 0;
-    loop {
-        let chunk = body.chunk().await;
-        let ended = !matches!(chunk, Ok(Some(_)));
-        if let Ok(Some(mut bytes)) = chunk {
-            let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(bytes.len());
-            skip -= u64::try_from(skipped).unwrap_or_default();
-            let rest = bytes.split_off(skipped);
-            batched += rest.len();
-            batch.push(rest);
-        } else if let Err(error) = chunk {
-            in_place(|| flush(stage, &mut batch, came))?;
-            return Err(error.into());
-        }
-        if ended || batched >= WRITE_BATCH_BYTES {
-            in_place(|| flush(stage, &mut batch, came))?;
-            batched = 0;
-        }
-        if ended {
-            return Ok(());
+fn failed(error: &Error) -> SourceError {
+    SourceError::Failed(error.message().to_owned())
+}
+
+impl ObjectSource for LfsObject {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn chunks(&self, _: Sha256, _: u32) -> SourceFuture<'_, Bytes> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
+
+    fn range(&self, _: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
+        Box::pin(self.ask(place))
+    }
+
+    fn extents(&self, _: Sha256, _: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
+}
+
+/// An answer without its first bytes.
+struct Ranged {
+    body: Body,
+    past: u64,
+}
+
+impl Stream for Ranged {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let Some(chunk) = std::task::ready!(self.body.poll_chunk(cx)).transpose() else {
+                return Poll::Ready(None);
+            };
+            let mut bytes = match chunk {
+                Ok(bytes) => bytes,
+                Err(error) => return Poll::Ready(Some(Err(std::io::Error::other(error)))),
+            };
+            let passed = usize::try_from(self.past).unwrap_or(usize::MAX).min(bytes.len());
+            self.past -= u64::try_from(passed).unwrap_or_default();
+            let rest = bytes.split_off(passed);
+            if !rest.is_empty() {
+                return Poll::Ready(Some(Ok(rest)));
+            }
         }
     }
 }
 
-fn flush(stage: &mut Stage, batch: &mut Vec<Bytes>, came: &AtomicU64) -> Result<()> {
-    let before = stage.received_bytes();
-    stage.write_batch(batch)?;
-    came.fetch_add(stage.received_bytes() - before, Ordering::Relaxed);
-    batch.clear();
-    Ok(())
-}
-
-/// Whether a `Content-Range` begins where the last answer broke off.
+/// Whether a `Content-Range` begins where it should.
 fn begins_at(range: Option<&str>, start: u64) -> bool {
     let first = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
     first == Some(start)
