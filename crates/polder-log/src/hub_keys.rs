@@ -1,12 +1,13 @@
 //! The keys of a hub, one after the other.
 
-use polder_types::Sha256;
+use polder_types::{Sha256, UnixMillis};
 
-use crate::body::Body;
+use crate::body::{Body, Statement};
 use crate::data::Data;
 use crate::error::{Error, Result, malformed};
 use crate::event_type::EventType;
 use crate::key::PublicKey;
+use crate::origin::LogName;
 
 const WHAT: &str = "a hub's key";
 
@@ -45,6 +46,26 @@ impl HubKeys {
     pub fn start(body: &Body) -> Result<Self> {
         let keys = Self::read(body)?;
         if keys.generation == 1 { Ok(keys) } else { Err(malformed(WHAT, "it is not the first")) }
+    }
+
+    /// Follows a whole chain, from the first event on.
+    ///
+    /// # Errors
+    /// When there is none, or one does not follow the one before it.
+    pub fn follow<'b>(bodies: impl IntoIterator<Item = &'b Body>) -> Result<Self> {
+        let mut bodies = bodies.into_iter();
+        let start = Self::start(bodies.next().ok_or(malformed(WHAT, "there is none"))?)?;
+        bodies.try_fold(start, |keys, body| keys.next(body))
+    }
+
+    /// What the event says that makes `key` the next one; to be sealed with `key` and with the present or the
+    /// recovery key.
+    pub fn rotation(&self, log: LogName, time: UnixMillis, salt: [u8; 16], key: PublicKey) -> Statement {
+        let mut next = Statement::new(log, EventType::HubKey, time, salt);
+        next.rseq = self.generation.saturating_add(1);
+        next.prev = Some(self.head);
+        next.data = Data::HubKey { key, recovery_sha256: self.recovery_sha256 };
+        next
     }
 
     /// Goes on with the next event.

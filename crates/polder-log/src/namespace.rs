@@ -2,10 +2,11 @@
 
 use polder_types::{Sha256, UnixMillis};
 
-use crate::body::Body;
+use crate::body::{Body, Statement};
 use crate::data::{Data, LogHead, Namespace};
 use crate::error::{Error, Result, malformed};
 use crate::event_type::EventType;
+use crate::origin::LogName;
 
 /// How long a follower must have held an operation for another one in its place to be ignored, in seconds.
 pub const OP_SETTLED_SECONDS: i64 = 72 * 3600;
@@ -47,6 +48,32 @@ impl NamespaceChain {
         }
         chain.rank_of_signer(body)?;
         Ok(chain)
+    }
+
+    /// Follows a whole chain, from the creation on.
+    ///
+    /// # Errors
+    /// When there is none, or one does not follow the one before it.
+    pub fn follow<'b>(bodies: impl IntoIterator<Item = &'b Body>) -> Result<Self> {
+        let mut bodies = bodies.into_iter();
+        let start = Self::start(bodies.next().ok_or(malformed(WHAT, "there is none"))?)?;
+        bodies.try_fold(start, |chain, body| chain.next(body))
+    }
+
+    /// What the operation says that makes the namespace `next`; to be sealed with one of its rotation keys.
+    pub fn operation(&self, log: LogName, time: UnixMillis, salt: [u8; 16], next: Namespace) -> Statement {
+        let mut op = Statement::new(log, EventType::NsOp, time, salt);
+        (op.nsid, op.ns_head) = (Some(self.nsid), Some(self.head));
+        (op.rseq, op.prev) = (self.seq.saturating_add(1), Some(self.head));
+        op.data = Data::Namespace(next);
+        op
+    }
+
+    /// What moves the namespace to the hub of `log`, and voids what the old log says from `cut` on.
+    pub fn move_to(&self, log: LogName, time: UnixMillis, salt: [u8; 16], cut: LogHead) -> Statement {
+        let home = log.origin.clone();
+        let next = Namespace { home, cut: Some(cut), ..self.namespace.clone() };
+        self.operation(log, time, salt, next)
     }
 
     /// Goes on with the next operation.

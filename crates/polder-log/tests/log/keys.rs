@@ -1,14 +1,15 @@
 //! Who may follow whom: the keys of hubs and of namespaces.
 
-use crate::kit::{Hub, first_key, log, namespace, ns_create, secret, statement};
+use polder_types::UnixMillis;
+
+use crate::kit::{Hub, first_key, log, namespace, ns_create, secret};
 use polder_log::{
-    Body, CutVerdict, Data, Error, EventType, HubKeys, LogHead, Namespace, NamespaceChain, judge_cut,
-    leaf_hash,
+    Body, CutVerdict, Data, Error, HubKeys, KitOf, LogHead, LogName, Namespace, NamespaceChain, RecoveryKit,
+    judge_cut, leaf_hash, read_recovery_key, recovery_text,
 };
 
 fn hub_key(before: &HubKeys, key: u8, recovery: u8, signers: &[u8]) -> Body {
-    let mut next = statement(EventType::HubKey);
-    (next.rseq, next.prev) = (before.generation + 1, Some(before.head));
+    let mut next = before.rotation(log(), UnixMillis(0), [2; 16], secret(key).public());
     next.data =
         Data::HubKey { key: secret(key).public(), recovery_sha256: secret(recovery).public().sha256() };
     let signers: Vec<_> = signers.iter().map(|seed| secret(*seed)).collect();
@@ -51,13 +52,10 @@ fn who_steals_the_hub_key_cannot_get_rid_of_the_recovery_key() {
 }
 
 fn operation(before: &NamespaceChain, change: &dyn Fn(&mut Namespace), signer: u8) -> Body {
-    let mut next = statement(EventType::NsOp);
-    (next.nsid, next.rseq, next.prev) = (Some(before.nsid), before.seq + 1, Some(before.head));
     let mut namespace = before.namespace.clone();
     namespace.cut = None;
     change(&mut namespace);
-    next.data = Data::Namespace(namespace);
-    next.seal(&[&secret(signer)]).unwrap()
+    before.operation(log(), UnixMillis(0), [2; 16], namespace).seal(&[&secret(signer)]).unwrap()
 }
 
 fn cut(size: u64) -> LogHead {
@@ -122,4 +120,44 @@ fn secrets_cannot_be_printed() {
     let hub = Hub::new();
     let printed = format!("{:?} {:?}", secret(7), hub.key);
     assert!(printed.contains("SecretKey(…)") && !printed.contains("7, 7") && !printed.contains("BwcH"));
+}
+
+/// The old hub is dead: the owner's file and any mirror's copy of the old log are enough.
+#[test]
+fn a_recovery_kit_moves_a_namespace_and_a_chain_is_followed_from_its_creation() {
+    let create = ns_create();
+    let home = crate::kit::ORIGIN.parse().unwrap();
+    let kit = RecoveryKit::new(KitOf::Namespace { home, handle: "acme".to_owned() }, &[10; 32]);
+    let kit = RecoveryKit::parse(&kit.to_text()).unwrap();
+    let start = NamespaceChain::follow([&create]).unwrap();
+    let new_log: LogName = "new.example.org/polder/1".parse().unwrap();
+    let moved = start.move_to(new_log.clone(), UnixMillis(0), [3; 16], cut(5)).seal(&[&kit.key()]).unwrap();
+    let chain = NamespaceChain::follow([&create, &moved]).unwrap();
+    assert_eq!((chain.namespace.home, chain.namespace.cut), (new_log.origin, Some(cut(5))));
+    assert_eq!(chain.namespace.rotation, namespace().rotation);
+    assert!(NamespaceChain::follow([&moved]).is_err());
+    assert!(NamespaceChain::follow([]).is_err());
+    let next = hub_key(&HubKeys::start(&first_key()).unwrap(), 20, 8, &[20, 7]);
+    assert_eq!(HubKeys::follow([&first_key(), &next]).unwrap().key, secret(20).public());
+    assert!(HubKeys::follow([&first_key(), &first_key()]).is_err());
+}
+
+#[test]
+fn a_kit_that_was_copied_wrong_is_refused() {
+    let kit = RecoveryKit::new(KitOf::Hub(crate::kit::ORIGIN.parse().unwrap()), &[10; 32]);
+    let text = kit.to_text();
+    assert!(RecoveryKit::parse(&text.replace('\n', "\r\n")).is_ok());
+    for (from, to) in [
+        ("secret key: pldr_0", "secret key: pldr_1"),
+        ("secret key", "secret"),
+        ("of: hub", "of: a"),
+        ("Polder", "A"),
+    ] {
+        assert!(RecoveryKit::parse(&text.replace(from, to)).is_err(), "{from}");
+    }
+    assert!(RecoveryKit::parse(&text.repeat(100)).is_err());
+    for text in [text, recovery_text(&[10; 32]) + "\n"] {
+        assert_eq!(read_recovery_key(&text).unwrap().public(), secret(10).public());
+    }
+    assert!(read_recovery_key("pldr_0a").is_err() && read_recovery_key("").is_err());
 }
