@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use polder_log::{
-    Body, Checkpoint, Cursor, Data, EventType, EventsPage, Frontier, LogName, Meta, Namespace, Plan,
+    Body, Checkpoint, Cursor, Data, EventType, EventsPage, Frontier, HubKeys, LogName, Meta, Namespace, Plan,
     SecretKey, SignerKey, State, Statement, consistency_roots, inclusion_root, leaf_hash,
 };
 use polder_types::{RepoKind, Sha256, UnixMillis};
@@ -144,6 +144,32 @@ async fn the_newest_leaf_and_every_operation_are_found() {
     let rest = home.db.list_log_heads(log.id, Some(first[1].rid), 9).await.unwrap();
     let all: Vec<Sha256> = first.iter().chain(&rest).map(|head| head.rid).collect();
     assert!(all.len() == 3 && all.is_sorted());
+}
+
+#[tokio::test]
+async fn the_keys_of_a_hub_are_found_and_change_with_the_event_that_says_so() {
+    let home = Home::open().await;
+    let log = open(&home).await;
+    let next = SecretKey::new(&[8; 32]);
+    let mut first = Statement::new(name(), EventType::HubKey, UnixMillis(1), [1; 16]);
+    first.rseq = 1;
+    first.data = Data::HubKey { key: signer().secret().public(), recovery_sha256: sha(5) };
+    let first = first.seal(&[signer().secret()]).unwrap();
+    appended(&home, &log, &[first.clone(), event(0, 1)]).await;
+    let keys = HubKeys::start(&first).unwrap();
+    let rotation = keys.rotation(name(), UnixMillis(2), [2; 16], next.public());
+    let second = rotation.seal(&[&next, signer().secret()]).unwrap();
+    let vkey = SignerKey::new("hub.example.org", next).unwrap().verifier().clone();
+    let log = open(&home).await;
+    let append = LogAppend { key: Some(vkey.clone()), ..log.append(vec![entry(&second)]) };
+    assert!(matches!(home.db.append_to_log(append).await.unwrap(), Appended::Done(_)));
+    assert_eq!(home.db.log(log.id).await.unwrap().unwrap().key, vkey);
+    let found = home.db.hub_keys(log.id).await.unwrap();
+    assert_eq!(found, [(0, first.sha256()), (2, second.sha256())]);
+    // A page that is appended too late changes no key.
+    let late = LogAppend { key: Some(signer().verifier().clone()), ..log.append(vec![entry(&event(1, 1))]) };
+    assert_eq!(home.db.append_to_log(late).await.unwrap(), Appended::Raced);
+    assert_eq!(home.db.log(log.id).await.unwrap().unwrap().key, vkey);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use polder_log::{EventType, Frontier, Leaf};
+use polder_log::{EventType, Frontier, Leaf, VerifierKey};
 use polder_types::Sha256;
 
 use super::lease::Lease;
@@ -51,6 +51,8 @@ pub struct LogAppend {
     pub sequenced: Option<(Lease, i64)>,
     /// A signed note over the whole tree afterwards, and nothing beyond it.
     pub checkpoint: Option<String>,
+    /// The key that signs its checkpoints from now on, when these entries change it.
+    pub key: Option<VerifierKey>,
 }
 
 /// Whether the log was as the caller knew it.
@@ -81,7 +83,7 @@ impl Db {
 
 /// As [`Db::append_to_log`], in a write that must be discarded when the answer is [`Appended::Raced`].
 pub(crate) async fn append(tx: &mut Tx, append: LogAppend) -> Result<Appended> {
-    let LogAppend { log, mut tree, entries, sequenced, checkpoint } = append;
+    let LogAppend { log, mut tree, entries, sequenced, checkpoint, key } = append;
     if let Some((lease, _)) = sequenced
         && !super::lease::is_held(tx, log, lease).await?
     {
@@ -106,6 +108,9 @@ pub(crate) async fn append(tx: &mut Tx, append: LogAppend) -> Result<Appended> {
     heads(tx, log, size, &entries).await?;
     bodies::insert(tx, entries.into_iter().filter_map(|entry| Some((entry.leaf.body_sha256, entry.body?))))
         .await?;
+    if let Some(key) = key {
+        tx.execute(super::SET_VKEY, crate::value::args![log, key.to_string()]).await?;
+    }
     if let Some(note) = checkpoint {
         super::set_checkpoint(tx, log, note, tree.size()).await?;
     }
@@ -122,6 +127,8 @@ async fn heads(tx: &mut Tx, log: i64, first: u64, entries: &[LogEntry]) -> Resul
         } else if let (EventType::NsCreate | EventType::NsOp, Some(nsid)) = (leaf.kind, entry.nsid) {
             newest.insert(nsid, (index, leaf));
             ops.push(args![nsid, place(leaf.rseq), leaf.body_sha256, place(index)]);
+        } else if leaf.kind == EventType::HubKey {
+            ops.push(args![super::HUB_KEYS, place(leaf.rseq), leaf.body_sha256, place(index)]);
         }
     }
     let newest: Vec<_> = newest.into_iter().collect();
@@ -142,6 +149,13 @@ async fn heads(tx: &mut Tx, log: i64, first: u64, entries: &[LogEntry]) -> Resul
 impl Log {
     /// An append to this log as it was read.
     pub fn append(&self, entries: Vec<LogEntry>) -> LogAppend {
-        LogAppend { log: self.id, tree: self.tree.clone(), entries, sequenced: None, checkpoint: None }
+        LogAppend {
+            log: self.id,
+            tree: self.tree.clone(),
+            entries,
+            sequenced: None,
+            checkpoint: None,
+            key: None,
+        }
     }
 }

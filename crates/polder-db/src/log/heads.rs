@@ -61,6 +61,14 @@ impl Db {
         each(&self.rows(HEADS_AFTER, args![log, after, limit]).await?, LogHeadRow::from_row)
     }
 
+    /// The events that gave the hub of a log its keys, the first first: index and body.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn hub_keys(&self, log: i64) -> Result<Vec<(u64, Sha256)>> {
+        self.namespace_ops(log, super::HUB_KEYS).await
+    }
+
     /// The operations of a namespace, its creation first, as index and body.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ statements! {
     SET_VKEY = "UPDATE log SET vkey = $2 WHERE id = $1";
 }
 
+/// Under which name the keys of the hub itself are kept among the operations of its namespaces.
+const HUB_KEYS: Sha256 = Sha256::new([0; 32]);
 /// Most logs that are listed.
 const LOGS_MAX: i64 = 10_000;
 
