@@ -54,7 +54,10 @@ async fn create(db: &Db, task: u32) -> Outcome<RepoId> {
     let name: RepoName = format!("acme/m{task}").parse()?;
     let mut rid = [0; 32];
     rid.iter_mut().zip(task.to_be_bytes()).for_each(|(to, from)| *to = from);
-    Ok(db.create_repo(NewRepo { name, visibility: Visibility::Public, actor: None, rid }).await?.id)
+    Ok(db
+        .create_repo(NewRepo { name, visibility: Visibility::Public, actor: None, rid, upstream: None })
+        .await?
+        .id)
 }
 
 async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {

@@ -113,7 +113,7 @@ impl Db {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if any account has the name, ignoring case.
+    /// [`Error::Conflict`] if any account has the name, ignoring case, or it is one of another hub.
     pub async fn add_user(&self, name: &AccountName, admin: bool) -> Result<AccountId> {
         let name = name.clone();
         self.write(move |tx| {
@@ -254,6 +254,18 @@ pub(crate) async fn by_fold(tx: &mut Tx, fold: String) -> Result<Option<Account>
 }
 
 async fn insert(tx: &mut Tx, kind: AccountKind, name: &AccountName, admin: bool) -> Result<AccountId> {
+    if name.is_remote() {
+        return Err(Error::Conflict { what: format!("the name `{name}` is one of another hub") });
+    }
+    insert_any(tx, kind, name, admin).await
+}
+
+/// Adds an organisation without members, for the repositories of another hub.
+pub(crate) async fn insert_remote(tx: &mut Tx, name: &AccountName) -> Result<AccountId> {
+    insert_any(tx, AccountKind::Org, name, false).await
+}
+
+async fn insert_any(tx: &mut Tx, kind: AccountKind, name: &AccountName, admin: bool) -> Result<AccountId> {
     let (id, now) = (AccountId(tx.next_id()), tx.now());
     let added =
         tx.execute(INSERT_ACCOUNT, args![id, kind.as_str(), name.as_str(), name.fold(), admin, now]).await?;

@@ -14,7 +14,7 @@ use crate::{Db, Result, chunks, quota};
 macro_rules! is_public {
     () => {
         "EXISTS (SELECT 1 FROM repo_blob l JOIN repo r ON r.id = l.repo \
-            WHERE l.sha256 = b.sha256 AND r.state = 'live' AND r.visibility = 'public')"
+            WHERE l.sha256 = b.sha256 AND r.state = 'live' AND r.visibility = 'public' AND r.withheld IS NULL)"
     };
 }
 

@@ -25,7 +25,7 @@
 //! let db = Db::open(dir.path(), Clock::System, ids).await?;
 //! db.add_user(&"acme".parse().unwrap(), false).await?;
 //! let name = "acme/Model".parse().unwrap();
-//! let new = NewRepo { name, visibility: Visibility::Public, actor: None, rid: [7; 32] };
+//! let new = NewRepo { name, visibility: Visibility::Public, actor: None, rid: [7; 32], upstream: None };
 //! let repo = db.create_repo(new).await?;
 //!
 //! let main = RefUpdate {
@@ -76,6 +76,7 @@ mod pull_mirrors;
 mod push;
 mod quota;
 mod recent_tips;
+mod remote_namespaces;
 mod repos;
 mod row;
 mod snapshots;
@@ -103,6 +104,7 @@ pub use log::{Appended, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogF
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
+pub use remote_namespaces::RemoteNamespace;
 pub use repos::{Deleted, NameState, NewRepo, PROTECTIONS_PER_REPO_MAX, Protection, Repo};
 pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};

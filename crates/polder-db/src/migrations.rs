@@ -19,6 +19,7 @@ pub(crate) const MAIN: Steps = &[
     (4, "audit and quotas", include_str!("../migrations/0004_audit_and_quotas.sql")),
     (5, "chunks", include_str!("../migrations/0005_chunks.sql")),
     (6, "log", include_str!("../migrations/0006_log.sql")),
+    (7, "follow", include_str!("../migrations/0007_follow.sql")),
     (8, "pull mirror", include_str!("../migrations/0008_pull_mirror.sql")),
 ];
 /// `cache.db`.

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::{
         accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, log, meta, pull_mirrors,
-        push, quota, recent_tips, repos, snapshots, tokens, upkeep, uploads,
+        push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -136,6 +136,7 @@ mod tests {
         pull_mirrors::ALL,
         quota::ALL,
         recent_tips::ALL,
+        remote_namespaces::ALL,
         snapshots::ALL,
         tokens::ALL,
         upkeep::ALL,

@@ -13,7 +13,7 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Moved => StatusCode::TEMPORARY_REDIRECT,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Forbidden | Kind::Mirrored => StatusCode::FORBIDDEN,
         Kind::Invalid => StatusCode::BAD_REQUEST,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -44,6 +44,7 @@ pub fn log(error: &Error, request: &RequestId) {
         | Kind::Moved
         | Kind::Unauthenticated
         | Kind::Forbidden
+        | Kind::Mirrored
         | Kind::Invalid
         | Kind::Conflict
         | Kind::TooLarge

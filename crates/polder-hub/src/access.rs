@@ -211,9 +211,14 @@ impl Hub {
     /// # Errors
     /// As [`Hub::read`]; and where the caller may read but not write, [`Kind::Unauthenticated`]
     /// without credentials, else [`Kind::Forbidden`]. That also where nobody writes, because the repository is
-    /// pulled from elsewhere.
+    /// pulled from elsewhere; [`Kind::Mirrored`] for one of another hub, whoever asks.
     pub async fn write(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Write>> {
         let repo = self.readable(principal, name).await?;
+        if let Some(url) = repo.home_url() {
+            let error = Error::mirrored(name, &url);
+            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+            return Err(error);
+        }
         if self.role(principal, &repo).await? >= Some(Role::Write) {
             let Some(url) = &repo.pulls_from else {
                 return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
@@ -274,6 +279,9 @@ impl Hub {
 
     /// The most that `principal` may do with `repo`; `None` when it must not know of it.
     pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
+        if repo.withheld.is_some() && !principal.is_admin() {
+            return Ok(None);
+        }
         let public = (repo.visibility == Visibility::Public).then_some(Role::Read);
         let Some(token) = &principal.token else { return Ok(public) };
         if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {

@@ -34,10 +34,18 @@ impl Hub {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] when the name is taken, ignoring case.
+    /// [`Kind::Conflict`] when the name is taken, ignoring case; [`Kind::Invalid`] for one of another hub.
     pub async fn add_user(&self, name: &AccountName, admin: bool) -> Result<()> {
+        require_own(name)?;
         let entry = Entry::operator("user.add").with("user", name.as_str()).with("admin", admin);
-        self.audited(entry).add_user(name, admin).await.map_err(|error| taken(error, name)).map(drop)
+        let (hub, name) = (self.clone(), name.clone());
+        to_the_end(async move {
+            hub.audited(entry).add_user(&name, admin).await.map_err(|error| taken(error, &name))?;
+            // It may have been the short name of another hub's namespace until now.
+            hub.names.clear();
+            Ok(())
+        })
+        .await
     }
 
     /// Adds an administrator unless there is one; says whether it did.
@@ -45,6 +53,7 @@ impl Hub {
     /// # Errors
     /// [`Kind::Conflict`] when the name is taken, ignoring case.
     pub async fn add_first_admin(&self, name: &AccountName) -> Result<bool> {
+        require_own(name)?;
         let entry = Entry::operator("user.add").with("user", name.as_str()).with("admin", true);
         self.audited(entry).add_first_admin(name).await.map_err(|error| taken(error, name))
     }
@@ -54,6 +63,7 @@ impl Hub {
     /// # Errors
     /// [`Kind::Conflict`] when the name is taken; [`Kind::NotFound`] for an unknown owner.
     pub async fn add_org(&self, name: &AccountName, owner: &AccountName) -> Result<()> {
+        require_own(name)?;
         let owner = self.user(owner).await?;
         let (hub, name) = (self.clone(), name.clone());
         to_the_end(async move {
@@ -61,6 +71,7 @@ impl Hub {
             let db = hub.audited(entry.with("owner", owner.name.as_str()));
             db.add_org(&name, owner.id).await.map_err(|error| taken(error, &name))?;
             hub.members.clear();
+            hub.names.clear();
             Ok(())
         })
         .await
@@ -73,6 +84,7 @@ impl Hub {
     pub async fn set_member(&self, org: &AccountName, user: &AccountName, role: Role) -> Result<()> {
         let user = self.user(user).await?;
         let org = self.account(org).await?;
+        require_own(&org.name)?;
         if org.kind != AccountKind::Org {
             return Err(Error::invalid(format!("`{}` is a user, not an organisation", org.name)));
         }
@@ -147,6 +159,14 @@ impl Hub {
         let account = self.db.find_account(&name.fold()).await?;
         account.ok_or_else(|| Error::not_found(format!("there is no account `{name}`")))
     }
+}
+
+/// Accounts of other hubs are made, and have members, only there.
+fn require_own(name: &AccountName) -> Result<()> {
+    if name.is_remote() {
+        return Err(Error::invalid(format!("`{name}` has a dot: such names are for accounts of other hubs")));
+    }
+    Ok(())
 }
 
 fn taken(error: polder_db::Error, name: &AccountName) -> Error {

@@ -16,6 +16,8 @@ pub enum Kind {
     Unauthenticated,
     /// The caller may see it but not do this.
     Forbidden,
+    /// Only its home hub takes changes; here is a mirror. The message says where.
+    Mirrored,
     /// The request is wrong.
     Invalid,
     /// Someone else was first, or the name is taken.
@@ -101,6 +103,11 @@ impl Error {
     pub(crate) fn moved(to: RepoName) -> Self {
         let error = Self::new(Kind::Moved, format!("this repository is now `{to}`"));
         Self { moved_to: Some(Box::new(to)), ..error }
+    }
+
+    /// The refusal of a change to a mirror whose home is at `url`.
+    pub(crate) fn mirrored(name: &RepoName, url: &str) -> Self {
+        Self::new(Kind::Mirrored, format!("`{name}` is a mirror; push to its home: {url}"))
     }
 
     pub(crate) fn throttled(message: impl Into<String>, retry_after_seconds: u32) -> Self {

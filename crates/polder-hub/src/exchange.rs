@@ -60,7 +60,7 @@ impl Hub {
     /// [`crate::Kind::NotFound`] without such a repository here; [`crate::Kind::Invalid`] for a source that
     /// cannot be taken over whole: shallow, partial, with missing LFS objects, in another format.
     pub async fn import(&self, dir: &Path, name: &RepoName, progress: Progress) -> Result<ImportReport> {
-        let repo = self.live_repo(name).await?;
+        let repo = self.own_repo(name).await?;
         let (hub, dir) = (self.clone(), dir.to_owned());
         self.door.run(move || hub.import_blocking(&repo, &dir, &mut |line| progress(line))).await
     }

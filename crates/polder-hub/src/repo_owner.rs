@@ -73,7 +73,13 @@ impl Hub {
         let created = async {
             self.require_namespace(principal, name).await?;
             let rid = crate::secret::random()?;
-            let new = NewRepo { name: name.clone(), visibility, actor: principal.account_id(), rid };
+            let new = NewRepo {
+                name: name.clone(),
+                visibility,
+                actor: principal.account_id(),
+                rid,
+                upstream: None,
+            };
             self.make_repo(new, entry.clone()).await
         };
         if let Err(error) = created.await {

@@ -1,7 +1,7 @@
 //! Making, listing, renaming, hiding and deleting repositories.
 
 use polder_db::{NameState, NewRepo, Repo};
-use polder_types::{AccountId, RepoId, RepoName, Visibility};
+use polder_types::{AccountId, AccountName, RepoId, RepoName, Visibility};
 
 use crate::Hub;
 use crate::audit::Entry;
@@ -29,15 +29,17 @@ impl Hub {
     /// Makes an empty repository.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] for an unknown namespace; [`Kind::Conflict`] for a name that is or was taken.
+    /// [`Kind::NotFound`] for an unknown namespace; [`Kind::Conflict`] for a name that is or was taken;
+    /// [`Kind::Invalid`] in a namespace of another hub.
     pub async fn add_repo(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
         self.account(name.namespace()).await?;
-        let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()? };
+        let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()?, upstream: None };
         let entry = Entry::operator("repo.add").on_name(name).with("visibility", visibility.as_str());
         self.make_repo(new, entry).await
     }
 
     pub(crate) async fn make_repo(&self, new: NewRepo, entry: Entry) -> Result<()> {
+        require_own(new.name.namespace())?;
         let hub = self.clone();
         to_the_end(async move {
             let name = new.name.clone();
@@ -51,7 +53,8 @@ impl Hub {
     /// Gives a repository another name; the old one leads to it from now on.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Conflict`]; [`Kind::Invalid`] for another kind.
+    /// [`Kind::NotFound`], [`Kind::Conflict`]; [`Kind::Invalid`] for another kind, or into a namespace of
+    /// another hub; [`Kind::Mirrored`].
     pub async fn rename_repo(&self, from: &RepoName, to: &RepoName) -> Result<()> {
         let repo = self.live_repo(from).await?;
         self.account(to.namespace()).await?;
@@ -66,6 +69,8 @@ impl Hub {
         actor: Option<AccountId>,
         entry: Entry,
     ) -> Result<()> {
+        refuse_mirror(&repo)?;
+        require_own(to.namespace())?;
         let from = &repo.name;
         if from.kind() != to.kind() {
             return Err(Error::invalid(format!("`{from}` and `{to}` are not of the same kind")));
@@ -85,7 +90,7 @@ impl Hub {
     /// Shows or hides a repository.
     ///
     /// # Errors
-    /// [`Kind::NotFound`].
+    /// [`Kind::NotFound`], [`Kind::Mirrored`].
     pub async fn set_visibility(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
         let repo = self.live_repo(name).await?;
         let entry = Entry::operator("repo.visibility").on(repo.id, &repo.name);
@@ -99,6 +104,7 @@ impl Hub {
         actor: Option<AccountId>,
         entry: Entry,
     ) -> Result<()> {
+        refuse_mirror(&repo)?;
         let hub = self.clone();
         to_the_end(async move {
             hub.audited(entry.with("to", visibility.as_str()))
@@ -114,9 +120,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::NotFound`] for an unknown repository, or a branch that is not there though others are;
-    /// [`Kind::Invalid`] for what is no branch name.
+    /// [`Kind::Invalid`] for what is no branch name; [`Kind::Mirrored`].
     pub async fn set_default_branch(&self, name: &RepoName, branch: &str) -> Result<()> {
-        let repo = self.live_repo(name).await?;
+        let repo = self.own_repo(name).await?;
         let head = format!("refs/heads/{branch}");
         polder_git::check_ref_name(&head)
             .map_err(|_why| Error::invalid(format!("`{branch}` is no name for a branch")))?;
@@ -193,9 +199,28 @@ impl Hub {
         }
     }
 
+    /// As [`Hub::live_repo`], where it is to be changed: mirrors are changed at home only.
+    pub(crate) async fn own_repo(&self, name: &RepoName) -> Result<Repo> {
+        let repo = self.live_repo(name).await?;
+        refuse_mirror(&repo)?;
+        Ok(repo)
+    }
+
     pub(crate) async fn repo_page(&self, after: Option<RepoId>) -> Result<Vec<Repo>> {
         Ok(self.db.list_repos(after, REPO_PAGE).await?)
     }
+}
+
+fn refuse_mirror(repo: &Repo) -> Result<()> {
+    repo.home_url().map_or(Ok(()), |url| Err(Error::mirrored(&repo.name, &url)))
+}
+
+fn require_own(namespace: &AccountName) -> Result<()> {
+    if namespace.is_remote() {
+        let message = format!("`{namespace}` is a namespace of another hub; make repositories there");
+        return Err(Error::invalid(message));
+    }
+    Ok(())
 }
 
 fn summary(repo: Repo) -> RepoSummary {

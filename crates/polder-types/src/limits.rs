@@ -2,6 +2,8 @@
 
 /// Longest namespace, in bytes (ASCII).
 pub const NAMESPACE_BYTES_MAX: usize = 39;
+/// Longest name of another hub, in bytes: a host name and a port.
+pub const ORIGIN_BYTES_MAX: usize = 253 + 6;
 /// Longest repository name without its namespace, in bytes (ASCII).
 pub const REPO_NAME_BYTES_MAX: usize = 96;
 /// Largest file that can be an LFS pointer, in bytes (git-lfs `blobSizeCutoff`).

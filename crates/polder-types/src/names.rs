@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::limits::{NAMESPACE_BYTES_MAX, REPO_NAME_BYTES_MAX};
+use crate::limits::{NAMESPACE_BYTES_MAX, ORIGIN_BYTES_MAX, REPO_NAME_BYTES_MAX};
 
 /// Why a text is not a name; the message is written for the person who chose it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +101,15 @@ const RESERVED: &[&str] = &[
 ///
 /// Letters, digits, `-` and `_`, starting and ending with a letter or digit, at most 39, no `--`,
 /// none of the reserved words. Compared ignoring case ([`AccountName::fold`]), shown as written.
+///
+/// With a dot and the origin of another hub after it, the name of an account there.
+///
+/// ```
+/// use polder_types::AccountName;
+/// let there: AccountName = "acme.hub.example.org_8443".parse().unwrap();
+/// assert_eq!((there.handle(), there.origin()), ("acme", Some("hub.example.org_8443")));
+/// assert_eq!("acme".parse::<AccountName>().unwrap().origin(), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName(String);
 
@@ -108,6 +117,29 @@ impl AccountName {
     /// As written by its owner.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What it is called on its own hub.
+    pub fn handle(&self) -> &str {
+        self.0.split_once('.').map_or(self.as_str(), |(handle, _)| handle)
+    }
+
+    /// The other hub whose account it is; `None` for one of this hub.
+    pub fn origin(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(_, origin)| origin)
+    }
+
+    /// Whether it is an account of another hub.
+    pub fn is_remote(&self) -> bool {
+        self.origin().is_some()
+    }
+
+    /// The name that this account of the hub `origin` has elsewhere.
+    ///
+    /// # Errors
+    /// When it has an origin already, or `origin` is none.
+    pub fn at(&self, origin: &str) -> Result<Self, NameError> {
+        format!("{self}.{origin}").parse()
     }
 
     /// The form in which two names are the same name.
@@ -126,23 +158,44 @@ impl FromStr for AccountName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
         let fail = |problem| Err(NameError { name: shown(text), problem });
-        if text.is_empty() || text.len() > NAMESPACE_BYTES_MAX {
+        let (handle, origin) =
+            text.split_once('.').map_or((text, None), |(handle, origin)| (handle, Some(origin)));
+        if handle.is_empty() || handle.len() > NAMESPACE_BYTES_MAX {
             return fail("must have 1 to 39 characters");
         }
-        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        if !handle.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return fail("may only have letters, digits, `-` and `_`");
         }
-        if !edges_are_alphanumeric(text) {
+        if !edges_are_alphanumeric(handle) {
             return fail("must start and end with a letter or digit");
         }
-        if text.contains("--") {
+        if handle.contains("--") {
             return fail("must not have `--`");
         }
-        if RESERVED.contains(&text.to_ascii_lowercase().as_str()) {
+        if RESERVED.contains(&handle.to_ascii_lowercase().as_str()) {
             return fail("is reserved");
+        }
+        if origin.is_some_and(|origin| !is_origin(origin)) {
+            return fail("has a dot, but no other hub's host name after it");
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// The host of a hub, and `_<port>` where that is not the usual one. One label alone is none: a name with
+/// one dot in it is more likely to be a file's.
+fn is_origin(text: &str) -> bool {
+    let (host, port) = text.split_once('_').map_or((text, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && edges_are_alphanumeric(label)
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == port);
+    text.len() <= ORIGIN_BYTES_MAX
+        && (host.contains('.') || port.is_some())
+        && host.split('.').all(is_label)
+        && port.is_none_or(is_port)
 }
 
 /// What a repository holds; each kind has its own space of names.
@@ -356,6 +409,15 @@ mod tests {
             "a/b--c",
             "a--b/c",
             "a.b/c",
+            "a./c",
+            "a..b.c/d",
+            "a.b.c./d",
+            "a.-b.c/d",
+            "a.b.c_0/d",
+            "a.b.c_08/d",
+            "a.b_c.d/e",
+            "api.hub.org/d",
+            "a--b.hub.org/c",
             "api/b",
             "DATASETS/b",
             "a/b c",
@@ -381,6 +443,20 @@ mod tests {
         {
             assert_eq!(good.parse::<RepoName>().expect(good).to_string(), good);
         }
+    }
+
+    #[test]
+    fn names_of_other_hubs_are_accepted() {
+        for good in ["acme.hub.example.org/m", "datasets/a-b_c.127.0.0.1_8080/d", "a.localhost_8080/m"] {
+            let name: RepoName = good.parse().expect(good);
+            assert!(name.namespace().is_remote());
+            assert_eq!(name.to_string(), good);
+        }
+        let acme: AccountName = "acme".parse().expect("valid");
+        let there = acme.at("hub.example.org").expect("valid");
+        assert_eq!((there.as_str(), acme.is_remote()), ("acme.hub.example.org", false));
+        assert!(acme.at("hub").is_err());
+        assert!("a.".parse::<AccountName>().is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod pull_mirrors;
 mod push;
 mod quota;
 mod recent_tips;
+mod remote_namespaces;
 mod uploads;
 
 use std::path::Path;
@@ -150,7 +151,7 @@ pub(crate) async fn open_at(
 pub(crate) fn new_repo(name: RepoName, seed: i64) -> NewRepo {
     let mut rid = [0; 32];
     rid[..8].copy_from_slice(&seed.to_be_bytes());
-    NewRepo { name, visibility: Visibility::Public, actor: None, rid }
+    NewRepo { name, visibility: Visibility::Public, actor: None, rid, upstream: None }
 }
 
 pub(crate) fn oid(n: u8) -> ObjectId {

@@ -44,7 +44,9 @@ tables! {
     "token", PAGE: id Int; hash Bytes, account Int, scope Text, repos Text, expires Int, revoked Bool, created_at Int.
     "repo", PAGE: id Int; rid Bytes, kind Text, ns Int, name Text, visibility Text, head Text, state Text, gen Int,
         gc_epoch Int, rewind_gen Int, cache_epoch Int, rseq Int, ref_count Int, created_at Int,
-        lock_gen Int.
+        lock_gen Int, upstream Int, withheld Text.
+    "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
+    "namespace_alias", PAGE: fold Text; name Text, account Int.
     "repo_name", PAGE: kind Text, fold Text; repo Int, state Text.
     "ref", PAGE: repo Int, name Text; oid Bytes, peeled Bytes, class Text, gen Int.
     "ref_log", PAGE: repo Int, gen Int, name Text; old_oid Bytes, new_oid Bytes, actor Int, time Int.

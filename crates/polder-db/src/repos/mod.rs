@@ -21,28 +21,31 @@ use crate::value::args;
 use crate::{Db, Error, Result};
 
 /// The columns that [`Repo::from_row`] reads.
+macro_rules! repo_columns {
+    () => {
+        concat!(
+            "r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, r.rewind_gen, ",
+            "r.cache_epoch, r.upstream, r.withheld, (SELECT m.home FROM remote_namespace m WHERE m.account = r.ns), ",
+            "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), r.created_at"
+        )
+    };
+}
+
 macro_rules! select_repo {
     ($rest:literal) => {
-        concat!(
-            "SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, ",
-            "r.rewind_gen, r.cache_epoch, r.created_at, ",
-            "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id) FROM repo r JOIN account a ON a.id = r.ns ",
-            $rest
-        )
+        concat!("SELECT ", repo_columns!(), " FROM repo r JOIN account a ON a.id = r.ns ", $rest)
     };
 }
 
 statements! {
     INSERT_REPO = "INSERT INTO repo (id, rid, kind, ns, name, visibility, head, state, gen, gc_epoch, rewind_gen, \
-        cache_epoch, rseq, ref_count, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8)";
+        cache_epoch, rseq, ref_count, created_at, upstream) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8, $9)";
     INSERT_NAME = "INSERT INTO repo_name (kind, fold, repo, state) VALUES ($1, $2, $3, 'live')";
     NAME_STATE = "SELECT state, repo FROM repo_name WHERE kind = $1 AND fold = $2";
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
     REPOS_AFTER = select_repo!("WHERE r.id > $1 AND r.state = 'live' ORDER BY r.id LIMIT $2");
-    REPO_BY_NAME = concat!("SELECT r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, ",
-        "r.gc_epoch, r.rewind_gen, r.cache_epoch, r.created_at, (SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), \
-        n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
+    REPO_BY_NAME = concat!("SELECT ", repo_columns!(), ", n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
         "JOIN account a ON a.id = r.ns WHERE n.kind = $1 AND n.fold = $2");
 }
 
@@ -64,6 +67,8 @@ pub struct NewRepo {
     pub actor: Option<AccountId>,
     /// The name of the repository between hubs.
     pub rid: [u8; 32],
+    /// The log that tells of it, for a mirror; its namespace must then be another hub's.
+    pub upstream: Option<i64>,
 }
 
 /// A repository.
@@ -89,6 +94,12 @@ pub struct Repo {
     pub rewind_gen: i64,
     /// Grows when cached responses must not be served any more.
     pub cache_epoch: i64,
+    /// The log that tells of it, if it is a mirror.
+    pub upstream: Option<i64>,
+    /// Why nobody but the administrators of this hub may know of it.
+    pub withheld: Option<String>,
+    /// Base of the URLs of its home hub, if that is another.
+    home: Option<String>,
     /// The URL from which it is brought up to date by the clock, if it is.
     pub pulls_from: Option<String>,
     /// When it was made.
@@ -107,6 +118,12 @@ pub enum NameState {
 }
 
 impl Repo {
+    /// Where it is at home, if that is another hub: the only one that takes changes.
+    pub fn home_url(&self) -> Option<String> {
+        let (home, name) = (self.home.as_ref()?, &self.name);
+        Some(format!("{home}/{}{}/{}", name.kind().prefix(), name.namespace().handle(), name.name()))
+    }
+
     /// Reads the columns of [`select_repo!`].
     pub(crate) fn from_row(row: &Row) -> Result<Self> {
         let rid: Vec<u8> = row.read(1)?;
@@ -125,8 +142,11 @@ impl Repo {
             gc_epoch: row.read(9)?,
             rewind_gen: row.read(10)?,
             cache_epoch: row.read(11)?,
-            pulls_from: row.read(13)?,
-            created: UnixMillis(row.read(12)?),
+            upstream: row.read(12)?,
+            withheld: row.read(13)?,
+            home: row.read(14)?,
+            pulls_from: row.read(15)?,
+            created: UnixMillis(row.read(16)?),
         })
     }
 }
@@ -141,15 +161,27 @@ impl Db {
         self.write(move |tx| Box::pin(async move { Ok(Verdict::Keep(create(tx, &repo).await?)) })).await
     }
 
-    /// Finds a repository by kind and folded `namespace/name` ([`RepoName::fold`]).
+    /// Finds a repository by kind and folded `namespace/name` ([`RepoName::fold`]). A namespace that is
+    /// none of this hub may be the short name of one of another hub.
     ///
     /// # Errors
     /// Only when the database fails.
     pub async fn find_repo(&self, kind: RepoKind, fold: &str) -> Result<Option<NameState>> {
+        if let Some(found) = self.find_repo_exactly(kind, fold).await? {
+            return Ok(Some(found));
+        }
+        let Some((namespace, name)) = fold.split_once('/') else { return Ok(None) };
+        match self.namespace_of_alias(namespace).await? {
+            Some(meant) => self.find_repo_exactly(kind, &format!("{meant}/{name}")).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn find_repo_exactly(&self, kind: RepoKind, fold: &str) -> Result<Option<NameState>> {
         let Some(row) = self.row(REPO_BY_NAME, args![kind.as_str(), fold]).await? else {
             return Ok(None);
         };
-        let state: String = row.read(14)?;
+        let state: String = row.read(17)?;
         Ok(Some(match state.as_str() {
             "live" => NameState::Live(Repo::from_row(&row)?),
             "moved" => NameState::Moved(Repo::from_row(&row)?),
@@ -186,13 +218,18 @@ impl Db {
 
 async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
     let (owner, name) = owned_name(tx, &new.name).await?;
+    if name.namespace().is_remote() != new.upstream.is_some() {
+        return Err(Error::Conflict {
+            what: format!("`{name}` is for mirrors of another hub's repositories"),
+        });
+    }
     if let Some((state, _)) = name_state(tx, &name).await? {
         return Err(taken(&name, &state));
     }
     let (id, now) = (RepoId(tx.next_id()), tx.now());
     let kind = name.kind().as_str();
     let visibility = new.visibility.as_str();
-    let args = args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now];
+    let args = args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now, new.upstream];
     tx.execute(INSERT_REPO, args).await?;
     tx.execute(INSERT_NAME, args![kind, name.fold(), id]).await?;
     let facts = json!({"v": 1, "rid": Sha256::new(new.rid), "kind": kind, "path": name.to_string(),

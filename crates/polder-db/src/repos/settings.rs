@@ -14,6 +14,9 @@ statements! {
     // Hiding takes away what was provably reachable for all, so certificates before it do not count.
     SET_VISIBILITY = "UPDATE repo SET visibility = $2, rseq = rseq + 1, gen = gen + 1, rewind_gen = gen + 1, \
         cache_epoch = cache_epoch + 1 WHERE id = $1 AND state = 'live' RETURNING rseq";
+    // As hiding; but what others are told of the repository is not this hub's to say.
+    WITHHOLD = "UPDATE repo SET withheld = $2, gen = gen + 1, rewind_gen = gen + 1, cache_epoch = cache_epoch + 1 \
+        WHERE id = $1 AND state = 'live'";
     SET_HEAD = "UPDATE repo SET head = $2, rseq = rseq + 1, gen = gen + 1 \
         WHERE id = $1 AND state = 'live' RETURNING rseq";
 }
@@ -30,6 +33,21 @@ impl Db {
         actor: Option<AccountId>,
     ) -> Result<Repo> {
         self.write(move |tx| Box::pin(show_or_hide(tx, id, visibility, actor))).await
+    }
+
+    /// Withholds a repository from everyone but administrators, or gives it back. Cached answers made before
+    /// it are void.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if there is no such repository.
+    pub async fn withhold_repo(&self, id: RepoId, why: Option<String>) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                withhold(tx, id, why).await?;
+                Ok(Verdict::Keep(()))
+            })
+        })
+        .await
     }
 
     /// Points HEAD at `head`, a full ref name that may be unborn.
@@ -55,6 +73,14 @@ async fn show_or_hide(
     let facts = json!({"v": 1, "from": before.visibility.as_str(), "to": visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.visibility" }, &facts).await?;
     Ok(Verdict::Keep(load(tx, id).await?))
+}
+
+/// As [`Db::withhold_repo`], in a write.
+pub(crate) async fn withhold(tx: &mut Tx, id: RepoId, why: Option<String>) -> Result<()> {
+    if load(tx, id).await?.withheld != why {
+        tx.execute(WITHHOLD, args![id, why]).await?;
+    }
+    Ok(())
 }
 
 async fn point_head(

@@ -61,6 +61,7 @@ impl Hub {
             Kind::Internal | Kind::Full => AuditResult::Failed,
             Kind::Unauthenticated
             | Kind::Forbidden
+            | Kind::Mirrored
             | Kind::Invalid
             | Kind::Conflict
             | Kind::TooLarge

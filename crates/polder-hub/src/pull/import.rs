@@ -54,7 +54,7 @@ impl Hub {
         keep: bool,
         progress: Progress,
     ) -> Result<ImportReport> {
-        let repo = self.live_repo(name).await?;
+        let repo = self.own_repo(name).await?;
         let (hub, source) = (self.clone(), source.clone());
         let entry = Entry::operator("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
         self.door

@@ -8,6 +8,7 @@ mod content;
 mod history;
 mod large_objects;
 mod locks;
+mod mirrors;
 mod multipart;
 mod nodes;
 mod public_objects;
