@@ -118,10 +118,11 @@ impl Hub {
         let Some(state) = self.db.load_repo_state(repo.id).await? else { return Ok(FsckReport::default()) };
         let links = self.links(repo.id).await?;
         let (name, store) = (repo.name.clone(), self.store.clone());
-        self.leaf
+        let checked = self
+            .leaf
             .run(move || {
                 let mut report = FsckReport { repos: 1, ..FsckReport::default() };
-                let mut packs = Vec::new();
+                let (mut packs, mut found) = (Vec::new(), Vec::new());
                 for row in state.packs {
                     report.packs += 1;
                     let id = row.id;
@@ -129,6 +130,7 @@ impl Hub {
                         polder_git::verify_pack(&pack, deep)?;
                         Ok(pack)
                     });
+                    found.push((id, checked.is_ok()));
                     match checked {
                         Ok(pack) => packs.push(std::sync::Arc::new(pack)),
                         Err(error) => report.problems.push(format!("{name}: pack {id}: {}", error.chain())),
@@ -144,9 +146,19 @@ impl Hub {
                 report.objects = audit.objects;
                 report.problems.extend(audit.problems.iter().map(|problem| format!("{name}: {problem}")));
                 report.problems.extend(check_links(&name.to_string(), &audit.pointers, &links));
-                Ok(report)
+                Ok((report, found))
             })
-            .await
+            .await;
+        let (report, found) = checked?;
+        let any_known = self.db.damage().await?.packs > 0;
+        for (id, is_sound) in found {
+            if !is_sound {
+                self.db.mark_damaged_pack(id).await?;
+            } else if deep && any_known {
+                self.db.mark_sound_pack(id).await?;
+            }
+        }
+        Ok(report)
     }
 
     /// Every large object that a repository links, with its size.
@@ -165,12 +177,14 @@ impl Hub {
         if blob.state != RowState::Live {
             return Ok(None);
         }
-        if blob.damaged {
+        if blob.damaged && !deep {
             return Ok(Some(format!("object {}: is known to be damaged and waits for repair", blob.sha256)));
         }
         let problem = self.look_at_blob(blob.clone(), deep).await?;
-        if let Some(Problem::Bytes(_)) = &problem {
-            self.db.mark_damaged_blob(blob.id).await?;
+        match &problem {
+            Some(Problem::Bytes(_)) => drop(self.db.mark_damaged_blob(blob.id).await?),
+            Some(Problem::List(_)) | None if blob.damaged => drop(self.db.mark_sound_blob(blob.id).await?),
+            Some(Problem::List(_)) | None => {}
         }
         Ok(problem.map(|problem| format!("object {}: {}", blob.sha256, problem.text())))
     }

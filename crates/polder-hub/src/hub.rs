@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
@@ -21,6 +21,7 @@ use crate::hooks::HookOptions;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::logins::Logins;
+use crate::scrub::{ScrubOptions, SourceFinder};
 use crate::snapshots::Snapshots;
 use crate::storage::{Shared, Storage};
 use crate::transfer::Transfers;
@@ -49,6 +50,8 @@ pub struct HubOptions {
     pub lfs_part_bytes: u64,
     /// Authorities to trust beside this machine's when the hub connects to others, in PEM.
     pub egress_ca_file: Option<PathBuf>,
+    /// How stored bytes are read again.
+    pub scrub: ScrubOptions,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -101,6 +104,9 @@ pub struct Inner {
     pub(crate) names: Fresh<NameKey, Option<NameState>>,
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
     pub(crate) members: Fresh<(AccountId, AccountId), Option<Role>>,
+    pub(crate) scrub: ScrubOptions,
+    /// Who says where damaged objects can be had.
+    pub(crate) source_finder: OnceLock<Arc<dyn SourceFinder>>,
     pub(crate) data_dir: PathBuf,
     /// How long rows of the audit log are kept, in seconds.
     pub(crate) audit_keep_seconds: i64,
@@ -171,6 +177,8 @@ impl Hub {
             names: Fresh::new(ROWS_HELD_MAX, is_shared),
             tokens: Fresh::new(ROWS_HELD_MAX, is_shared),
             members: Fresh::new(ROWS_HELD_MAX, is_shared),
+            scrub: options.scrub,
+            source_finder: OnceLock::new(),
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),

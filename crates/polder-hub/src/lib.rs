@@ -49,6 +49,7 @@ mod quota;
 mod refs;
 mod repo_owner;
 mod repos;
+mod scrub;
 mod secret;
 mod signed_url;
 mod snapshots;
@@ -89,6 +90,7 @@ pub use pull::{PullMirrorSummary, PullSource};
 pub use quota::{Hold, QuotaSummary};
 pub use refs::NamedCommit;
 pub use repos::RepoSummary;
+pub use scrub::{ScrubOptions, ScrubReport, SourceFinder};
 pub use secret::Secret;
 pub use storage::Shared;
 pub use transfer::{

@@ -19,14 +19,15 @@ const PAGE: i64 = 1_000;
 const JOBS_MAX: i64 = 1_000;
 
 impl Hub {
-    /// Does upkeep now and every hour, keeps the audit log's chain, lists the chunks of older objects and pulls
-    /// mirrors. Ends never; failures are logged and tried again.
+    /// Does upkeep now and every hour, keeps the audit log's chain, lists the chunks of older objects, pulls
+    /// mirrors and reads everything again in time. Ends never; failures are logged and tried again.
     pub async fn upkeep(&self) {
         tokio::join!(
             self.upkeep_hourly(),
             self.keep_audit_chain(),
             self.keep_listing_chunks(),
             self.keep_pulling(),
+            self.keep_scrubbing(),
         );
     }
 

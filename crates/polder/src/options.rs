@@ -29,6 +29,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
         audit_keep_days: config.audit.keep_days,
         push_options: config.push_options,
         egress_ca_file: config.egress_ca_file.clone(),
+        scrub: config.scrub,
         clock: Clock::System,
     }
 }

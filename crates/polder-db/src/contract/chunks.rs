@@ -62,6 +62,13 @@ async fn a_damaged_object_gives_way_to_a_sound_one() {
     assert_eq!(home.db.damaged_blobs(10).await.unwrap().len(), 1);
     assert!(home.db.unlisted_blobs(None, 10).await.unwrap().is_empty());
 
+    // Whoever puts the bytes right again may say so.
+    assert!(home.db.mark_sound_blob(old).await.unwrap());
+    assert!(!home.db.find_blob(&sha(1)).await.unwrap().unwrap().damaged);
+    assert!(home.db.mark_damaged_blob(old).await.unwrap());
+    let damage = home.db.damage().await.unwrap();
+    assert_eq!((damage.blobs, damage.packs), (1, 0));
+
     let new = home.blob(b, sha(1), Some(cut(1))).await;
     assert_ne!(new, old);
     for repo in [a, b] {

@@ -13,6 +13,7 @@ mod multipart;
 mod nodes;
 mod public_objects;
 mod recent_tips;
+mod scrub;
 mod transfer;
 mod upkeep;
 
@@ -47,6 +48,7 @@ pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
         lfs_part_bytes: 1 << 20,
         push_options: false,
         egress_ca_file: None,
+        scrub: ScrubOptions::default(),
         clock,
     }
 }

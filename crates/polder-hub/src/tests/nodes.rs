@@ -28,6 +28,7 @@ async fn nodes() -> Option<Nodes> {
             lfs_part_bytes: 1 << 20,
             push_options: false,
             egress_ca_file: None,
+            scrub: ScrubOptions::default(),
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,

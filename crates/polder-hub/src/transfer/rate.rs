@@ -20,7 +20,7 @@ impl Rate {
     }
 
     /// Waits until `bytes` more may come.
-    pub(super) async fn take(&self, bytes: usize) {
+    pub(crate) async fn take(&self, bytes: usize) {
         let cost = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(1_000_000) / self.bytes_per_second;
         let until = {
             let mut paid_at = self.paid_at.lock().unwrap_or_else(PoisonError::into_inner);

@@ -122,7 +122,10 @@ impl Hub {
 
     /// Opens the transfer of an object that there is room for.
     pub(super) async fn begin_transfer(&self, wanted: Wanted) -> Result<Run> {
-        if let Some(mut room) = self.room(wanted.repo).await? {
+        // What is fetched anew because it is damaged is counted already.
+        if self.db.linked_blobs(wanted.repo, &[wanted.oid]).await?.is_empty()
+            && let Some(mut room) = self.room(wanted.repo).await?
+        {
             room.take(wanted.size_bytes)?;
         }
         let (store, key) = (self.store.clone(), wanted.key());

@@ -41,6 +41,8 @@ pub struct Layer {
     pub limits: LimitsLayer,
     /// What stays on record.
     pub audit: AuditLayer,
+    /// How stored bytes are read again.
+    pub scrub: ScrubLayer,
 }
 
 /// `[database]`
@@ -135,6 +137,16 @@ pub struct AuditLayer {
     pub addresses: Option<bool>,
 }
 
+/// `[scrub]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ScrubLayer {
+    /// Bytes read in a second.
+    pub rate: Option<String>,
+    /// Days from one pass to the next.
+    pub every_days: Option<u64>,
+}
+
 impl Layer {
     /// What `self` says, and what `below` says where `self` says nothing.
     #[must_use]
@@ -168,6 +180,10 @@ impl Layer {
             audit: AuditLayer {
                 keep_days: self.audit.keep_days.or(below.audit.keep_days),
                 addresses: self.audit.addresses.or(below.audit.addresses),
+            },
+            scrub: ScrubLayer {
+                rate: self.scrub.rate.or(below.scrub.rate),
+                every_days: self.scrub.every_days.or(below.scrub.every_days),
             },
         }
     }
@@ -203,6 +219,7 @@ impl Layer {
             egress: EgressLayer { ca_file: Some(PathBuf::new()) },
             limits: LimitsLayer::every_key(),
             audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
+            scrub: ScrubLayer { rate: Some(String::new()), every_days: Some(0) },
         }
     }
 }

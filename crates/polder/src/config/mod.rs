@@ -13,15 +13,17 @@ use std::path::{Path, PathBuf};
 
 pub use database::DatabaseUrl;
 pub use environment::Environment;
-pub use layer::{AuditLayer, GitLayer, HooksLayer, Layer, LogLayer, ProxyLayer};
+pub use layer::{AuditLayer, GitLayer, HooksLayer, Layer, LogLayer, ProxyLayer, ScrubLayer};
 pub use limits::LimitsLayer;
 pub use tls::{AcmeLayer, CertificateSource, Tls, TlsLayer};
 pub use url::PublicUrl;
 
 use polder_http::TrustedProxies;
+use polder_hub::ScrubOptions;
 
 use crate::Error;
 use crate::cli::{Common, Serve};
+use crate::size::parse_size_or_none;
 
 /// Where data goes when nothing says otherwise, relative to the working directory.
 pub const DATA_DEFAULT: &str = "./polder-data";
@@ -32,6 +34,8 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 const LFS_PART_MIB_DEFAULT: u64 = 256;
 /// Where hooks find programs when nothing says otherwise.
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Longest time between two passes over everything stored, in days.
+const SCRUB_DAYS_MAX: u64 = 3_650;
 /// Longest time that rows of the audit log can be kept, in days (100 years).
 const AUDIT_DAYS_MAX: u64 = 36_500;
 /// Largest configuration file, in bytes.
@@ -72,6 +76,8 @@ pub struct Config {
     pub namespace_bytes: Option<i64>,
     /// What stays on record.
     pub audit: Audit,
+    /// How stored bytes are read again.
+    pub scrub: ScrubOptions,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -193,6 +199,7 @@ impl Config {
             limits: limits::limits(&layer.limits)?,
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             audit: audit(&layer.audit)?,
+            scrub: scrub(&layer.scrub)?,
             failpoint: None,
             warnings: Vec::new(),
         })
@@ -278,6 +285,21 @@ fn audit(layer: &AuditLayer) -> Result<Audit, Error> {
     let days = within("audit.keep-days", layer.keep_days.unwrap_or(365), 1, AUDIT_DAYS_MAX)?;
     let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("audit.keep-days", error))?;
     Ok(Audit { keep_days, addresses: layer.addresses.unwrap_or(false) })
+}
+
+fn scrub(layer: &ScrubLayer) -> Result<ScrubOptions, Error> {
+    let mut options = ScrubOptions::default();
+    if let Some(text) = &layer.rate {
+        let wrong = |problem: String| Error::plain(format!("scrub.rate: {problem}"));
+        let rate = parse_size_or_none(text).map_err(wrong)?;
+        options.bytes_per_second = rate.map(u64::try_from).transpose().map_err(|e| wrong(e.to_string()))?;
+    }
+    if let Some(days) = layer.every_days {
+        let days = within("scrub.every-days", days, 1, SCRUB_DAYS_MAX)?;
+        let days = i64::try_from(days).map_err(|error| Error::caused_by("scrub.every-days", error))?;
+        options.period_seconds = days.saturating_mul(24 * 3600);
+    }
+    Ok(options)
 }
 
 fn log_directives(text: String) -> Result<String, Error> {

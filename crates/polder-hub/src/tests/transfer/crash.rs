@@ -34,7 +34,7 @@ async fn child() {
     // The first save is before the first byte; the second is that of the first 64 MiB.
     failpoint::arm(&point, if point == "transfer.saved" { 2 } else { 1 }, None);
     let sources = all(&[&object.source("a", Honest)]);
-    hub.fetch_object(object.wanted(repo), sources, impatient()).await.expect("fetched");
+    hub.fetch_object(object.wanted(repo), sources, patient()).await.expect("fetched");
 }
 
 #[expect(clippy::disallowed_methods, reason = "starts this test again as the process that dies")]
@@ -65,7 +65,7 @@ async fn whenever_the_process_dies_at_most_64_mib_are_fetched_again() {
         let wanted = object.wanted(repo);
         assert!(hub.db.find_blob(&object.oid).await.expect("read").is_none(), "{point}");
         let sources = all(&[&object.source("a", Honest)]);
-        let fetched = hub.fetch_object(wanted, sources, impatient()).await.expect("fetched");
+        let fetched = hub.fetch_object(wanted, sources, patient()).await.expect("fetched");
         assert!(fetched.fetched_bytes <= left, "{point}: {fetched:?}");
         let blob = hub.db.find_blob(&object.oid).await.expect("read").expect("there");
         assert!(fs::read(hub.store.blob_path(blob.id)).expect("read") == object.content, "{point}");

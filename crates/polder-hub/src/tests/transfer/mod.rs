@@ -16,8 +16,14 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
+/// Long enough for a busy machine.
+fn patient() -> TransferOptions {
+    TransferOptions { patience: Duration::from_secs(10), ..TransferOptions::default() }
+}
+
+/// Where a source is to be given up for its silence.
 fn impatient() -> TransferOptions {
-    TransferOptions { patience: Duration::from_millis(400), ..TransferOptions::default() }
+    TransferOptions { patience: Duration::from_millis(500), ..TransferOptions::default() }
 }
 
 fn all(sources: &[&Arc<Source>]) -> Vec<Arc<dyn ObjectSource>> {
@@ -36,8 +42,17 @@ impl Fixture {
 
     /// Fetches into `acme/open` and sees to it that what was published is the object, list and all.
     async fn fetch(&self, object: &Object, sources: &[&Arc<Source>]) -> Result<Fetched> {
+        self.fetch_with(object, sources, patient()).await
+    }
+
+    async fn fetch_with(
+        &self,
+        object: &Object,
+        sources: &[&Arc<Source>],
+        options: TransferOptions,
+    ) -> Result<Fetched> {
         let wanted = object.wanted(self.open_repo().await);
-        let fetched = self.hub.fetch_object(wanted, all(sources), impatient()).await?;
+        let fetched = self.hub.fetch_object(wanted, all(sources), options).await?;
         self.require(object).await;
         Ok(fetched)
     }
@@ -102,11 +117,14 @@ async fn only_liars_deliver_nothing_and_are_all_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_that_fail_in_any_way_only_cost_time() {
+    let options = TransferOptions { patience: Duration::from_secs(2), ..patient() };
     for kind in [Dead, Broken, Truncated, Endless, Plain, Slow(40), Stops(300_000)] {
         let (fixture, object) = (fixture().await, Object::new(noise(4, 20 * MIB)));
         let (bad, good) = (object.source("bad", kind), object.source("good", Slow(1)));
-        let fetched =
-            fixture.fetch(&object, &[&bad, &good]).await.unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+        let fetched = fixture
+            .fetch_with(&object, &[&bad, &good], options.clone())
+            .await
+            .unwrap_or_else(|e| panic!("{kind:?}: {e}"));
         assert_eq!(fetched.liars, [], "{kind:?}");
     }
 }
@@ -115,7 +133,10 @@ async fn sources_that_fail_in_any_way_only_cost_time() {
 async fn where_no_source_can_deliver_it_is_said_why() {
     for (kind, why) in [(Dead, "in time"), (Broken, "500"), (Truncated, "cut short")] {
         let (fixture, object) = (fixture().await, Object::new(noise(5, 2 * MIB)));
-        let error = fixture.fetch(&object, &[&object.source("x", kind)]).await.expect_err("undeliverable");
+        let error = fixture
+            .fetch_with(&object, &[&object.source("x", kind)], impatient())
+            .await
+            .expect_err("undeliverable");
         assert!(
             error.kind() == Kind::Unavailable && error.message().contains(why),
             "{kind:?}: {}",
@@ -197,8 +218,7 @@ async fn without_a_signed_hash_the_whole_decides() {
     let (fixture, object) = (fixture().await, Object::new(noise(12, 10 * MIB)));
     let wanted = Wanted { xet: None, ..object.wanted(fixture.open_repo().await) };
     let (liar, honest) = (object.source("liar", Lying(7)), object.source("honest", Plain));
-    let fetched =
-        fixture.hub.fetch_object(wanted, all(&[&liar, &honest]), impatient()).await.expect("fetched");
+    let fetched = fixture.hub.fetch_object(wanted, all(&[&liar, &honest]), patient()).await.expect("fetched");
     assert_eq!(names(&fetched), ["liar"]);
     fixture.require(&object).await;
 
@@ -234,7 +254,7 @@ async fn what_there_is_no_room_for_is_refused_before_a_byte_is_fetched() {
     let (fixture, object) = (fixture().await, Object::new(noise(15, MIB)));
     let source = object.source("a", Honest);
     let wanted = Wanted { size_bytes: 1 << 39, ..object.wanted(fixture.open_repo().await) };
-    let error = fixture.hub.fetch_object(wanted, all(&[&source]), impatient()).await.expect_err("too large");
+    let error = fixture.hub.fetch_object(wanted, all(&[&source]), patient()).await.expect_err("too large");
     assert_eq!(error.kind(), Kind::Full);
     fixture.hub.set_quota(&name("acme"), QuotaLimit::Bytes(1000)).await.expect("set");
     let error = fixture.fetch(&object, &[&source]).await.expect_err("over quota");
@@ -246,13 +266,14 @@ async fn what_there_is_no_room_for_is_refused_before_a_byte_is_fetched() {
 async fn an_interrupted_transfer_goes_on_and_an_abandoned_one_is_removed_after_a_week() {
     let (fixture, object) = (fixture().await, Object::new(noise(16, 30 * MIB)));
     let stops = object.source("stops", Stops(12_000_000));
-    let error = fixture.fetch(&object, &[&stops]).await.expect_err("half of it");
+    let error = fixture.fetch_with(&object, &[&stops], impatient()).await.expect_err("half of it");
     assert_eq!(error.kind(), Kind::Unavailable);
     let fetched = fixture.fetch(&object, &[&object.source("rest", Honest)]).await.expect("fetched");
     assert!(fetched.fetched_bytes < 20_000_000, "{fetched:?}");
 
     let other = Object::new(noise(17, 2 * MIB));
-    fixture.fetch(&other, &[&other.source("stops", Stops(0))]).await.expect_err("none of it");
+    let stops = other.source("stops", Stops(0));
+    fixture.fetch_with(&other, &[&stops], impatient()).await.expect_err("none of it");
     assert_eq!(fixture.hub.store.transfers().expect("listed").len(), 1);
     let week = 7 * 24 * 3600 * 1000;
     let now = Clock::System.now().0;

@@ -29,7 +29,7 @@ async fn readers_follow_an_object_as_it_comes_and_all_share_one_transfer() {
     let (fixture, object) = (fixture().await, Object::new(noise(20, 40 * MIB)));
     let wanted = object.wanted(fixture.open_repo().await);
     let source = object.source("a", Slow(1));
-    let open = async || fixture.hub.open_or_fetch(wanted, all(&[&source]), impatient()).await.expect("begun");
+    let open = async || fixture.hub.open_or_fetch(wanted, all(&[&source]), patient()).await.expect("begun");
     let (first, second) = (coming(open().await), coming(open().await));
     let size = first.size_bytes();
     // One from the start, one that wants the end first.
@@ -48,7 +48,7 @@ async fn the_end_of_a_stream_is_held_back_from_what_proves_to_be_wrong() {
     // Nothing but the whole can tell that this source lies.
     let wanted = Wanted { xet: None, ..object.wanted(fixture.open_repo().await) };
     let source = object.source("liar", Lying(19_999_999));
-    let arriving = fixture.hub.open_or_fetch(wanted, all(&[&source]), impatient()).await.expect("begun");
+    let arriving = fixture.hub.open_or_fetch(wanted, all(&[&source]), patient()).await.expect("begun");
     let arrival = coming(arriving);
     let (read, ended) = read_all(&arrival, 0, arrival.size_bytes()).await;
     assert_eq!(ended.expect_err("cut").kind(), Kind::Unavailable);
