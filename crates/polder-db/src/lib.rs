@@ -100,7 +100,10 @@ pub use error::{Error, Result};
 pub use events::Event;
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
-pub use log::{Appended, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow};
+pub use log::{
+    Appended, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow, Outgoing,
+    PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState, Sequenced,
+};
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};

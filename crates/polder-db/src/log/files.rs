@@ -17,6 +17,7 @@ statements! {
     DROP_OLD = "DELETE FROM log_file WHERE log = $1 AND owner = $2 AND kind = $3 AND idx < \
         (SELECT MIN(n.idx) FROM (SELECT idx FROM log_file WHERE log = $1 AND owner = $2 AND kind = $3 \
             ORDER BY idx DESC LIMIT $4) n)";
+    NEWEST_SNAPSHOT = "SELECT MAX(idx) FROM log_file WHERE log = $1 AND owner = $2 AND kind = 'snapshot' AND idx < $3";
     DROP_ALL = "DELETE FROM log_file WHERE log = $1 AND owner = $2 AND kind <> 'snapshot'";
 }
 
@@ -94,6 +95,17 @@ impl Db {
     ) -> Result<Option<Bytes>> {
         let row = self.row(FILE, args![log, owner, sha256, kind.as_str()]).await?;
         row.map(|row| Ok(row.maybe_bytes(0)?.unwrap_or_default())).transpose()
+    }
+
+    /// Index of the newest snapshot before `size` of which parts are here.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn newest_log_snapshot(&self, log: i64, size: u64) -> Result<Option<u64>> {
+        let owner = Sha256::new([0; 32]);
+        let row = self.row(NEWEST_SNAPSHOT, args![log, owner, place(size)]).await?;
+        let index: Option<i64> = row.map_or(Ok(None), |row| row.read(0))?;
+        Ok(index.and_then(|index| u64::try_from(index).ok()))
     }
 
     /// Forgets the ref maps and manifests of a repository, of which nothing may be told any more.

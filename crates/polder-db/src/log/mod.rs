@@ -5,6 +5,8 @@ mod bodies;
 mod files;
 mod heads;
 mod lease;
+mod pending;
+mod published;
 mod tiles;
 
 use polder_log::{Frontier, LogName, VerifierKey};
@@ -15,6 +17,8 @@ pub use bodies::LogBody;
 pub use files::{FileKind, LogFile};
 pub use heads::LogHeadRow;
 pub use lease::Lease;
+pub use pending::{PendingBatch, PendingRepo};
+pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -24,11 +28,20 @@ use crate::{Db, Error, Result};
 
 /// Every statement about logs.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] =
-    &[ALL, append::ALL, bodies::ALL, files::ALL, heads::ALL, lease::ALL, tiles::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[
+    ALL,
+    append::ALL,
+    bodies::ALL,
+    files::ALL,
+    heads::ALL,
+    lease::ALL,
+    pending::ALL,
+    published::ALL,
+    tiles::ALL,
+];
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] =
-    &[append::TEMPLATES, bodies::TEMPLATES, tiles::TEMPLATES];
+    &[append::TEMPLATES, bodies::TEMPLATES, pending::TEMPLATES, tiles::TEMPLATES];
 
 /// The columns that [`Log::from_row`] reads.
 macro_rules! select_log {
