@@ -108,7 +108,12 @@ impl Credential {
             Access::Read => Level::Read,
             Access::Write => Level::Write,
             Access::Manage => return self.expected_to_manage(visibility),
-            Access::Open | Access::Batch | Access::Signed | Access::LoopbackOrAdmin | Access::Account => {
+            Access::Open
+            | Access::Public
+            | Access::Batch
+            | Access::Signed
+            | Access::LoopbackOrAdmin
+            | Access::Account => {
                 unreachable!("these have tables of their own")
             }
         };
@@ -360,6 +365,99 @@ fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
     }
 }
 
+/// One request for each route of other hubs, about the repository with this id.
+fn federation(
+    kind: polder_federation::RouteKind,
+    http: Http,
+    repo: &LoggedRepo,
+    object: &LargeObject,
+) -> Request {
+    use polder_federation::RouteKind as Kind;
+    let LoggedRepo { rid, nsid, refs, body } = repo;
+    let v1 = |rest: String| http.get(&format!("/polder/v1/{rest}"));
+    let none = "f".repeat(64);
+    match kind {
+        Kind::WellKnown => http.get("/.well-known/polder"),
+        Kind::Checkpoint => v1("log/checkpoint".to_owned()),
+        Kind::Tile => v1("log/tile/0/000.p/1".to_owned()),
+        Kind::Entries => v1("log/tile/entries/000.p/1".to_owned()),
+        Kind::Body => v1(format!("log/body/{body}")),
+        Kind::Events => v1("log/events?from=0".to_owned()),
+        Kind::SnapshotPart => v1(format!("snapshot/0/{none}")),
+        Kind::Namespace => v1(format!("ns/{nsid}")),
+        Kind::Repo => v1(format!("repos/{rid}")),
+        Kind::Refs => v1(format!("repos/{rid}/refs/{refs}")),
+        Kind::Manifest => v1(format!("repos/{rid}/manifest/{refs}")),
+        Kind::AdvertiseFetch => v1(format!("git/{rid}/info/refs?service=git-upload-pack")),
+        Kind::UploadPack => {
+            let body =
+                [&pkt("command=ls-refs\n")[..], &pkt("object-format=sha1")[..], b"0001", FLUSH].concat();
+            let kind = "application/x-git-upload-pack-request";
+            post(http, &format!("/polder/v1/git/{rid}/git-upload-pack"), kind, body)
+                .header("Git-Protocol", "version=2")
+        }
+        Kind::Object => v1(format!("objects/sha256/{}", object.oid)),
+        Kind::Chunks => v1(format!("objects/sha256/{}/chunks", object.oid)),
+        Kind::Extents => http.post(&format!("/polder/v1/objects/sha256/{}/extents", object.oid), vec![0; 7]),
+        Kind::Ping => http.post("/polder/v1/ping", "{\"origin\": \"other.example.org\"}"),
+        Kind::Unknown => v1("nothing".to_owned()),
+        Kind::WrongMethod => http.post("/.well-known/polder", ""),
+    }
+}
+
+/// Its status, for everyone alike.
+fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility) -> u16 {
+    use polder_federation::RouteKind as Kind;
+    let is_public = visibility == Visibility::Public;
+    match kind {
+        Kind::WellKnown
+        | Kind::Checkpoint
+        | Kind::Tile
+        | Kind::Entries
+        | Kind::Events
+        // Linked by the public repository, too.
+        | Kind::Object
+        | Kind::Chunks => 200,
+        // What was said of one that is deleted stays said.
+        Kind::Body | Kind::Namespace | Kind::Repo => match visibility {
+            Visibility::Public | Visibility::Deleted => 200,
+            Visibility::Private | Visibility::Missing => 404,
+        },
+        Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack => if is_public { 200 } else { 404 },
+        Kind::SnapshotPart | Kind::Manifest | Kind::Ping | Kind::Unknown => 404,
+        Kind::Extents => 400,
+        Kind::WrongMethod => 405,
+    }
+}
+
+/// What the log says of a repository.
+struct LoggedRepo {
+    rid: String,
+    nsid: String,
+    refs: String,
+    body: String,
+}
+
+impl LoggedRepo {
+    /// The first event of the repository; one that never was in the log has ids that nothing has.
+    fn read(hub: &Hub, name: &str) -> Self {
+        let page = hub.http().get("/polder/v1/log/events?from=0").send().expect(200).body;
+        let page = polder_log::EventsPage::decode(&page).expect("a page");
+        let bodies = page.bodies.iter().map(|body| polder_log::Body::decode(body).expect("a body"));
+        let found = bodies.into_iter().find(|body| {
+            body.kind == polder_log::EventType::RepoCreate
+                && body.meta.as_ref().is_some_and(|m| m.path == name)
+        });
+        let none = || "f".repeat(64);
+        Self {
+            rid: found.as_ref().map_or_else(none, |body| body.id().to_string()),
+            nsid: found.as_ref().and_then(|body| body.nsid).map_or_else(none, |nsid| nsid.to_string()),
+            refs: found.as_ref().and_then(|body| body.state).map_or_else(none, |s| s.refs_sha256.to_string()),
+            body: found.as_ref().map_or_else(none, |body| body.sha256().to_string()),
+        }
+    }
+}
+
 /// One request for each route of the operator's, as from another machine, and its status for everyone
 /// if it is open.
 fn ops(kind: OpsRoute, http: Http) -> (Request, u16) {
@@ -430,7 +528,9 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             Access::Open | Access::Signed => {
                 place.check(kind.as_str(), &build, &|_, _| same_for_everyone(*kind));
             }
-            Access::LoopbackOrAdmin | Access::Account | Access::Manage => panic!("{kind:?} has no table"),
+            Access::LoopbackOrAdmin | Access::Account | Access::Manage | Access::Public => {
+                panic!("{kind:?} has no table")
+            }
         }
     }
     for kind in polder_hf::RouteKind::ALL {
@@ -447,7 +547,9 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
                 place.check(kind.as_str(), &build, &|_, _| status);
             }
             Access::Account => place.check(kind.as_str(), &build, &|who, _| hf_account(*kind, who)),
-            Access::Batch | Access::Signed | Access::LoopbackOrAdmin => panic!("{kind:?} has no table"),
+            Access::Batch | Access::Signed | Access::LoopbackOrAdmin | Access::Public => {
+                panic!("{kind:?} has no table")
+            }
         }
     }
     for kind in OpsRoute::ALL {
@@ -461,6 +563,30 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
         });
     }
     place.hub.http().get("/metrics").send().expect(200);
+}
+
+#[test]
+fn other_hubs_are_answered_alike_whoever_they_are_and_only_about_what_is_public() {
+    let place = Place::new();
+    polder_tests::until("the log to tell of what is public", 10, || {
+        let deleted = LoggedRepo::read(&place.hub, "acme/deleted");
+        let open = LoggedRepo::read(&place.hub, "acme/public1");
+        (!deleted.rid.starts_with("ffff") && !open.rid.starts_with("ffff")).then_some(())
+    });
+    let logged: Vec<(Visibility, LoggedRepo)> =
+        EVERY_VISIBILITY.map(|what| (what, LoggedRepo::read(&place.hub, what.repo()))).into();
+    for kind in polder_federation::RouteKind::ALL {
+        assert!(matches!(kind.access(), Access::Open | Access::Public));
+        for (visibility, repo) in &logged {
+            for credential in EVERY_CREDENTIAL {
+                let request = federation(*kind, place.hub.http(), repo, &place.object);
+                let answer = place.with(request, credential, Form::Bearer).send();
+                let cell = format!("{kind:?} × {credential:?} × {visibility:?}");
+                let expected = federation_status(*kind, *visibility);
+                assert_eq!(answer.status, expected, "{cell}\n{}", answer.text());
+            }
+        }
+    }
 }
 
 /// Makes a request for a repository.

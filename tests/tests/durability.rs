@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use polder_log::{Cursor, EventsPage, VerifierKey};
 use polder_tests::{
     Client, Git, Hub, LargeObject, LoopFs, Token, Work, have, poll, program, run, workspace_root,
 };
@@ -47,6 +48,9 @@ const UPLOAD: &[(&str, After)] = &[
     ("db.after_commit", Everything),
     ("lfs.linked", Everything),
 ];
+
+/// Every durable step of the log, after the push that it tells of.
+const LOG: &[&str] = &["log.appended", "log.checkpoint_written", "log.signed", "log.stored"];
 
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
@@ -144,7 +148,7 @@ fn every_failpoint_of_the_product_is_hit_here() {
         .iter()
         .chain(UPLOAD)
         .map(|(name, _)| *name)
-        .chain(EXPORT.iter().chain(ELSEWHERE).copied())
+        .chain(EXPORT.iter().chain(LOG).chain(ELSEWHERE).copied())
         .collect();
     let mut open = vec![workspace_root().join("crates")];
     let mut found = 0;
@@ -250,6 +254,47 @@ fn a_crash_at_any_step_of_an_export_leaves_a_sound_repository() {
         place.hub.cli(&args).ok();
         work.git.fsck(&out);
         assert_eq!(work.git.ok(&out, &["rev-parse", "main"]), new, "{point}");
+    }
+}
+
+/// A page of the log from `cursor` on, verified; the cursor after it, and what it told of.
+fn read_log(place: &Place, cursor: &Cursor, key: &VerifierKey) -> (Cursor, Vec<polder_log::Body>) {
+    let answer = place.hub.http().get(&format!("/polder/v1/log/events?from={}", cursor.tree.size())).send();
+    let page = EventsPage::decode(&answer.expect(200).body).expect("a page");
+    let advanced = cursor.advance(&page, key).expect("the log that was signed before, and more");
+    let bodies = page.bodies.iter().map(|body| polder_log::Body::decode(body).expect("a body"));
+    (advanced.cursor, bodies.collect())
+}
+
+#[test]
+fn a_crash_at_any_step_of_the_log_contradicts_nothing_and_loses_nothing() {
+    let mut place = Place::new(Hub::start());
+    let work = place.work("acme/m");
+    let (mut cursor, key) = polder_tests::until("a log", 10, || {
+        let about = place.hub.http().get("/.well-known/polder").send();
+        let about: serde_json::Value = serde_json::from_slice(&about.body).ok()?;
+        let key: VerifierKey = about["keys"][0].as_str()?.parse().ok()?;
+        let name = format!("{}/polder/{}", about["origin"].as_str()?, about["epoch"]);
+        Some((Cursor::start(name.parse().ok()?), key))
+    });
+    for (n, point) in LOG.iter().enumerate() {
+        (cursor, _) = read_log(&place, &cursor, &key);
+        place.hub.kill();
+        place.arm(point);
+        let new = work.commit_file("weights", &LargeObject::random(n.try_into().unwrap(), 100).bytes);
+        // Whether or not the client is told, the crash comes after the push.
+        let told = work.run(&["push", "-q", &place.url("acme/m"), "main"]);
+        place.hub.wait_crash();
+        drop(told);
+        place.hub.serve(None);
+        polder_tests::until(point, 10, || {
+            let (next, bodies) = read_log(&place, &cursor, &key);
+            let refs = bodies.iter().filter_map(|body| body.refs.as_ref()).flatten();
+            let found = refs.filter(|moved| moved.new.is_some_and(|oid| oid.to_string() == new)).count();
+            assert!(found <= 1, "{point}: told twice");
+            cursor = next;
+            (found == 1).then_some(())
+        });
     }
 }
 

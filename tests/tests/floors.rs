@@ -82,6 +82,7 @@ fn dependencies_point_down_a_floor() {
         ("polder-hub", 2),
         ("polder-http", 3),
         ("polder-smart", 4),
+        ("polder-federation", 4),
         ("polder-hf", 4),
         ("polder-tls", 4),
         ("polder", 5),

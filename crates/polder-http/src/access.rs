@@ -8,6 +8,8 @@
 pub enum Access {
     /// Nothing: the answer is the same for everyone and looks at no repository.
     Open,
+    /// Nothing: what is given is what anyone may read, to everyone alike.
+    Public,
     /// A client on this machine, not behind a proxy, or an administrator's token.
     LoopbackOrAdmin,
     /// Permission to read the repository in the path.

@@ -11,6 +11,7 @@ use crate::request_log::RequestId;
 pub const fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Gone => StatusCode::GONE,
         Kind::Moved => StatusCode::TEMPORARY_REDIRECT,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
         Kind::Forbidden | Kind::Mirrored => StatusCode::FORBIDDEN,
@@ -41,6 +42,7 @@ pub fn log(error: &Error, request: &RequestId) {
             tracing::warn!(%request, kind = ?error.kind(), error = %chain, "request failed");
         }
         Kind::NotFound
+        | Kind::Gone
         | Kind::Moved
         | Kind::Unauthenticated
         | Kind::Forbidden

@@ -263,6 +263,20 @@ impl Hub {
         Err(error)
     }
 
+    /// Permission to read a repository by its name between hubs, for those who need no credentials.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] alike for one that is not here and one that only some may read.
+    pub async fn read_logged(&self, rid: Sha256) -> Result<Grant<Read>> {
+        let principal = Principal::ANONYMOUS;
+        if let Some(repo) = self.db.repo_of_rid(rid).await?
+            && self.role(&principal, &repo).await?.is_some()
+        {
+            return Ok(Grant { repo, principal, level: PhantomData });
+        }
+        Err(Error::not_found(format!("no public repository `{rid}` is here")))
+    }
+
     async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {
         let hidden = || Error::hidden(principal.is_anonymous(), &name.to_string());
         let Some(state) = self.name_state(name).await? else { return Err(hidden()) };

@@ -75,7 +75,7 @@ impl Hub {
     }
 
     /// Lists the chunks of one object; one whose bytes are wrong is marked instead.
-    async fn list_chunks_of(&self, blob: Blob) -> Result<bool> {
+    pub(crate) async fn list_chunks_of(&self, blob: Blob) -> Result<bool> {
         let store = self.store.clone();
         let cut = self.leaf.run(move || match store.make_list(blob.id, &blob.sha256) {
             Err(polder_blob::Error::NotFound { .. }) => Ok(None),

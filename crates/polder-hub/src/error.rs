@@ -10,6 +10,8 @@ use polder_types::{RepoName, without_secrets};
 pub enum Kind {
     /// It is not there, or the caller may not know that it is.
     NotFound,
+    /// It was there and is not kept any more.
+    Gone,
     /// It lives under another name now ([`Error::moved_to`]).
     Moved,
     /// Credentials are missing, wrong, expired or revoked.

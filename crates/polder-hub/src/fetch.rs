@@ -23,6 +23,19 @@ const LS_REFS_WITHOUT_NEWLINE: &[u8] = b"0013command=ls-refs";
 /// How long what a ref pointed at stays acceptable as a want after the ref has moved on, in seconds.
 const RECENT_TIP_SECONDS: i64 = 600;
 
+/// How long other hubs may want what the log has told of, in seconds: one that was away for some days can
+/// still fetch what it had begun with.
+const LOGGED_TIP_SECONDS: i64 = 7 * 24 * 3600;
+
+/// Which former tips may be wanted.
+#[derive(Clone, Copy)]
+enum Former {
+    /// Those of a moment ago, of refs that are still there.
+    JustNow,
+    /// All that the log told of in some days.
+    Logged,
+}
+
 /// A response small enough to be made whole.
 struct Whole(Vec<Bytes>);
 
@@ -70,6 +83,31 @@ impl Hub {
         body: BodyStream,
         encoding: BodyEncoding,
     ) -> Result<ByteStream> {
+        self.answer_fetch(grant, protocol, body, encoding, Former::JustNow).await
+    }
+
+    /// Answers another hub's `POST git-upload-pack`: it may want every tip that the log told of lately.
+    ///
+    /// # Errors
+    /// As [`Hub::upload_pack`].
+    pub async fn upload_logged_pack(
+        &self,
+        grant: &Grant<Read>,
+        protocol: Protocol,
+        body: BodyStream,
+        encoding: BodyEncoding,
+    ) -> Result<ByteStream> {
+        self.answer_fetch(grant, protocol, body, encoding, Former::Logged).await
+    }
+
+    async fn answer_fetch(
+        &self,
+        grant: &Grant<Read>,
+        protocol: Protocol,
+        body: BodyStream,
+        encoding: BodyEncoding,
+        former: Former,
+    ) -> Result<ByteStream> {
         let request = self.hold_body(body, encoding, FETCH_REQUEST_BYTES_MAX).await?;
         let held = self.held(grant.repo_id()).await?;
         if request.starts_with(LS_REFS) || request.starts_with(LS_REFS_WITHOUT_NEWLINE) {
@@ -78,7 +116,7 @@ impl Hub {
         let (sink, stream) = response(self.fetches.enter(grant.share()).await?);
         let (hub, grant) = (self.clone(), grant.clone());
         start_admitted(sink, move |mut sink| {
-            let recent_tips = || hub.recent_tips(grant.repo_id());
+            let recent_tips = || hub.recent_tips(grant.repo_id(), former);
             match polder_git::upload_pack(&held.snapshot, &recent_tips, protocol, &request, &mut sink) {
                 Ok(()) => sink.finish(),
                 Err(error) => {
@@ -95,10 +133,16 @@ impl Hub {
 }
 
 impl Hub {
-    /// What visible refs pointed at before they were moved a short while ago. Blocking.
-    fn recent_tips(&self, repo: RepoId) -> polder_git::Result<Vec<ObjectId>> {
-        let since = self.clock.now().plus_seconds(-RECENT_TIP_SECONDS);
-        Handle::current().block_on(self.db.recent_tips(repo, since)).map_err(|error| {
+    /// What refs pointed at before they were moved. Blocking.
+    fn recent_tips(&self, repo: RepoId, former: Former) -> polder_git::Result<Vec<ObjectId>> {
+        let since = |seconds: i64| self.clock.now().plus_seconds(-seconds);
+        let tips = Handle::current().block_on(async {
+            match former {
+                Former::JustNow => self.db.recent_tips(repo, since(RECENT_TIP_SECONDS)).await,
+                Former::Logged => self.db.logged_tips(repo, since(LOGGED_TIP_SECONDS)).await,
+            }
+        });
+        tips.map_err(|error| {
             polder_git::Error::io("look for former tips", "the database", io::Error::other(error))
         })
     }

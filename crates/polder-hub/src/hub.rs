@@ -20,6 +20,7 @@ use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::log::{FederationOptions, OwnLog};
 use crate::logins::Logins;
 use crate::scrub::{ScrubOptions, SourceFinder};
 use crate::snapshots::Snapshots;
@@ -52,6 +53,8 @@ pub struct HubOptions {
     pub egress_ca_file: Option<PathBuf>,
     /// How stored bytes are read again.
     pub scrub: ScrubOptions,
+    /// What it does with other hubs.
+    pub federation: FederationOptions,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -115,6 +118,8 @@ pub struct Inner {
     /// Rung when there may be a mirror to pull.
     pub(crate) pull_bell: tokio::sync::Notify,
     pub(crate) refusals: Refusals,
+    pub(crate) federation: FederationOptions,
+    pub(crate) own_log: OwnLog,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held by the one check that runs.
@@ -151,6 +156,7 @@ impl Hub {
             db.release_left_behind().await?;
             db.release_pulls().await?;
         }
+        let holder = db.next_id();
         let hub = Self(Arc::new(Inner {
             db,
             store,
@@ -184,6 +190,8 @@ impl Hub {
             audit_bell: tokio::sync::Notify::new(),
             pull_bell: tokio::sync::Notify::new(),
             refusals: Refusals::default(),
+            federation: options.federation,
+            own_log: OwnLog::new(holder),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,

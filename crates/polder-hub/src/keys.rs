@@ -9,6 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey as HubKey, VerifyingKey};
 
+use polder_log::SecretKey;
+use polder_types::AccountId;
+
 use crate::error::{Error, Kind, Result};
 use crate::secret::{SigningKey, random};
 
@@ -25,7 +28,20 @@ pub(crate) struct Keys {
     /// Where they are.
     pub(crate) dir: PathBuf,
     hub: HubKey,
+    log: SecretKey,
     pub(crate) url: SigningKey,
+}
+
+/// The keys of the namespaces of this hub that have no owner's: each made out of the hub's secret, so that
+/// there is nothing more to keep.
+#[derive(Clone)]
+pub(crate) struct NamespaceKeys(SigningKey);
+
+impl NamespaceKeys {
+    /// That of an account's namespace.
+    pub(crate) fn key(&self, account: AccountId) -> SecretKey {
+        SecretKey::new(&self.0.derive(&format!("the key of namespace {account}")))
+    }
 }
 
 impl Keys {
@@ -42,9 +58,19 @@ impl Keys {
             );
             return Err(Error::new(Kind::Conflict, message));
         }
-        let hub = HubKey::from_bytes(&read_or_make(dir, HUB_KEY_FILE)?);
+        let seed = read_or_make(dir, HUB_KEY_FILE)?;
+        let (hub, log) = (HubKey::from_bytes(&seed), SecretKey::new(&seed));
         let url = SigningKey::new(&read_or_make(dir, URL_KEY_FILE)?)?;
-        Ok(Self { dir: dir.to_owned(), hub, url })
+        Ok(Self { dir: dir.to_owned(), hub, log, url })
+    }
+
+    /// The same key as the log's.
+    pub(crate) fn log(&self) -> &SecretKey {
+        &self.log
+    }
+
+    pub(crate) fn namespaces(&self) -> NamespaceKeys {
+        NamespaceKeys(self.url.clone())
     }
 
     pub(crate) fn public_key(&self) -> String {

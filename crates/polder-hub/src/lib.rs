@@ -38,6 +38,7 @@ mod lfs_transfer;
 mod limits;
 mod lock_check;
 mod locks;
+mod log;
 mod logins;
 mod mechanisms;
 mod preupload;
@@ -79,6 +80,9 @@ pub use lfs_multipart::{LfsParts, LfsTransfer};
 pub use lfs_transfer::OpenBlob;
 pub use limits::Limits;
 pub use locks::{LockPage, LockQuery, Locked};
+pub use log::{
+    FederationAbout, FederationOptions, LOG_WAIT_MAX, LogTip, PageQuery, SELECT_TERMS_MAX, Select, Term,
+};
 pub use polder_db::{Limit as QuotaLimit, Lock};
 pub use polder_git::{
     Change, CommitInfo, CommitPage, EntryKind, PathCommits, Protocol, Service, Signature, TreeEntry, TreePage,

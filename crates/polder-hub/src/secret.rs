@@ -86,6 +86,14 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
+    /// 32 secret bytes for another use, which `purpose` names: no URL begins like it.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(b"\0derive\0");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     /// Whether `signature` is that of `text`; constant time.
     pub(crate) fn verify(&self, text: &str, signature: &str) -> bool {
         use subtle::ConstantTimeEq as _;

@@ -78,6 +78,21 @@ impl FirstLogin {
     }
 }
 
+/// Writes the key that outranks the hub's own.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub(crate) fn write_recovery_key(out: &mut dyn Write, key: &Secret) -> io::Result<()> {
+    writeln!(
+        out,
+        "Other hubs can follow this one from now on. Whoever has this recovery key can give it another"
+    )?;
+    writeln!(out, "key if its own is lost or stolen; it is shown once, keep it somewhere else:")?;
+    writeln!(out)?;
+    writeln!(out, "  {}", key.reveal())?;
+    writeln!(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use polder_http::{App, AppBuilder, Ops, Stop, TrustedProxies};
-use polder_hub::{Hub, storage_failed};
+use polder_hub::{Hub, Kind, Secret, storage_failed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::admin::{Owner, Server as AdminServer, take};
 use crate::config::{Config, PublicUrl};
 use crate::door::{Door, Sockets};
-use crate::first_start::{FirstLogin, first_login};
+use crate::first_start::{FirstLogin, first_login, write_recovery_key};
 use crate::{Error, data_dir, metrics};
 
 /// How long running admin commands get after a stop.
@@ -28,6 +28,8 @@ pub(crate) struct Serving {
     pub(crate) bound: PublicUrl,
     /// Set if this is the first start.
     pub(crate) login: Option<FirstLogin>,
+    /// Set if the hub's log began with this start.
+    recovery_key: Option<Secret>,
     door: Door,
     proxies: TrustedProxies,
     record_addresses: bool,
@@ -82,12 +84,32 @@ impl Serving {
         };
         let door = Door::open(sockets, config)?;
         let login = first_login(&hub).await?;
+        let recovery_key = match hub.begin_log().await {
+            Ok(key) => key,
+            Err(error) if error.kind() == Kind::Invalid => {
+                tracing::warn!(error = %error.chain(), "other hubs cannot follow this one");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
         // Before anyone is told that the hub is there: from then on a signal ends it in order.
         let signals = Signals::new()?;
         let admin = AdminServer::bind(&config.data)?;
         let (proxies, record_addresses) = (config.proxies.clone(), config.audit.addresses);
         let stop = Stop::default();
-        Ok(Self { hub, url, bound, login, door, proxies, record_addresses, admin, signals, stop })
+        Ok(Self {
+            hub,
+            url,
+            bound,
+            login,
+            recovery_key,
+            door,
+            proxies,
+            record_addresses,
+            admin,
+            signals,
+            stop,
+        })
     }
 
     /// Prints how to log in, if this is the first start, and where the hub listens.
@@ -95,6 +117,9 @@ impl Serving {
         let mut out = io::stdout().lock();
         if let Some(login) = &self.login {
             login.write(&mut out, &self.url)?;
+        }
+        if let Some(key) = &self.recovery_key {
+            write_recovery_key(&mut out, key)?;
         }
         if let Some(address) = self.door.redirect_address() {
             writeln!(out, "sending browsers from http://{address} to {}", self.url)?;
@@ -145,10 +170,11 @@ impl Serving {
 }
 
 fn app(hub: &Hub, builder: AppBuilder, metrics: polder_http::MetricsText) -> App {
-    builder
+    let builder = builder
         .mount(Ops::new(hub.clone(), metrics))
         .mount(polder_smart::Smart::new(hub.clone()))
-        .mount(polder_hf::Hf::new(hub.clone()))
+        .mount(polder_hf::Hf::new(hub.clone()));
+    if hub.federates() { builder.mount(polder_federation::Federation::new(hub.clone())) } else { builder }
         .build()
 }
 

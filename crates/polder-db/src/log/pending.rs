@@ -24,7 +24,7 @@ const MOVES_MAX: i64 = 400;
 statements! {
     FACTS = "SELECT e.seq, e.repo, e.type FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2";
     FACT = "SELECT facts FROM event WHERE seq = $1";
-    REPO = "SELECT r.kind, a.id, a.name, r.name, r.visibility, r.head, r.gen, r.state FROM repo r \
+    REPO = "SELECT r.kind, a.id, a.name, r.name, r.visibility, r.head, r.gen, r.state, r.withheld FROM repo r \
         JOIN account a ON a.id = r.ns WHERE r.id = $1";
     REFS = "SELECT name, oid FROM ref WHERE repo = $1 AND class <> 'hidden' ORDER BY name";
     MOVES = "SELECT name, old_oid, new_oid FROM ref_log WHERE repo = $1 AND gen > $2 ORDER BY gen LIMIT $3";
@@ -154,9 +154,11 @@ async fn repo(
         return Ok(None);
     }
     let life: String = row.read(7)?;
-    let state = match (life.as_str(), row.word(4)?) {
-        ("live", Visibility::Public) => PublishedState::Open,
-        ("live", Visibility::Private) => PublishedState::Private,
+    let withheld: Option<String> = row.read(8)?;
+    let state = match (life.as_str(), withheld.as_deref(), row.word(4)?) {
+        ("live", Some("takedown"), _) => PublishedState::Takedown,
+        ("live", None, Visibility::Public) => PublishedState::Open,
+        ("live", _, _) => PublishedState::Private,
         _ => PublishedState::Deleted,
     };
     let namespace = AccountId(row.read(1)?);

@@ -57,7 +57,7 @@ impl Hub {
     pub(crate) async fn record_refusal(&self, entry: Entry, error: &Error) {
         let result = match error.kind() {
             // Not knowing of something, and waiting, is nothing that was kept from anyone.
-            Kind::NotFound | Kind::Moved | Kind::Unavailable | Kind::Throttled => return,
+            Kind::NotFound | Kind::Gone | Kind::Moved | Kind::Unavailable | Kind::Throttled => return,
             Kind::Internal | Kind::Full => AuditResult::Failed,
             Kind::Unauthenticated
             | Kind::Forbidden

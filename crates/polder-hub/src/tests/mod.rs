@@ -49,6 +49,7 @@ pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
         push_options: false,
         egress_ca_file: None,
         scrub: ScrubOptions::default(),
+        federation: FederationOptions::default(),
         clock,
     }
 }

@@ -29,6 +29,7 @@ async fn nodes() -> Option<Nodes> {
             push_options: false,
             egress_ca_file: None,
             scrub: ScrubOptions::default(),
+            federation: FederationOptions::default(),
             limits: Limits::default(),
             namespace_bytes_max: None,
             audit_keep_days: 365,

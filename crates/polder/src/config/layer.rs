@@ -43,6 +43,8 @@ pub struct Layer {
     pub audit: AuditLayer,
     /// How stored bytes are read again.
     pub scrub: ScrubLayer,
+    /// What other hubs are told.
+    pub federation: FederationLayer,
 }
 
 /// `[database]`
@@ -147,6 +149,36 @@ pub struct ScrubLayer {
     pub every_days: Option<u64>,
 }
 
+/// `[federation]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FederationLayer {
+    /// Whether other hubs are told of public repositories.
+    pub enabled: Option<bool>,
+    /// The name by which they know this hub.
+    pub origin: Option<String>,
+    /// How they reach its operator.
+    pub contact: Option<String>,
+    /// Where its rules are.
+    pub policy: Option<String>,
+}
+
+impl FederationLayer {
+    fn over(self, below: Self) -> Self {
+        Self {
+            enabled: self.enabled.or(below.enabled),
+            origin: self.origin.or(below.origin),
+            contact: self.contact.or(below.contact),
+            policy: self.policy.or(below.policy),
+        }
+    }
+
+    fn every_key() -> Self {
+        let text = || Some(String::new());
+        Self { enabled: Some(false), origin: text(), contact: text(), policy: text() }
+    }
+}
+
 impl Layer {
     /// What `self` says, and what `below` says where `self` says nothing.
     #[must_use]
@@ -185,6 +217,7 @@ impl Layer {
                 rate: self.scrub.rate.or(below.scrub.rate),
                 every_days: self.scrub.every_days.or(below.scrub.every_days),
             },
+            federation: self.federation.over(below.federation),
         }
     }
 
@@ -220,6 +253,7 @@ impl Layer {
             limits: LimitsLayer::every_key(),
             audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
             scrub: ScrubLayer { rate: Some(String::new()), every_days: Some(0) },
+            federation: FederationLayer::every_key(),
         }
     }
 }

@@ -78,6 +78,8 @@ pub struct Config {
     pub audit: Audit,
     /// How stored bytes are read again.
     pub scrub: ScrubOptions,
+    /// What other hubs are told.
+    pub federation: polder_hub::FederationOptions,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -200,6 +202,12 @@ impl Config {
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             audit: audit(&layer.audit)?,
             scrub: scrub(&layer.scrub)?,
+            federation: polder_hub::FederationOptions {
+                is_enabled: layer.federation.enabled.unwrap_or(true),
+                origin: layer.federation.origin,
+                contact: layer.federation.contact,
+                policy: layer.federation.policy,
+            },
             failpoint: None,
             warnings: Vec::new(),
         })

@@ -1,0 +1,187 @@
+//! The sequencer: facts in commit order → signed events, once.
+//!
+//! One write: facts read, state read, leaves and bodies stored. Then the checkpoint over them is signed
+//! and made durable where no restore of the database rolls it back. Only then it is given out, and who
+//! waits for it wakes. A crash at any point leaves a log that goes on: leaves without a checkpoint are
+//! signed at the next start, and a checkpoint without leaves is never contradicted.
+
+use std::time::Duration;
+
+use polder_db::{Appended, Log, LogAppend, Sequenced};
+use polder_log::{Checkpoint, EventType, SignerKey};
+use polder_types::failpoint;
+
+use super::author::{Author, entry};
+use super::{Lead, LogTip, checkpoint_file};
+use crate::Hub;
+use crate::error::{Error, Kind, Result};
+
+/// Pause after a first new fact, so that those after it come along.
+const GATHER: Duration = Duration::from_millis(20);
+/// Longest time between two looks when nothing rang: where other nodes take changes too, and where not.
+const LOOK_SHARED: Duration = Duration::from_millis(100);
+const LOOK_ALONE: Duration = Duration::from_secs(1);
+/// How long the right to append lasts without being renewed, in seconds.
+const LEASE_SECONDS: i64 = 15;
+/// A log that nothing happened in says so after this long, in seconds.
+const HEARTBEAT_SECONDS: i64 = 9 * 60;
+/// Pause after a failure.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl Hub {
+    /// Keeps the own log up to date. Ends never; failures are logged and tried again.
+    pub(crate) async fn keep_log(&self) {
+        if !self.federates() {
+            return std::future::pending().await;
+        }
+        let look = if self.db.is_shared() { LOOK_SHARED } else { LOOK_ALONE };
+        loop {
+            if let Err(error) = self.sequence_once().await {
+                tracing::error!(error = %error.chain(), "the log does not go on");
+                tokio::time::sleep(RETRY).await;
+            }
+            let rang = tokio::time::timeout(look, self.own_log.bell.notified()).await;
+            if rang.is_ok() {
+                tokio::time::sleep(GATHER).await;
+            }
+        }
+    }
+
+    /// Tells of every fact that there is, if it falls to this process.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when more was signed than the database knows: it was restored, and to sign
+    /// anything now would contradict what others have. [`Kind::Unavailable`], [`Kind::Internal`].
+    pub async fn sequence_once(&self) -> Result<()> {
+        let Some(log) = self.db.own_log().await? else { return Ok(()) };
+        let mut lead = self.own_log.lead.lock().await;
+        let Some(held) = self.lead(&log, *lead).await? else {
+            *lead = None;
+            self.give_out(&log);
+            return Ok(());
+        };
+        *lead = Some(held);
+        if let Err(error) = self.sequence(&log, held).await {
+            // What is held in memory may be what is wrong.
+            *lead = None;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Takes or keeps the right to append; the first time, looks whether the database was rolled back.
+    async fn lead(&self, log: &Log, held: Option<Lead>) -> Result<Option<Lead>> {
+        let alone = !self.db.is_shared();
+        if let Some(held) = held.filter(|held| alone && held.log == log.id) {
+            return Ok(Some(held));
+        }
+        let lease = self.db.lease_log(log.id, self.own_log.holder, LEASE_SECONDS, alone).await?;
+        let Some(lease) = lease else { return Ok(None) };
+        let next = Lead { log: log.id, lease };
+        if held.is_none_or(|held| (held.log, held.lease) != (next.log, next.lease)) {
+            self.check_not_rolled_back(log).await?;
+        }
+        Ok(Some(next))
+    }
+
+    async fn check_not_rolled_back(&self, log: &Log) -> Result<()> {
+        let dir = self.keys.dir.clone();
+        let Some((signed, _)) = self.leaf.run(move || checkpoint_file::read(&dir)).await? else {
+            return Ok(());
+        };
+        let known = if signed.log == log.name { self.db.log_root(log, signed.size).await? } else { None };
+        if signed.log.epoch < log.name.epoch && signed.log.origin == log.name.origin {
+            return Ok(());
+        }
+        if known == Some(signed.root) {
+            return Ok(());
+        }
+        let message = format!(
+            "the log `{}` was signed with {} leaves, and the database, which has {}, is behind it or another: \
+             nothing more is signed. Restore a newer backup, or begin another epoch",
+            signed.log,
+            signed.size,
+            log.tree.size()
+        );
+        Err(Error::new(Kind::Conflict, message))
+    }
+
+    async fn sequence(&self, log: &Log, lead: Lead) -> Result<()> {
+        // What a crash left unsigned.
+        self.sign(log.id).await?;
+        // Looks by a read: a write that has nothing to do costs a turn of the writer.
+        while let Some(log) = self.db.log(log.id).await?
+            && self.db.has_facts_after(log.fact_seq).await?
+        {
+            let author = Author { log: log.name.clone(), keys: self.keys.namespaces() };
+            let build = move |batch: &_, _: u64| author.events(batch);
+            match self.db.sequence(log.id, lead.lease, build).await? {
+                Sequenced::Idle => break,
+                Sequenced::Done(_) => {
+                    failpoint::hit("log.appended");
+                    self.sign(log.id).await?;
+                }
+                Sequenced::Unlisted(blobs) => {
+                    for blob in blobs {
+                        self.list_chunks_of(blob).await?;
+                    }
+                }
+                Sequenced::Raced => {
+                    return Err(Error::new(Kind::Conflict, "another node appends to the log"));
+                }
+            }
+        }
+        let now = self.clock.now();
+        if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {
+            self.heartbeat(log.id, lead).await?;
+        }
+        Ok(())
+    }
+
+    async fn heartbeat(&self, id: i64, lead: Lead) -> Result<()> {
+        let Some(log) = self.db.log(id).await? else { return Ok(()) };
+        if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) > self.clock.now() {
+            return Ok(());
+        }
+        let author = Author { log: log.name.clone(), keys: self.keys.namespaces() };
+        let event = author.statement(EventType::Heartbeat, self.clock.now())?;
+        let body = event.seal(&[]).map_err(Error::internal)?;
+        let sequenced = Some((lead.lease, log.fact_seq));
+        let append = LogAppend { sequenced, ..log.append(vec![entry(&body)]) };
+        if self.db.append_to_log(append).await? == Appended::Raced {
+            return Err(Error::new(Kind::Conflict, "another node appends to the log"));
+        }
+        self.sign(id).await
+    }
+
+    /// Signs what is appended, makes that durable, and gives it out.
+    pub(super) async fn sign(&self, id: i64) -> Result<()> {
+        let Some(mut log) = self.db.log(id).await? else { return Ok(()) };
+        let size = log.tree.size();
+        if log.checkpoint_size < size {
+            let checkpoint = Checkpoint { log: log.name.clone(), size, root: log.tree.root() };
+            let key = SignerKey::new(log.key.name(), self.keys.log().clone()).map_err(Error::internal)?;
+            let note = checkpoint.sign(&[&key]);
+            let (dir, text) = (self.keys.dir.clone(), note.clone());
+            self.leaf.run(move || checkpoint_file::replace(&dir, &checkpoint, &text)).await?;
+            failpoint::hit("log.signed");
+            self.db.set_log_checkpoint(id, note.clone(), size).await?;
+            failpoint::hit("log.stored");
+            (log.checkpoint, log.checkpoint_size) = (Some(note), size);
+        }
+        self.give_out(&log);
+        Ok(())
+    }
+
+    /// Wakes who waits, if the log has grown.
+    pub(super) fn give_out(&self, log: &Log) {
+        let Some(tip) = LogTip::of(log) else { return };
+        self.own_log.tip.send_if_modified(|held| {
+            let grew = held.as_ref() != Some(&tip);
+            if grew {
+                *held = Some(tip);
+            }
+            grew
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! The own log as a follower sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use polder_log::{
+    Advanced, Body, BodyProof, Content, Cursor, Data, EventType, EventsPage, HubKeys, NamespaceChain, RefMap,
+    decode_part,
+};
+use polder_types::{Clock, Sha256, Visibility};
+
+use crate::tests::{Fixture, fixture, name, options_in, repo, signature, write};
+use crate::{CommitRequest, Grant, Hub, Kind, PageQuery, Select, Term, Write};
+
+async fn begun() -> Fixture {
+    let place = fixture().await;
+    assert!(place.hub.begin_log().await.expect("begun").is_some(), "a recovery key");
+    assert!(place.hub.begin_log().await.expect("begun").is_none(), "which is shown once");
+    place
+}
+
+async fn commit(hub: &Hub, grant: &Grant<Write>, path: &str) {
+    let request = CommitRequest {
+        branch: "main".to_owned(),
+        parent: None,
+        changes: vec![write(path, path)],
+        author: signature(),
+        message: path.to_owned(),
+    };
+    hub.commit(grant, request).await.expect("committed");
+}
+
+async fn page(hub: &Hub, from: u64, select: Select) -> EventsPage {
+    let tip = hub.own_log_tip().expect("a log");
+    let bytes = hub.log_page(&tip, PageQuery { from, limit: 5000, select }).await.expect("a page");
+    EventsPage::decode(&bytes).expect("well formed")
+}
+
+/// Everything the log says, verified as a follower does.
+async fn follow(hub: &Hub) -> Vec<Body> {
+    hub.sequence_once().await.expect("sequenced");
+    let key = hub.db.own_log().await.expect("read").expect("there").key;
+    let tip = hub.own_log_tip().expect("a log");
+    let page = page(hub, 0, Select::All).await;
+    let Advanced { cursor, entries, .. } =
+        Cursor::start(tip.name.clone()).advance(&page, &key).expect("what the origin signed");
+    assert_eq!(cursor.tree.size(), tip.size);
+    let body = |content| match content {
+        Content::Body(body) => *body,
+        other => panic!("{other:?}"),
+    };
+    entries.into_iter().map(|entry| body(entry.content)).collect()
+}
+
+fn kinds(bodies: &[Body]) -> Vec<&'static str> {
+    bodies.iter().map(|body| body.kind.name()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_becomes_a_signed_event_that_gives_the_whole_state() {
+    let place = begun().await;
+    let hub = &place.hub;
+    let writer = place.writer("acme/open").await;
+    commit(hub, &writer, "one").await;
+    commit(hub, &writer, "two").await;
+    let bodies = follow(hub).await;
+    assert_eq!(kinds(&bodies), ["hub.key", "ns.create", "repo.create"], "two pushes, one event");
+    HubKeys::start(&bodies[0]).expect("signed by the hub's key");
+    let namespace = NamespaceChain::start(&bodies[1]).expect("signed by its key");
+    let create = &bodies[2];
+    assert_eq!((create.nsid, create.ns_head), (Some(namespace.nsid), Some(namespace.head)));
+    assert_eq!(create.meta.as_ref().expect("meta").path, "acme/open");
+
+    commit(hub, &writer, "three").await;
+    let bodies = follow(hub).await;
+    let event = bodies.last().expect("an event");
+    assert_eq!((event.kind, event.rid, event.rseq), (EventType::RepoRefs, create.repo(), 2));
+    assert_eq!(event.prev, Some(create.sha256()));
+    let (rid, state) = (create.id(), event.state.expect("a state"));
+    let tip = hub.own_log_tip().expect("a log");
+    let map = hub.log_file(&tip, rid, state.refs_sha256, true).await.expect("its ref map");
+    let map = RefMap::decode(&map).expect("well formed");
+    let snapshot = hub.held(writer.repo_id()).await.expect("held").snapshot;
+    assert_eq!(map.refs()[0].1, snapshot.find_ref("refs/heads/main").expect("there").oid);
+    assert_eq!((map.sha256(), map.head()), (state.refs_sha256, "refs/heads/main"));
+    let moved = event.refs.as_ref().expect("few refs moved");
+    assert_eq!((moved.len(), moved[0].new), (1, Some(map.refs()[0].1)));
+
+    let proof = BodyProof::decode(&hub.log_repo(&tip, rid).await.expect("proof")).expect("well formed");
+    let key = hub.db.own_log().await.expect("read").expect("there").key;
+    assert_eq!(proof.verify(&key).expect("in the signed tree").0.sha256(), event.sha256());
+    assert_eq!(hub.read_logged(rid).await.expect("public").repo(), &repo("acme/open"));
+    assert_eq!(hub.sequence_once().await.map_err(|error| error.chain()), Ok(()));
+    assert_eq!(hub.own_log_tip().expect("a log"), tip, "nothing more to say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_of_a_private_repository_while_it_is_one() {
+    let place = begun().await;
+    let hub = &place.hub;
+    commit(hub, &place.writer("acme/closed").await, "secret").await;
+    let bodies = follow(hub).await;
+    assert_eq!(kinds(&bodies), ["hub.key", "ns.create", "repo.create"], "of acme/open alone");
+
+    hub.set_visibility(&repo("acme/closed"), Visibility::Public).await.expect("shown");
+    let shown = follow(hub).await.pop().expect("an event");
+    assert_eq!((shown.kind, shown.state.expect("full state").count), (EventType::RepoCreate, 1));
+    let rid = shown.id();
+    hub.set_visibility(&repo("acme/closed"), Visibility::Private).await.expect("hidden");
+    hub.rename_repo(&repo("acme/closed"), &repo("acme/secret-name")).await.expect("renamed");
+    commit(hub, &place.writer("acme/secret-name").await, "more").await;
+    let hidden = follow(hub).await.pop().expect("an event");
+    let meta = hidden.meta.clone().expect("meta");
+    assert_eq!((hidden.kind, hidden.rid, hidden.state), (EventType::RepoVisibility, Some(rid), None));
+    assert_eq!((meta.visibility, meta.path.as_str()), (Visibility::Private, "acme/closed"));
+    assert_eq!(hub.read_logged(rid).await.expect_err("private").kind(), Kind::NotFound);
+    let tip = hub.own_log_tip().expect("a log");
+    let refs = shown.state.expect("state").refs_sha256;
+    assert_eq!(hub.log_file(&tip, rid, refs, true).await.expect_err("private").kind(), Kind::NotFound);
+
+    hub.set_visibility(&repo("acme/secret-name"), Visibility::Public).await.expect("shown");
+    let again = follow(hub).await.pop().expect("an event");
+    assert_eq!((again.kind, again.rseq, again.prev), (EventType::RepoVisibility, 3, Some(hidden.sha256())));
+    assert!(again.state.is_some() && again.meta.as_ref().expect("meta").path == "acme/secret-name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_default_branches_and_the_end_are_told() {
+    let place = begun().await;
+    let hub = &place.hub;
+    follow(hub).await;
+    hub.rename_repo(&repo("acme/open"), &repo("acme/renamed")).await.expect("renamed");
+    follow(hub).await;
+    hub.set_default_branch(&repo("acme/renamed"), "trunk").await.expect("set");
+    follow(hub).await;
+    hub.delete_repo(&repo("acme/renamed")).await.expect("deleted");
+    let bodies = follow(hub).await;
+    assert_eq!(kinds(&bodies)[3..], ["repo.rename", "repo.meta", "repo.delete"]);
+    assert_eq!(bodies[4].meta.as_ref().expect("meta").default_branch, "refs/heads/trunk");
+    assert_eq!(bodies[5].meta.as_ref().expect("meta").path, "acme/renamed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_woken_by_growth_and_gets_the_bodies_asked_for() {
+    let place = begun().await;
+    let hub = place.hub.clone();
+    let size = u64::try_from(follow(&hub).await.len()).expect("few");
+    let tip = hub.own_log_tip().expect("a log");
+    let waiter = hub.clone();
+    let waits = tokio::spawn(async move { waiter.wait_for_log(tip, size, Duration::from_secs(30)).await });
+    commit(&hub, &place.writer("acme/open").await, "one").await;
+    hub.sequence_once().await.expect("sequenced");
+    let tip = waits.await.expect("no panic").expect("woken");
+    assert_eq!(tip.size, size + 1);
+
+    let none = page(&hub, 0, Select::Any(vec![Term::Rid(Sha256::new([0; 32]))])).await;
+    assert_eq!((none.leaves.len(), none.bodies.len()), (4, 2), "those of the hub and the namespace");
+    let rid = none.leaves[3].rid;
+    assert_eq!(page(&hub, 0, Select::Any(vec![Term::Rid(rid)])).await.bodies.len(), 4);
+    let beyond = page(&hub, 99, Select::All).await;
+    assert_eq!((beyond.leaves.len(), beyond.checkpoint.as_str()), (0, &*tip.note), "where it ends");
+    let same = hub.wait_for_log(tip.clone(), tip.size, Duration::from_millis(1)).await.expect("in vain");
+    assert_eq!(same, tip);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_log_beats() {
+    let place = begun().await;
+    let before = follow(&place.hub).await.len();
+    place.millis.fetch_add(9 * 60_000 - 1000, Ordering::Relaxed);
+    assert_eq!(follow(&place.hub).await.len(), before);
+    place.millis.fetch_add(1000, Ordering::Relaxed);
+    let bodies = follow(&place.hub).await;
+    assert_eq!((bodies.len(), bodies[before].kind), (before + 1, EventType::Heartbeat));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_rolled_back_signs_nothing() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let millis = Arc::new(std::sync::atomic::AtomicI64::new(crate::tests::START));
+    let options = || options_in(dir.path(), Clock::Manual(Arc::clone(&millis)));
+    let data = dir.path().join("data");
+    let hub = Hub::open(options()).await.expect("opens");
+    hub.begin_log().await.expect("begun");
+    hub.add_user(&name("alice"), false).await.expect("added");
+    hub.sequence_once().await.expect("sequenced");
+    hub.close().await;
+    drop(hub);
+    std::fs::copy(data.join("polder.db"), dir.path().join("older.db")).expect("copied");
+
+    let hub = Hub::open(options()).await.expect("opens");
+    hub.add_repo(&repo("alice/m"), Visibility::Public).await.expect("added");
+    assert_eq!(kinds(&follow(&hub).await), ["hub.key", "ns.create", "repo.create"]);
+    hub.close().await;
+    drop(hub);
+    std::fs::copy(dir.path().join("older.db"), data.join("polder.db")).expect("restored");
+
+    let hub = Hub::open(options()).await.expect("opens");
+    hub.begin_log().await.expect("there");
+    hub.add_repo(&repo("alice/other"), Visibility::Public).await.expect("added");
+    let refused = hub.sequence_once().await.expect_err("it is behind");
+    assert_eq!(refused.kind(), Kind::Conflict, "{}", refused.chain());
+    let log = hub.db.own_log().await.expect("read").expect("there");
+    assert_eq!((log.tree.size(), log.checkpoint_size), (1, 1), "nothing was appended");
+    assert_eq!(hub.own_log_tip().expect("what was signed before").size, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_tells_every_newest_event_and_where_to_go_on() {
+    let place = begun().await;
+    let hub = &place.hub;
+    let bodies = follow(hub).await;
+    let index = hub.snapshot_log().await.expect("made");
+    let event = follow(hub).await.pop().expect("an event");
+    let Data::Snapshot(head) = &event.data else { panic!("{:?}", event.data) };
+    assert_eq!((head.size, index), (3, 3));
+    let tip = hub.own_log_tip().expect("a log");
+    assert_eq!(hub.newest_log_snapshot(&tip).await.expect("read"), Some(index));
+    let part = hub.log_snapshot_part(&tip, head.parts[0].sha256).await.expect("a part");
+    let rows = decode_part(&head.parts[0], &part).expect("well formed");
+    let newest: Vec<Sha256> = rows.iter().map(|row| row.body_sha256).collect();
+    assert_eq!(rows.len(), 2);
+    assert!(newest.contains(&bodies[1].sha256()) && newest.contains(&bodies[2].sha256()));
+    assert_eq!(hub.db.log_peaks(tip.id, 3).await.expect("peaks"), head.peaks);
+}
