@@ -4,9 +4,11 @@
 //! found beside this one on a temporary data directory, the peers beside it, and asks both the same. A
 //! ratio of two figures from one run says something on a busy machine too; a figure alone does not.
 //! `--quick` takes a tenth of the time. A peer whose program is missing is named and left out.
+//! `polder-bench federation` measures what it costs to follow another hub.
 
 mod cgi;
 mod cpu;
+mod federation;
 mod figures;
 mod git_requests;
 mod http;
@@ -48,15 +50,15 @@ const QUICK: Scale =
     Scale { requests: 3_000, peer_requests: 12, pushes_each: 20, object_bytes: 128 << 20, rounds: 1 };
 
 fn main() -> ExitCode {
-    let scale = match std::env::args().nth(1).as_deref() {
-        None => FULL,
-        Some("--quick") => QUICK,
-        Some(other) => {
-            eprintln!("`{other}` is not known; there is only `--quick`");
-            return ExitCode::FAILURE;
-        }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [] => run(FULL),
+        ["--quick"] => run(QUICK),
+        ["federation", rest @ ..] => federation::run(rest),
+        [other, ..] => Err(format!("`{other}` is not known; there are `--quick` and `federation`").into()),
     };
-    match run(scale) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("polder-bench: {error}");

@@ -1,0 +1,69 @@
+//! What it costs to follow another hub: the numbers of federation, and those of a follower that asks git
+//! on a timer.
+//!
+//! `polder-bench federation [--events N] [--repositories N] [--bootstrap N] [--timer N]`: events and
+//! repositories of a log that is taken from its beginning, repositories of a snapshot, and repositories
+//! that are followed by a timer. 0 leaves a part out.
+
+mod backlog;
+mod follower;
+mod origin;
+mod snapshot;
+mod table;
+
+use std::io::Write;
+
+use crate::tools::Result;
+use table::Table;
+
+/// How much to do.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    events: u64,
+    repositories: u64,
+    bootstrap: u64,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { events: 200_000, repositories: 20_000, bootstrap: 200_000 }
+    }
+}
+
+/// Measures, and prints what was measured so far even when something fails.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    if let [follower::WORD, pages, data] = words {
+        return follower::run(pages.as_ref(), data.as_ref());
+    }
+    let size = read(words)?;
+    let mut table = Table::new();
+    let measured = measure(size, &mut table);
+    std::io::stdout().lock().write_all(table.to_string().as_bytes())?;
+    measured
+}
+
+fn read(words: &[&str]) -> Result<Size> {
+    let mut size = Size::default();
+    for pair in words.chunks(2) {
+        let [name, value] = pair else { return Err(format!("{pair:?} wants a number").into()) };
+        let place = match *name {
+            "--events" => &mut size.events,
+            "--repositories" => &mut size.repositories,
+            "--bootstrap" => &mut size.bootstrap,
+            other => return Err(format!("`{other}` is not known").into()),
+        };
+        *place = value.replace('_', "").parse()?;
+    }
+    size.repositories = size.repositories.clamp(1, size.events.max(1));
+    Ok(size)
+}
+
+fn measure(size: Size, table: &mut Table) -> Result<()> {
+    if size.events > 0 {
+        backlog::measure(size.events, size.repositories, table)?;
+    }
+    if size.bootstrap > 0 {
+        snapshot::measure(size.bootstrap, table)?;
+    }
+    Ok(())
+}

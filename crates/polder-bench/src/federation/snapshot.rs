@@ -1,0 +1,65 @@
+//! The newest event of very many repositories, as a new follower reads it.
+
+use std::time::Instant;
+
+use polder_log::{
+    Cursor, EventType, Hint, Leaf, PART_ROWS_MAX, SnapshotRow, VERSION, decode_part, encode_part,
+};
+use polder_types::RepoKind;
+
+use super::backlog::real;
+use super::origin::{Origin, hash};
+use super::table::Table;
+use crate::tools::Result;
+
+/// Repositories for which the goals below are set.
+const REPOSITORIES: f64 = 1_000_000.0;
+
+pub(super) fn measure(repositories: u64, table: &mut Table) -> Result<()> {
+    let mut rows: Vec<SnapshotRow> = (0..repositories).map(row).collect();
+    rows.sort_by_key(|row| row.rid);
+    let parts: Vec<_> = rows.chunks(PART_ROWS_MAX).map(encode_part).collect::<std::result::Result<_, _>>()?;
+    drop(rows);
+    let bytes: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+
+    let mut origin = Origin::new()?;
+    for _ in 0..1000 {
+        origin.next(10)?;
+    }
+    let (log, key) = Origin::identity()?;
+    let (tree, note) = (origin.tree().clone(), origin.note());
+    let start = Instant::now();
+    let cursor = Cursor::at(log, tree, &note, &origin.proof(origin.size())?, &key)?;
+    let mut read = 0;
+    for (part, bytes) in &parts {
+        read += decode_part(part, bytes)?.len();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    if u64::try_from(read)? != repositories || cursor.tree.size() != origin.size() {
+        return Err("the snapshot is another".into());
+    }
+    let share = real(repositories)? / REPOSITORIES;
+    table.at_most(
+        &format!("snapshot of {repositories} repositories: bytes on the wire"),
+        real(bytes.try_into()?)? / 1e6,
+        100.0 * share,
+        "MB",
+    );
+    table.figure("  read and checked, before anything is stored", seconds, "s");
+    Ok(())
+}
+
+fn row(number: u64) -> SnapshotRow {
+    let leaf = Leaf {
+        version: VERSION,
+        kind: EventType::RepoRefs,
+        flags: 0,
+        body_len: 500,
+        rid: hash(number),
+        rseq: 2,
+        time_ms: 1_790_000_000_000,
+        body_sha256: hash(u64::MAX - number),
+        hint: Hint::new(Some(RepoKind::Model), Some("apache-2.0"), Some(&hash(0))),
+    };
+    SnapshotRow::new(leaf.rid, number, &leaf)
+}
