@@ -6,14 +6,18 @@
 //! that are followed by a timer. 0 leaves a part out.
 
 mod backlog;
+mod counter;
 mod follower;
 mod origin;
+mod polls;
 mod snapshot;
 mod table;
+mod timer;
 
 use std::io::Write;
 
-use crate::tools::Result;
+use crate::hub::Hub;
+use crate::tools::{Result, Tools};
 use table::Table;
 
 /// How much to do.
@@ -22,11 +26,12 @@ struct Size {
     events: u64,
     repositories: u64,
     bootstrap: u64,
+    timer: u64,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Self { events: 200_000, repositories: 20_000, bootstrap: 200_000 }
+        Self { events: 200_000, repositories: 20_000, bootstrap: 200_000, timer: 50 }
     }
 }
 
@@ -50,6 +55,7 @@ fn read(words: &[&str]) -> Result<Size> {
             "--events" => &mut size.events,
             "--repositories" => &mut size.repositories,
             "--bootstrap" => &mut size.bootstrap,
+            "--timer" => &mut size.timer,
             other => return Err(format!("`{other}` is not known").into()),
         };
         *place = value.replace('_', "").parse()?;
@@ -64,6 +70,12 @@ fn measure(size: Size, table: &mut Table) -> Result<()> {
     }
     if size.bootstrap > 0 {
         snapshot::measure(size.bootstrap, table)?;
+    }
+    if size.timer > 0 {
+        let (tools, directory) = (Tools::find()?, tempfile::tempdir()?);
+        let hub = Hub::start(&tools, directory.path())?;
+        timer::measure(size.timer, &tools, &hub, directory.path(), table)?;
+        polls::measure(&hub, table)?;
     }
     Ok(())
 }
