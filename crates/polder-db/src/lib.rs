@@ -66,6 +66,7 @@ mod db;
 mod dump;
 mod error;
 mod events;
+mod follow;
 mod jobs;
 mod locks;
 mod log;
@@ -98,6 +99,10 @@ pub use db::Db;
 pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
+pub use follow::{
+    FollowRule, FollowedPage, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, Upstream,
+    UpstreamState,
+};
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{

@@ -118,8 +118,8 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, chunks, contract, damage, dump, events, jobs, locks, log, meta, pull_mirrors,
-        push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads,
+        accounts, audit, blobs, chunks, contract, damage, dump, events, follow, jobs, locks, log, meta,
+        pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -148,7 +148,14 @@ mod tests {
     #[tokio::test]
     async fn every_statement_prepares() {
         let home = contract::Home::open().await;
-        let every = FILES.iter().chain(repos::EVERY).chain(push::EVERY).chain(log::EVERY).copied().flatten();
+        let every = FILES
+            .iter()
+            .chain(repos::EVERY)
+            .chain(push::EVERY)
+            .chain(follow::EVERY)
+            .chain(log::EVERY)
+            .copied()
+            .flatten();
         for statement in every {
             home.db.prepare((*statement).into()).await.expect(statement);
         }

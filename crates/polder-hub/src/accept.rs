@@ -19,6 +19,7 @@ use crate::access::{Grant, Write};
 use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::error::{Error, Kind, Result};
+use crate::follow::PeerObjects;
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
 use crate::pull::RemoteObjects;
@@ -59,6 +60,8 @@ pub(crate) enum LargeObjects {
     Directory(PathBuf),
     /// Another server.
     Server(Box<RemoteObjects>),
+    /// Another hub, which is not trusted.
+    Peer(Box<PeerObjects>),
 }
 
 /// Objects in quarantine, indexed but not yet trusted.
@@ -177,6 +180,7 @@ impl Hub {
                 self.take_objects(origin.repo, from, &checked.pointers, say)?;
             }
             LargeObjects::Server(from) => self.fetch_objects(origin.repo, from, &checked.pointers, say)?,
+            LargeObjects::Peer(from) => self.bring_objects(origin.repo, from, &checked.pointers, say)?,
         }
         self.require_objects(origin, &checked.pointers, say)?;
         if origin.run_hooks && !free.is_empty() {
@@ -355,7 +359,9 @@ fn missing_objects(origin: &Origin, pointers: &[NewPointer], missing: &[Sha256],
     say(match origin.large_objects {
         LargeObjects::Here => "upload them first: git lfs push --all <remote>",
         LargeObjects::Directory(_) => "fetch them into the source first: git lfs fetch --all",
-        LargeObjects::Server(_) => "the server they come from does not have them either",
+        LargeObjects::Server(_) | LargeObjects::Peer(_) => {
+            "the server they come from does not have them either"
+        }
     });
     let first = pointers.iter().find(|new| missing.contains(&new.pointer.oid));
     let named = first.map_or(String::new(), |new| format!(": `{}` needs {}", new.path, new.pointer.oid));

@@ -14,6 +14,8 @@ pub(crate) const LEAF_TASKS_MAX: usize = 64;
 /// Most imports, exports and checks under way at once. These, the short work, and as many fetches and pushes
 /// as may be configured stay below the runtime's 512 blocking threads.
 pub(crate) const OPERATOR_TASKS_MAX: usize = 64;
+/// Most mirrors of other hubs' repositories that are fetched at once.
+pub(crate) const MIRROR_TASKS_MAX: usize = 32;
 /// Most large objects put together from parts at once: each keeps a processor and a disk busy.
 pub(crate) const ASSEMBLIES_MAX: usize = 4;
 /// Most walks through history at once: each keeps a processor busy, and may take a while.

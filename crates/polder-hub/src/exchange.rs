@@ -287,7 +287,12 @@ pub(crate) struct Taken {
 
 /// The commands that make the refs of `ours` those of `theirs`.
 pub(crate) fn differences(theirs: &[Ref], ours: &Snapshot) -> Vec<Command> {
-    let is_ours_alone = |name: &str| name.starts_with("refs/pr/") || name.starts_with("refs/polder/");
+    differences_besides(theirs, ours, &["refs/pr/", "refs/polder/"])
+}
+
+/// The same, leaving alone what is below `ours_alone`.
+pub(crate) fn differences_besides(theirs: &[Ref], ours: &Snapshot, ours_alone: &[&str]) -> Vec<Command> {
+    let is_ours_alone = |name: &str| ours_alone.iter().any(|below| name.starts_with(below));
     let mut commands = Vec::new();
     for wanted in theirs.iter().filter(|r| !is_ours_alone(&r.name)) {
         let old = ours.find_ref(&wanted.name).map_or(ObjectId::ZERO, |r| r.oid);

@@ -12,7 +12,9 @@ use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 
 use crate::admission::Admission;
 use crate::audit::Refusals;
-use crate::blocking::{ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, OPERATOR_TASKS_MAX};
+use crate::blocking::{
+    ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, MIRROR_TASKS_MAX, OPERATOR_TASKS_MAX,
+};
 use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
 use crate::fresh::Fresh;
@@ -115,6 +117,10 @@ pub struct Inner {
     pub(crate) audit_keep_seconds: i64,
     /// Rung when there may be a row to be chained.
     pub(crate) audit_bell: tokio::sync::Notify,
+    /// For mirrors of other hubs' repositories.
+    pub(crate) mirror_door: Door,
+    /// Rung when another hub is followed, or no longer.
+    pub(crate) follow_bell: tokio::sync::Notify,
     /// Rung when there may be a mirror to pull.
     pub(crate) pull_bell: tokio::sync::Notify,
     pub(crate) refusals: Refusals,
@@ -155,6 +161,7 @@ impl Hub {
         if !is_shared {
             db.release_left_behind().await?;
             db.release_pulls().await?;
+            db.release_mirrors().await?;
         }
         let holder = db.next_id();
         let hub = Self(Arc::new(Inner {
@@ -188,6 +195,8 @@ impl Hub {
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),
+            mirror_door: Door::new(MIRROR_TASKS_MAX),
+            follow_bell: tokio::sync::Notify::new(),
             pull_bell: tokio::sync::Notify::new(),
             refusals: Refusals::default(),
             federation: options.federation,

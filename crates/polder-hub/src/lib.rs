@@ -26,6 +26,7 @@ mod exchange;
 mod fatal;
 mod fetch;
 mod files;
+mod follow;
 mod fresh;
 mod fsck;
 mod history;
@@ -72,6 +73,10 @@ pub use error::{Error, Kind, Result};
 pub use exchange::{ImportReport, Progress};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
+pub use follow::{
+    About, FollowRequest, FollowRule, Followed, MirrorMode, MirrorState, MirrorSummary, Peer, PeerError,
+    PeerFuture, UpstreamState, UpstreamSummary,
+};
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;
 pub use hub::{Hub, HubOptions};

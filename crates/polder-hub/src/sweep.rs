@@ -30,6 +30,7 @@ impl Hub {
             self.keep_pulling(),
             self.keep_scrubbing(),
             self.keep_log(),
+            self.keep_following(),
         );
     }
 

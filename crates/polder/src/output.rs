@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::admin::{Answer, AuditRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UserRow};
+use crate::admin::{
+    Answer, AuditRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UpstreamRow, UserRow,
+};
 use crate::size::show_size;
 
 /// Writes an answer: `json` for scripts, otherwise columns for people. A token stands alone.
@@ -16,6 +18,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
         Answer::Mirrors(rows) if json => write_json(out, rows),
+        Answer::Followed(rows) if json => write_json(out, rows),
         Answer::Protection(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
@@ -32,6 +35,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
                 .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
         ),
         Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
+        Answer::Followed(rows) => write_columns(out, rows.iter().flat_map(upstream_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
@@ -109,6 +113,25 @@ fn mirror_cells(row: &MirrorRow) -> Vec<String> {
     };
     let worked = row.worked.as_ref().map_or_else(|| "never".to_owned(), |worked| format!("worked {worked}"));
     vec![row.id.clone(), row.url.clone(), next, worked, result]
+}
+
+/// A line for the hub, then one for each of its repositories.
+fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
+    let lag = |events: u64| format!("{events} events behind");
+    let heard = row.heard.as_ref().map_or_else(|| "never heard of".to_owned(), |at| format!("heard {at}"));
+    let error = row.error.clone().unwrap_or_default();
+    let hub = vec![row.url.clone(), row.state.clone(), lag(row.lag_events), heard, error];
+    let repositories = row.repositories.iter().map(|repo| {
+        let error = repo.error.clone().unwrap_or_default();
+        vec![
+            format!("  {}", repo.id),
+            repo.state.clone(),
+            lag(repo.lag_events),
+            format!("since {}", repo.since),
+            error,
+        ]
+    });
+    [hub].into_iter().chain(repositories).collect()
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

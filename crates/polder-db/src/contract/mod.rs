@@ -7,6 +7,7 @@ mod blobs;
 mod chunks;
 mod commit;
 mod dump;
+mod follow;
 mod jobs;
 mod locks;
 mod log;

@@ -45,7 +45,7 @@ async fn only_mirrors_are_in_namespaces_of_other_hubs_and_know_their_home() {
     assert!(matches!(own, Err(Error::Conflict { .. })), "{own:?}");
     assert!(matches!(mirror(&home, "acme/m").await, Err(Error::Conflict { .. })));
     let repo = mirror(&home, "datasets/acme.hub.example.org/D").await.unwrap();
-    assert_eq!((repo.upstream, &repo.withheld), (Some(7), &None));
+    assert_eq!((repo.upstream, &repo.withheld), (Some(7), &Some("incoming".to_owned())));
     assert_eq!(repo.home_url().as_deref(), Some("https://hub.example.org/datasets/acme/D"));
     assert_eq!(home.repo("acme/m").await.home_url(), None);
 }

@@ -12,6 +12,7 @@ mod tiles;
 use polder_log::{Frontier, LogName, VerifierKey};
 use polder_types::{Sha256, UnixMillis};
 
+pub(crate) use append::append;
 pub use append::{Appended, LogAppend, LogEntry};
 pub use bodies::LogBody;
 pub use files::{FileKind, LogFile};

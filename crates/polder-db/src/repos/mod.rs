@@ -10,6 +10,7 @@ use serde_json::json;
 
 pub use delete::Deleted;
 pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
+pub(crate) use settings::withhold;
 
 use crate::accounts;
 use crate::db::missing;
@@ -39,8 +40,9 @@ macro_rules! select_repo {
 
 statements! {
     INSERT_REPO = "INSERT INTO repo (id, rid, kind, ns, name, visibility, head, state, gen, gc_epoch, rewind_gen, \
-        cache_epoch, rseq, ref_count, created_at, upstream) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8, $9)";
+        cache_epoch, rseq, ref_count, created_at, upstream, \
+        withheld) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8, $9, $10)";
     INSERT_NAME = "INSERT INTO repo_name (kind, fold, repo, state) VALUES ($1, $2, $3, 'live')";
     NAME_STATE = "SELECT state, repo FROM repo_name WHERE kind = $1 AND fold = $2";
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
@@ -226,10 +228,13 @@ async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
     if let Some((state, _)) = name_state(tx, &name).await? {
         return Err(taken(&name, &state));
     }
+    // A mirror is shown when it is whole.
+    let withheld = new.upstream.map(|_log| "incoming");
     let (id, now) = (RepoId(tx.next_id()), tx.now());
     let kind = name.kind().as_str();
     let visibility = new.visibility.as_str();
-    let args = args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now, new.upstream];
+    let args =
+        args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now, new.upstream, withheld];
     tx.execute(INSERT_REPO, args).await?;
     tx.execute(INSERT_NAME, args![kind, name.fold(), id]).await?;
     let facts = json!({"v": 1, "rid": Sha256::new(new.rid), "kind": kind, "path": name.to_string(),

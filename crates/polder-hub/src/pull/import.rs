@@ -95,7 +95,7 @@ impl Hub {
     }
 
     /// Fetches what the new refs reach and is not here, into quarantine.
-    fn fetch_new(
+    pub(crate) fn fetch_new(
         &self,
         remote: &Remote<'_>,
         theirs: &[Ref],
@@ -133,7 +133,11 @@ impl Hub {
 }
 
 /// The commands that keep what `commands` would lose: a deleted tip, or one that the new one does not reach.
-fn kept(commands: &[Command], ours: &Snapshot, received: Option<&Received>) -> Result<Vec<Command>> {
+pub(crate) fn kept(
+    commands: &[Command],
+    ours: &Snapshot,
+    received: Option<&Received>,
+) -> Result<Vec<Command>> {
     let joined = received.map(|received| ours.with_pack(Arc::clone(&received.pack)));
     let after = joined.as_ref().unwrap_or(ours);
     let turn = ours.generation();

@@ -11,6 +11,8 @@ mod mirrors;
 mod object;
 mod source;
 
+pub(crate) use exchange::HttpExchange;
+pub(crate) use import::kept;
 pub(crate) use large_objects::RemoteObjects;
 pub use mirrors::PullMirrorSummary;
 pub use source::PullSource;

@@ -22,6 +22,7 @@ async fn mirror(fixture: &Fixture) -> polder_types::RepoId {
         upstream: Some(7),
     };
     let made = db.create_repo(new).await.expect("created");
+    db.withhold_repo(made.id, None).await.expect("shown");
     db.add_namespace_alias(name("friends"), name("acme.other.example")).await.expect("named");
     fixture.hub.names.clear();
     made.id

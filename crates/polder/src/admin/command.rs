@@ -7,8 +7,8 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BranchCommand, ImportFrom, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow,
-    TokenRow, UserRow,
+    AuditRow, AuditTask, BranchCommand, FollowTask, ImportFrom, MirrorRow, OrgRow, ProtectionRow, QuotaRow,
+    RepoRow, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -121,6 +121,8 @@ pub enum Command {
         #[serde(with = "text::maybe")]
         namespace: Option<AccountName>,
     },
+    /// `follow`, `unfollow`, `mirrors` and `sync`
+    Follow { task: FollowTask },
     /// `audit …`
     Audit { task: AuditTask },
     /// `backup`
@@ -167,6 +169,8 @@ pub enum Answer {
     Repos(Vec<RepoRow>),
     /// `repo mirrors`
     Mirrors(Vec<MirrorRow>),
+    /// `mirrors`
+    Followed(Vec<UpstreamRow>),
     /// `repo protection`
     Protection(Vec<ProtectionRow>),
     /// `quota show`

@@ -67,6 +67,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         Command::QuotaShow { namespace } => {
             Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
         }
+        Command::Follow { task } => task.execute(hub, progress).await,
         Command::Audit { task } => task.execute(hub, progress).await,
         Command::Backup { dir } => done(back_up(hub, &dir, progress).await?),
         Command::AcceptDatabase => {

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod duration;
+mod follow;
 mod quota;
 mod repo;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use polder_log::VerifierKey;
 
 pub use self::accounts::{Org, Token, User};
 pub use self::audit::{Audit, AuditAction};
+pub use self::follow::{Follow, Sync, Unfollow};
 pub use self::quota::Quota;
 pub use self::repo::{Pusher, Repo};
 use crate::admin::Command;
@@ -68,6 +70,14 @@ pub enum Action {
     /// What users and organisations may store
     #[command(subcommand)]
     Quota(Quota),
+    /// Mirror repositories of another hub, and keep them so
+    Follow(Follow),
+    /// Follow a hub no longer; its mirrors stay as they are
+    Unfollow(Unfollow),
+    /// The hubs that are followed, and how far the mirrors of their repositories are
+    Mirrors(List),
+    /// Bring every mirror up to date
+    Sync(Sync),
     /// What was done on this hub and what was refused, and by whom
     Audit(Audit),
     /// Copy everything to a directory while the hub serves; again copies what is new
@@ -176,6 +186,10 @@ impl From<Action> for Invocation {
             Action::Token(token) => token.command(),
             Action::Repo(repo) => repo.command(),
             Action::Quota(quota) => quota.command(),
+            Action::Follow(follow) => follow.command(),
+            Action::Unfollow(unfollow) => unfollow.command(),
+            Action::Mirrors(list) => follow::mirrors(list),
+            Action::Sync(_) => Sync::command(),
             Action::Audit(audit) => audit.command(),
             Action::Backup(Place { dir }) => (Command::Backup { dir }, false),
             Action::Restore(Place { dir }) => return Self::Restore(dir),

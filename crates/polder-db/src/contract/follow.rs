@@ -1,0 +1,141 @@
+use polder_log::{SecretKey, VerifierKey};
+use polder_types::Sha256;
+
+use super::{Home, new_repo, sha};
+use crate::{
+    FollowRule, FollowedPage, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, NewRepo,
+    RemoteNamespace, UpstreamState,
+};
+
+const URL: &str = "https://hub.example.org";
+
+/// A followed hub; the id of its log.
+async fn upstream(home: &Home) -> i64 {
+    let key = VerifierKey::new("hub.example.org", SecretKey::new(&[7; 32]).public()).unwrap();
+    let log = home.db.open_log("hub.example.org/polder/1".parse().unwrap(), key, false).await.unwrap();
+    let rule = FollowRule { pattern: "acme/*".to_owned(), mode: MirrorMode::Full };
+    home.db.set_upstream(log.id, URL.to_owned(), vec![rule]).await.unwrap();
+    log.id
+}
+
+/// What a page without leaves does for an event of the repository 1.
+async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'static str>) {
+    let append = home.db.log(log).await.unwrap().unwrap().append(Vec::new());
+    let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
+    let path = "acme/m".to_owned();
+    let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, hidden };
+    home.db.follow_page(FollowedPage { append, signed: 9, targets: vec![target] }).await.unwrap();
+}
+
+async fn claim(home: &Home, log: i64) -> Option<Mirror> {
+    home.db.claim_mirrors(log, 60, 10).await.unwrap().pop()
+}
+
+async fn state(home: &Home, log: i64) -> (MirrorState, u64, u64) {
+    let mirror = home.db.list_mirrors(log, None, 10).await.unwrap().pop().unwrap();
+    (mirror.state, mirror.rseq, mirror.ready_rseq)
+}
+
+#[tokio::test]
+async fn an_upstream_is_followed_by_its_rules_until_it_is_not() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    let rules = home.db.follow_rules(log).await.unwrap();
+    assert_eq!((rules.len(), rules[0].pattern.as_str()), (1, "acme/*"));
+    home.db.heard_upstream(log, Some("no\0answer".to_owned())).await.unwrap();
+    assert_eq!(home.db.upstream(log).await.unwrap().unwrap().last_error.as_deref(), Some("noanswer"));
+    home.db.heard_upstream(log, None).await.unwrap();
+    let heard = home.db.upstream(log).await.unwrap().unwrap();
+    assert_eq!((heard.last_error, heard.heard_at), (None, Some(home.now())));
+    let evidence = Some("two notes".to_owned());
+    home.db.set_upstream_state(log, UpstreamState::Frozen, evidence.clone(), None).await.unwrap();
+    upstream(&home).await;
+    let frozen = home.db.upstream(log).await.unwrap().unwrap();
+    assert_eq!(
+        (frozen.state, frozen.evidence),
+        (UpstreamState::Frozen, evidence),
+        "following again thaws nothing"
+    );
+    home.db.set_upstream_state(log, UpstreamState::Unfollowed, None, None).await.unwrap();
+    upstream(&home).await;
+    assert_eq!(home.db.list_upstreams().await.unwrap()[0].state, UpstreamState::Following);
+}
+
+#[tokio::test]
+async fn a_long_fetch_keeps_its_target_while_newer_ones_come() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    target(&home, log, 1, None).await;
+    let first = claim(&home, log).await.unwrap();
+    target(&home, log, 2, None).await;
+    target(&home, log, 3, None).await;
+    assert_eq!(claim(&home, log).await, None, "it is being worked on");
+    assert!(home.db.still_mirroring(&first, 60).await.unwrap());
+    assert!(home.db.publish_mirror(&first).await.unwrap());
+    assert_eq!(state(&home, log).await, (MirrorState::Waiting, 3, 1));
+    let next = claim(&home, log).await.unwrap();
+    assert_eq!(next.rseq, 3);
+    assert!(home.db.publish_mirror(&next).await.unwrap());
+    assert_eq!(state(&home, log).await, (MirrorState::Ready, 3, 3));
+    assert_eq!(home.db.next_mirror(log).await.unwrap(), None);
+    // What was read already changes nothing.
+    target(&home, log, 2, None).await;
+    assert_eq!(state(&home, log).await, (MirrorState::Ready, 3, 3));
+}
+
+#[tokio::test]
+async fn what_is_hidden_while_it_is_fetched_stays_hidden() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    let name: polder_types::AccountName = "acme.hub.example.org".parse().unwrap();
+    let namespace = RemoteNamespace { name, nsid: sha(2), home: URL.to_owned() };
+    home.db.open_remote_namespace(namespace).await.unwrap();
+    let new = new_repo("acme.hub.example.org/m".parse().unwrap(), 9);
+    let repo = home.db.create_repo(NewRepo { upstream: Some(log), ..new }).await.unwrap();
+    target(&home, log, 1, None).await;
+    let first = claim(&home, log).await.unwrap();
+    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    assert!(home.db.publish_mirror(&first).await.unwrap());
+    let withheld = || async { home.db.repo(repo.id).await.unwrap().unwrap().withheld };
+    assert_eq!(withheld().await, None);
+
+    target(&home, log, 2, None).await;
+    let second = claim(&home, log).await.unwrap();
+    target(&home, log, 3, Some("takedown")).await;
+    assert_eq!(withheld().await.as_deref(), Some("takedown"));
+    assert!(!home.db.still_mirroring(&second, 60).await.unwrap());
+    assert!(!home.db.publish_mirror(&second).await.unwrap());
+    let end = MirrorEnd { state: MirrorState::Retry, why: "late".to_owned(), due: Some(home.now()) };
+    home.db.end_mirror(&second, end).await.unwrap();
+    assert_eq!(state(&home, log).await, (MirrorState::Hidden, 3, 1));
+    assert_eq!(withheld().await.as_deref(), Some("takedown"));
+    target(&home, log, 4, None).await;
+    let restored = claim(&home, log).await.unwrap();
+    assert!(home.db.publish_mirror(&restored).await.unwrap());
+    assert_eq!(withheld().await, None);
+}
+
+#[tokio::test]
+async fn a_failure_waits_for_its_time_or_for_something_new() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    target(&home, log, 1, None).await;
+    let fail = |mirror: Mirror| {
+        let due = Some(home.now().plus_seconds(100));
+        let end = MirrorEnd { state: MirrorState::Retry, why: "no answer".to_owned(), due };
+        let db = home.db.clone();
+        async move { db.end_mirror(&mirror, end).await.unwrap() }
+    };
+    fail(claim(&home, log).await.unwrap()).await;
+    assert_eq!(claim(&home, log).await, None);
+    home.pass_seconds(100);
+    fail(claim(&home, log).await.unwrap()).await;
+    target(&home, log, 2, None).await;
+    let again = claim(&home, log).await.unwrap();
+    assert_eq!((again.rseq, again.failures), (2, 0));
+    fail(again).await;
+    home.db.wake_mirrors(log).await.unwrap();
+    assert!(claim(&home, log).await.is_some());
+    home.db.release_mirrors().await.unwrap();
+    assert!(claim(&home, log).await.is_some(), "a process that died gave it back");
+}

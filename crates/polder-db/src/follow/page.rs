@@ -1,0 +1,88 @@
+//! What one page of another hub's log changes: leaves, cursor, targets and what is hidden, all together.
+
+use polder_types::{RepoId, Sha256};
+
+use super::{MirrorMode, MirrorState};
+use crate::log::{Appended, LogAppend};
+use crate::repos;
+use crate::sql::statements;
+use crate::tx::{Tx, Verdict};
+use crate::value::args;
+use crate::{Db, Result};
+
+statements! {
+    SIGNED = "UPDATE upstream SET signed = CASE WHEN $2 > signed THEN $2 ELSE signed END, heard_at = $3, \
+        last_error = NULL WHERE log = $1";
+    // A new event is a new reason to try; work under way goes on with the target it has.
+    UPSERT_MIRROR = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, \
+        attempt, failures, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9) \
+        ON CONFLICT (log, rid) DO UPDATE SET path = excluded.path, mode = excluded.mode, state = excluded.state, \
+        rseq = excluded.rseq, body = excluded.body, failures = 0, last_error = NULL, \
+        due = CASE WHEN mirror.running AND excluded.state = 'waiting' THEN mirror.due ELSE excluded.due END, \
+        running = mirror.running AND excluded.state = 'waiting', \
+        attempt = CASE WHEN excluded.state = 'waiting' THEN mirror.attempt ELSE mirror.attempt + 1 END, \
+        changed_at = excluded.changed_at WHERE excluded.rseq > mirror.rseq RETURNING repo";
+}
+
+/// What an event makes of a repository's mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorTarget {
+    /// Which.
+    pub rid: Sha256,
+    /// Its id at home, with the kind.
+    pub path: String,
+    /// How much of it is taken.
+    pub mode: MirrorMode,
+    /// Its newest event.
+    pub rseq: u64,
+    /// The body of that.
+    pub body: Sha256,
+    /// Why it must not be seen any more, if so.
+    pub hidden: Option<&'static str>,
+}
+
+/// A page whose leaves are verified.
+#[derive(Debug, Clone)]
+pub struct FollowedPage {
+    /// What to append, to the log as the follower knows it.
+    pub append: LogAppend,
+    /// Events that the upstream has signed, of which the page may be a part.
+    pub signed: u64,
+    /// The newest target of every repository in it that a rule fits.
+    pub targets: Vec<MirrorTarget>,
+}
+
+impl Db {
+    /// Applies a page: all of it or nothing. What must not be seen any more is hidden with it.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn follow_page(&self, page: FollowedPage) -> Result<Appended> {
+        self.write(move |tx| Box::pin(apply(tx, page))).await
+    }
+}
+
+async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
+    let (log, now) = (page.append.log, tx.now());
+    let appended = crate::log::append(tx, page.append).await?;
+    if appended == Appended::Raced {
+        return Ok(Verdict::Discard(appended));
+    }
+    let signed = i64::try_from(page.signed).unwrap_or(i64::MAX);
+    tx.execute(SIGNED, args![log, signed, now]).await?;
+    for target in page.targets {
+        let (state, due) = match (target.hidden, target.mode) {
+            (Some(_), _) => (MirrorState::Hidden, None),
+            (None, MirrorMode::Metadata) => (MirrorState::Known, None),
+            (None, MirrorMode::Full | MirrorMode::Archive) => (MirrorState::Waiting, Some(now)),
+        };
+        let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
+        let (mode, state) = (target.mode.as_str(), state.as_str());
+        let args = args![log, target.rid, target.path, mode, state, rseq, target.body, due, now];
+        let repo = tx.row(UPSERT_MIRROR, args).await?.map(|row| row.read::<Option<i64>>(0)).transpose()?;
+        if let (Some(why), Some(Some(repo))) = (target.hidden, repo) {
+            repos::withhold(tx, RepoId(repo), Some(why.to_owned())).await?;
+        }
+    }
+    Ok(Verdict::Keep(appended))
+}

@@ -1,0 +1,196 @@
+//! Beginning and ending to follow a hub.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use polder_db::{FollowRule, RemoteNamespace, UpstreamState};
+use polder_egress::{Host, Scheme, Url};
+use polder_log::{Origin, VerifierKey};
+use polder_types::{AccountName, Sha256};
+
+use super::peer::About;
+use crate::Hub;
+use crate::audit::Entry;
+use crate::error::{Error, Kind, Result};
+
+/// Most rules of one upstream.
+const RULES_MAX: usize = 100;
+/// Namespaces of another hub looked through at a time.
+const PAGE: i64 = 500;
+
+/// What to follow, and how.
+#[derive(Debug, Clone)]
+pub struct FollowRequest {
+    /// Base of the hub's URLs.
+    pub url: String,
+    /// Which repositories are taken; the first rule that fits decides.
+    pub rules: Vec<FollowRule>,
+    /// The key that it must have; without one its host vouches for it.
+    pub key: Option<VerifierKey>,
+    /// Namespaces there that get a short name here.
+    pub aliases: Vec<(AccountName, AccountName)>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The hub's origin.
+    pub origin: String,
+    /// Events read so far.
+    pub events: u64,
+}
+
+impl Hub {
+    /// Follows a hub, or goes on following it with other rules, which hold for what happens from now on.
+    /// Its log is read to its present end before this answers.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a URL that cannot be followed, a hub that is another than its host says, or rules
+    /// that are none; [`Kind::Conflict`] when it has another key than before, or a short name is taken;
+    /// [`Kind::Unavailable`] when it does not answer.
+    pub async fn follow(&self, request: FollowRequest) -> Result<Followed> {
+        if request.rules.is_empty() || request.rules.len() > RULES_MAX {
+            return Err(Error::invalid(format!("a hub is followed by 1 to {RULES_MAX} rules")));
+        }
+        let url = request.url.trim_end_matches('/').to_owned();
+        let peer = self.peer(&url)?;
+        let about = peer.about().await.map_err(|error| error.of(peer.name()))?;
+        check_trust(&url.parse()?, &about, request.key.as_ref())?;
+        let About { log, key } = about;
+        if let Some(own) = self.db.own_log().await?
+            && own.name.origin == log.origin
+        {
+            return Err(Error::invalid("a hub does not follow itself"));
+        }
+        let opened = self.db.open_log(log.clone(), key.clone(), false).await?;
+        if opened.is_own || opened.key != key {
+            let message = format!("`{url}` signs with another key than before: KeyMismatch");
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        let entry = Entry::operator("hub.follow").with("url", url.as_str());
+        self.audited(entry).set_upstream(opened.id, url, request.rules).await?;
+        let events = self.read_to_the_end(opened.id, &*peer).await?;
+        for (handle, alias) in request.aliases {
+            self.name_short(opened.id, peer.name(), &handle, alias).await?;
+        }
+        self.names.clear();
+        self.follow_bell.notify_one();
+        Ok(Followed { origin: log.origin.to_string(), events })
+    }
+
+    /// Follows a hub no longer; its mirrors stay as they are.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] if it is not followed.
+    pub async fn unfollow(&self, url: &str) -> Result<()> {
+        let url = url.trim_end_matches('/');
+        let upstreams = self.db.list_upstreams().await?;
+        let known = upstreams.iter().find(|one| one.url == url && one.state != UpstreamState::Unfollowed);
+        let known = known.ok_or_else(|| Error::not_found(format!("`{url}` is not followed")))?;
+        let db = self.audited(Entry::operator("hub.unfollow").with("url", url));
+        db.set_upstream_state(known.log, UpstreamState::Unfollowed, known.evidence.clone(), None).await?;
+        self.follow_bell.notify_one();
+        Ok(())
+    }
+
+    /// Gives a namespace of an upstream a short name, which is that namespace's for ever.
+    async fn name_short(&self, log: i64, home: &str, handle: &AccountName, alias: AccountName) -> Result<()> {
+        let origin =
+            self.db.log(log).await?.ok_or_else(|| Error::internal("a log that is gone"))?.name.origin;
+        let mut after: Option<Sha256> = None;
+        loop {
+            let page = self.db.list_log_heads(log, after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Err(Error::not_found(format!("`{home}` has no namespace `{handle}`")));
+            };
+            after = Some(last.rid);
+            for head in page.iter().filter(|head| head.leaf.kind.is_namespace()) {
+                let Ok(chain) = self.chain_of(log, Some(head.rid)).await else { continue };
+                if !chain.namespace.handle.eq_ignore_ascii_case(handle.as_str())
+                    || chain.namespace.home != origin
+                {
+                    continue;
+                }
+                let name = handle.at(origin.as_str()).map_err(|error| Error::invalid(error.to_string()))?;
+                let known = RemoteNamespace { name: name.clone(), nsid: chain.nsid, home: home.to_owned() };
+                self.db.open_remote_namespace(known).await?;
+                self.db.add_namespace_alias(alias, name).await?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether a hub may be believed to be who it says: by a key that the operator gave, or by the host that TLS
+/// vouches for. In clear only this machine vouches for itself.
+fn check_trust(url: &Url, about: &About, pinned: Option<&VerifierKey>) -> Result<()> {
+    let said = &about.log.origin;
+    if let Some(pinned) = pinned {
+        return if *pinned == about.key {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!("the hub `{said}` has another key than the one given")))
+        };
+    }
+    let origin = url.origin();
+    let is_loopback = match origin.host() {
+        Host::Address(address) => address.is_loopback(),
+        Host::Name(name) => name == "localhost",
+    };
+    if origin.scheme() == Scheme::Http && !is_loopback {
+        return Err(Error::invalid(format!(
+            "over plain http nobody vouches for `{said}`: give its key with --key"
+        )));
+    }
+    let usual = match origin.scheme() {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    };
+    let port = Some(origin.port()).filter(|port| *port != usual);
+    let host = match origin.host() {
+        Host::Address(IpAddr::V6(_)) => return Err(Error::invalid("a hub at such an address needs --key")),
+        Host::Name(name) if name == "localhost" => Ipv4Addr::LOCALHOST.to_string(),
+        host => host.to_string(),
+    };
+    let expected = Origin::of(&host, port).map_err(|error| Error::invalid(error.to_string()))?;
+    let named = Origin::of(&origin.host().to_string(), port).ok();
+    if expected == *said || named.as_ref() == Some(said) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the hub at this URL says that it is `{said}`, not `{expected}`: give its key with --key"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use polder_log::{LogName, SecretKey};
+
+    use super::*;
+
+    fn about(origin: &str, seed: u8) -> About {
+        let origin: Origin = origin.parse().unwrap();
+        let key = VerifierKey::new(origin.as_str(), SecretKey::new(&[seed; 32]).public()).unwrap();
+        About { log: LogName { origin, epoch: 1 }, key }
+    }
+
+    #[test]
+    fn a_host_vouches_for_itself_and_a_key_for_anyone() {
+        let check = |url: &str, about: &About, key: Option<&VerifierKey>| {
+            check_trust(&url.parse().unwrap(), about, key)
+        };
+        let hub = about("hub.example.org", 1);
+        assert!(check("https://hub.example.org", &hub, None).is_ok());
+        assert!(check("https://hub.example.org:8443", &about("hub.example.org_8443", 1), None).is_ok());
+        assert!(check("http://127.0.0.1:8080", &about("127.0.0.1_8080", 1), None).is_ok());
+        for url in [
+            "https://evil.example.org",
+            "https://hub.example.org:8443",
+            "http://hub.example.org",
+            "http://127.0.0.1:80",
+        ] {
+            assert_eq!(check(url, &hub, None).unwrap_err().kind(), Kind::Invalid, "{url}");
+        }
+        assert!(check("http://10.0.0.1:80", &hub, Some(&hub.key)).is_ok());
+        assert!(check("https://hub.example.org", &hub, Some(&about("hub.example.org", 2).key)).is_err());
+    }
+}

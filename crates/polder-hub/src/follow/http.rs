@@ -1,0 +1,236 @@
+//! Other hubs over HTTP.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::header::RANGE;
+use http::{HeaderValue, StatusCode};
+use polder_egress::{Allowance, Body, Egress, Request, Response, Url};
+use polder_git::client::Exchange;
+use polder_log::{BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, PAGE_LEAVES_MAX, REF_MAP_BYTES_MAX};
+use polder_types::Sha256;
+use polder_xet::{EXTENTS_BYTES_MAX, Extent};
+use serde::Deserialize;
+
+use super::peer::{About, Peer, PeerError, PeerFuture};
+use crate::body::BodyStream;
+use crate::error::{Error, Result};
+use crate::pull::{HttpExchange, PullSource};
+use crate::{LIST_PAGE_CHUNKS_MAX, ObjectSource, SourceError, SourceFuture};
+
+/// Largest `/.well-known/polder`, in bytes.
+const ABOUT_BYTES_MAX: usize = 64 << 10;
+/// Largest manifest, in bytes.
+const MANIFEST_BYTES_MAX: usize = 64 << 20;
+/// How long an answer may take beyond the time that was asked for.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Largest page of a chunk list, in bytes.
+const LIST_BYTES_MAX: usize = 8 << 20;
+
+/// A hub at a URL. The operator named its host, so that it may be at a private address.
+pub(super) struct HttpPeer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    egress: Egress,
+    name: String,
+    base: Url,
+    allowance: Allowance,
+}
+
+#[derive(Deserialize)]
+struct AboutAnswer {
+    origin: String,
+    epoch: u32,
+    keys: Vec<String>,
+}
+
+impl HttpPeer {
+    pub(super) fn new(egress: &Egress, url: &str) -> Result<Self> {
+        let name = url.trim_end_matches('/').to_owned();
+        let base: Url = name.parse()?;
+        let allowance = Allowance::naming(&base);
+        Ok(Self { inner: Arc::new(Inner { egress: egress.clone(), name, base, allowance }) })
+    }
+
+    fn get(&self, path: String, bytes_max: usize) -> PeerFuture<'_, Bytes> {
+        Box::pin(async move {
+            let answer = self.inner.get(&path, ANSWER_MAX, None).await?;
+            answer.bytes(bytes_max).await.map_err(failed)
+        })
+    }
+}
+
+fn failed(error: polder_egress::Error) -> PeerError {
+    PeerError::Failed(error.into())
+}
+
+fn malformed(error: impl std::fmt::Display) -> PeerError {
+    PeerError::Malformed(error.to_string())
+}
+
+impl Inner {
+    async fn get(
+        &self,
+        path: &str,
+        wait: Duration,
+        range: Option<HeaderValue>,
+    ) -> Result<Response, PeerError> {
+        let url = self.base.under(path).map_err(failed)?;
+        let mut request = Request::get(&url, &self.allowance).wait_max(wait);
+        if let Some(range) = range {
+            request = request.header(RANGE, range);
+        }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, PeerError> {
+        let answer = self.egress.send(request).await.map_err(failed)?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NO_CONTENT => Ok(answer),
+            StatusCode::NOT_FOUND => Err(PeerError::Missing),
+            StatusCode::GONE => Err(PeerError::Gone),
+            status => {
+                let message = format!("`{}` answers {}", self.name, status.as_u16());
+                Err(PeerError::Failed(Error::unavailable(message)))
+            }
+        }
+    }
+}
+
+impl Peer for HttpPeer {
+    fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    fn about(&self) -> PeerFuture<'_, About> {
+        Box::pin(async move {
+            let answer = self.get(".well-known/polder".to_owned(), ABOUT_BYTES_MAX).await?;
+            let answer: AboutAnswer = serde_json::from_slice(&answer).map_err(malformed)?;
+            let origin = answer.origin.parse().map_err(malformed)?;
+            let key = answer.keys.first().ok_or_else(|| malformed("it has no key"))?;
+            let log = LogName { origin, epoch: answer.epoch };
+            Ok(About { log, key: key.parse().map_err(malformed)? })
+        })
+    }
+
+    fn events(&self, from: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let seconds = wait.as_secs();
+            let path = format!("polder/v1/log/events?from={from}&limit={PAGE_LEAVES_MAX}&wait={seconds}");
+            let answer = self.inner.get(&path, wait + ANSWER_MAX, None).await?;
+            if answer.status() == StatusCode::NO_CONTENT {
+                return Ok(None);
+            }
+            answer.bytes(PAGE_BYTES_MAX).await.map(Some).map_err(failed)
+        })
+    }
+
+    fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/log/body/{sha256}"), BODY_BYTES_MAX)
+    }
+
+    fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/repos/{rid}/refs/{sha256}"), REF_MAP_BYTES_MAX)
+    }
+
+    fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/repos/{rid}/manifest/{sha256}"), MANIFEST_BYTES_MAX)
+    }
+
+    fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
+        let url = self.inner.base.under(&format!("polder/v1/git/{rid}"))?;
+        let source = PullSource::new(&url.to_string(), None, None)?;
+        Ok(Box::new(HttpExchange::new(&self.inner.egress, &source)?))
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectSource> {
+        Arc::new(HttpObjects(Arc::clone(&self.inner)))
+    }
+}
+
+/// The large objects of a hub.
+struct HttpObjects(Arc<Inner>);
+
+fn not_had(error: PeerError) -> SourceError {
+    match error {
+        PeerError::Missing | PeerError::Gone => SourceError::Missing,
+        error => SourceError::Failed(error.to_string()),
+    }
+}
+
+impl ObjectSource for HttpObjects {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn chunks(&self, oid: Sha256, from: u32) -> SourceFuture<'_, Bytes> {
+        Box::pin(async move {
+            let path =
+                format!("polder/v1/objects/sha256/{oid}/chunks?from={from}&count={LIST_PAGE_CHUNKS_MAX}");
+            let answer = self.0.get(&path, ANSWER_MAX, None).await.map_err(not_had)?;
+            answer.bytes(LIST_BYTES_MAX).await.map_err(|error| SourceError::Failed(error.to_string()))
+        })
+    }
+
+    fn range(&self, oid: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async move {
+            let range = format!("bytes={}-{}", place.offset, place.end().saturating_sub(1));
+            let range =
+                HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
+            let path = format!("polder/v1/objects/sha256/{oid}");
+            let answer = self.0.get(&path, ANSWER_MAX, Some(range)).await.map_err(not_had)?;
+            // The whole of it is also an answer, to who asked for the whole.
+            if answer.status() == StatusCode::PARTIAL_CONTENT || place.offset == 0 {
+                return Ok(Chunks::stream(answer.into_body().at_most(place.size_bytes.into())));
+            }
+            Err(SourceError::Failed("it does not give out ranges".to_owned()))
+        })
+    }
+
+    fn extents(&self, oid: Sha256, places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async move {
+            let fail = |error: polder_egress::Error| SourceError::Failed(error.to_string());
+            let url = self.0.base.under(&format!("polder/v1/objects/sha256/{oid}/extents")).map_err(fail)?;
+            let request = Request::post(&url, &self.0.allowance, Extent::encode_all(&places));
+            let answer = self.0.answer(request.wait_max(ANSWER_MAX)).await.map_err(not_had)?;
+            Ok(Chunks::stream(answer.into_body().at_most(EXTENTS_BYTES_MAX)))
+        })
+    }
+}
+
+type NextChunk = Pin<Box<dyn Future<Output = (Body, io::Result<Option<Bytes>>)> + Send>>;
+
+/// A body as a stream.
+struct Chunks(Option<NextChunk>);
+
+impl Chunks {
+    fn stream(body: Body) -> BodyStream {
+        Box::pin(Self(Some(Self::next(body))))
+    }
+
+    fn next(mut body: Body) -> NextChunk {
+        Box::pin(async move {
+            let chunk = body.chunk().await.map_err(io::Error::other);
+            (body, chunk)
+        })
+    }
+}
+
+impl Stream for Chunks {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(next) = &mut self.0 else { return Poll::Ready(None) };
+        let (body, chunk) = std::task::ready!(next.as_mut().poll(context));
+        let chunk = chunk.transpose();
+        self.0 = matches!(chunk, Some(Ok(_))).then(|| Self::next(body));
+        Poll::Ready(chunk)
+    }
+}

@@ -1,0 +1,82 @@
+//! What a follower asks of another hub.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use polder_git::client::Exchange;
+use polder_log::{LogName, VerifierKey};
+use polder_types::Sha256;
+
+use crate::ObjectSource;
+use crate::error::{Error, Result};
+
+/// Why a hub did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// It does not have it.
+    #[error("it does not have it")]
+    Missing,
+    /// It no longer has it: erased, or below what it keeps.
+    #[error("it no longer has it")]
+    Gone,
+    /// What it said cannot be read.
+    #[error("what it said cannot be read: {0}")]
+    Malformed(String),
+    /// It did not answer well; perhaps it does later.
+    #[error("it did not answer: {0}")]
+    Failed(#[source] Error),
+}
+
+impl PeerError {
+    /// What to say of the hub called `name`.
+    pub(crate) fn of(self, name: &str) -> Error {
+        match self {
+            Self::Failed(error) => error,
+            error => Error::unavailable(format!("`{name}`: {error}")).caused_by(error),
+        }
+    }
+}
+
+/// The answer of a hub, on its way.
+pub type PeerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PeerError>> + Send + 'a>>;
+
+/// Who a hub says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its log.
+    pub log: LogName,
+    /// The key that signs it.
+    pub key: VerifierKey,
+}
+
+/// Another hub, which may be dead, slow, or a liar: every answer is checked by who asked.
+pub trait Peer: Send + Sync {
+    /// What it is called in messages.
+    fn name(&self) -> &str;
+
+    /// Who it says it is.
+    fn about(&self) -> PeerFuture<'_, About>;
+
+    /// A page of events from index `from` on, encoded; `None` when nothing came for as long as `wait`.
+    fn events(&self, from: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>>;
+
+    /// A body.
+    fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+
+    /// A ref map of a repository.
+    fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+
+    /// A manifest of the large objects of a repository.
+    fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+
+    /// Git's requests to a repository, to be made where blocking is allowed.
+    ///
+    /// # Errors
+    /// When it cannot be asked at all.
+    fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>>;
+
+    /// Where it gives out large objects.
+    fn objects(&self) -> Arc<dyn ObjectSource>;
+}

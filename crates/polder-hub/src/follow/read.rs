@@ -1,0 +1,261 @@
+//! Reading the log of another hub.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
+use polder_log::{
+    Advanced, Body, Content, Cursor, Entry, EventType, EventsPage, Fault, HubKeys, RepoHead, Signed,
+    check_next, open_body,
+};
+use polder_types::Sha256;
+use tokio::sync::Notify;
+
+use super::peer::{Peer, PeerError};
+use super::select;
+use crate::Hub;
+use crate::error::{Error, Kind, Result};
+use crate::secret::random;
+
+/// How long a source is asked to wait for something new.
+const WAIT: Duration = Duration::from_mins(1);
+/// Pause after a first failure; each next is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause after failures.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// Where a reader of a log is.
+pub(super) struct Reader {
+    pub(super) log: Log,
+    cursor: Cursor,
+    rules: Vec<FollowRule>,
+}
+
+impl Hub {
+    /// Where the reading of an upstream's log goes on.
+    pub(super) async fn reader(&self, upstream: i64) -> Result<Reader> {
+        let gone = || Error::not_found("this hub is not followed");
+        let log = self.db.log(upstream).await?.ok_or_else(gone)?;
+        let whole = log.checkpoint.clone().filter(|_| log.checkpoint_size == log.tree.size());
+        let cursor = Cursor {
+            log: log.name.clone(),
+            tree: log.tree.clone(),
+            version: log.version.max(polder_log::VERSION),
+            held: whole.map(|note| Signed { note, steps: Vec::new() }),
+        };
+        let rules = self.db.follow_rules(upstream).await?;
+        Ok(Reader { log, cursor, rules })
+    }
+
+    /// Reads an upstream's log as it grows.
+    pub(super) async fn keep_reading(&self, upstream: &Upstream, peer: &dyn Peer, bell: &Notify) {
+        let mut failures = 0;
+        let mut reader = None;
+        loop {
+            let step = async {
+                let at = match reader.take() {
+                    Some(reader) => reader,
+                    None => self.reader(upstream.log).await?,
+                };
+                self.read_page(at, peer, WAIT).await
+            };
+            match step.await {
+                Ok(read) => {
+                    failures = 0;
+                    reader = read;
+                    bell.notify_one();
+                }
+                Err(error) => {
+                    tracing::warn!(url = upstream.url, error = %error.chain(), "cannot read the log of this hub");
+                    let told = self.db.heard_upstream(upstream.log, Some(error.message().to_owned())).await;
+                    if let Err(error) = told {
+                        tracing::error!(%error, "a failure of this hub is not written down");
+                    }
+                    tokio::time::sleep(pause_after(failures)).await;
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Reads all there is now; how many events that were.
+    pub(super) async fn read_to_the_end(&self, upstream: i64, peer: &dyn Peer) -> Result<u64> {
+        let mut reader = self.reader(upstream).await?;
+        let from = reader.cursor.tree.size();
+        loop {
+            let size = reader.cursor.tree.size();
+            reader = match self.read_page(reader, peer, Duration::ZERO).await? {
+                Some(reader) => reader,
+                None => self.reader(upstream).await?,
+            };
+            if reader.cursor.tree.size() == size {
+                return Ok(size - from);
+            }
+        }
+    }
+
+    /// Asks for what comes next and applies it; `None` when another did so meanwhile.
+    async fn read_page(&self, reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
+        let from = reader.cursor.tree.size();
+        let answer = match peer.events(from, wait).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                self.db.heard_upstream(reader.log.id, None).await?;
+                return Ok(Some(reader));
+            }
+            Err(PeerError::Gone) => {
+                let message = format!("`{}` no longer keeps event {from}", peer.name());
+                return Err(Error::unavailable(message));
+            }
+            Err(error) => return Err(error.of(peer.name())),
+        };
+        let page = EventsPage::decode(&answer);
+        let advanced =
+            page.map_err(Fault::from).and_then(|page| reader.cursor.advance(&page, &reader.log.key));
+        match advanced {
+            Ok(advanced) => self.apply_page(reader, advanced, peer).await,
+            Err(fault) => Err(self.judge(reader.log.id, peer, fault).await?),
+        }
+    }
+
+    /// What a fault means: only contradictory signatures of the origin stop the following of it.
+    async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Error> {
+        let message = format!("`{}`: {fault}", peer.name());
+        if let Fault::Equivocated(evidence) = &fault {
+            let both = format!("{}\n{}", evidence.held.note, evidence.other.note);
+            let why = Some(message.clone());
+            self.db.set_upstream_state(upstream, UpstreamState::Frozen, Some(both), why).await?;
+            self.follow_bell.notify_one();
+            tracing::error!(%message, "no longer followed until the operator has decided");
+        }
+        Ok(Error::new(Kind::Unavailable, message).caused_by(fault))
+    }
+
+    async fn apply_page(
+        &self,
+        reader: Reader,
+        advanced: Advanced,
+        peer: &dyn Peer,
+    ) -> Result<Option<Reader>> {
+        if advanced.entries.is_empty() {
+            self.db.heard_upstream(reader.log.id, None).await?;
+            return Ok(Some(reader));
+        }
+        let Reader { mut log, rules, .. } = reader;
+        let mut heads: HashMap<Sha256, RepoHead> = HashMap::new();
+        let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
+        let mut entries = Vec::with_capacity(advanced.entries.len());
+        for entry in &advanced.entries {
+            let (kept, body) = self.content(&log, entry, peer).await;
+            if let Some(body) = &body {
+                first_key(&log, entry, body)?;
+            }
+            if entry.leaf.kind.is_repo() {
+                let before = match heads.get(&entry.leaf.rid) {
+                    Some(head) => Some(*head),
+                    None => self.head(log.id, entry.leaf.rid).await?,
+                };
+                if let Some(target) = body.as_ref().and_then(|body| next_target(before, body, &rules)) {
+                    targets.insert(target.rid, target);
+                }
+                let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
+                heads.insert(entry.leaf.rid, head);
+            }
+            let nsid = body.as_ref().filter(|body| body.kind.is_namespace()).and_then(Body::namespace);
+            entries.push(LogEntry { leaf: entry.leaf, body: kept, nsid });
+        }
+        let signed = advanced.checkpoint.size;
+        let whole = advanced.cursor.tree.size() == signed;
+        let held = advanced.cursor.held.as_ref();
+        let mut append = log.append(entries);
+        append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
+        let hides = targets.values().any(|target| target.hidden.is_some());
+        let page = FollowedPage { append, signed, targets: targets.into_values().collect() };
+        let Appended::Done(tree) = self.db.follow_page(page).await? else { return Ok(None) };
+        if hides {
+            self.names.clear();
+        }
+        metrics::gauge!("polder_upstream_lag_events", "origin" => log.name.origin.to_string())
+            .set(f64::from(u32::try_from(signed.saturating_sub(tree.size())).unwrap_or(u32::MAX)));
+        log.tree = tree;
+        Ok(Some(Reader { log, cursor: advanced.cursor, rules }))
+    }
+
+    /// The body of an entry, to be kept and to be acted upon.
+    async fn content(&self, log: &Log, entry: &Entry, peer: &dyn Peer) -> (Option<Bytes>, Option<Body>) {
+        let opened = match &entry.content {
+            Content::Body(body) => {
+                return (Some(Bytes::copy_from_slice(body.bytes())), Some(body.as_ref().clone()));
+            }
+            Content::Refused { bytes, why } => Err((Bytes::copy_from_slice(bytes), why.clone())),
+            Content::NotSent => match peer.body(entry.leaf.body_sha256).await {
+                Ok(bytes) => open_body(&log.name, &entry.leaf, &bytes)
+                    .map(|body| (bytes.clone(), body))
+                    .map_err(|why| (Bytes::new(), why)),
+                Err(error) => {
+                    tracing::warn!(index = entry.index, %error, "the body of an event is missing");
+                    return (None, None);
+                }
+            },
+        };
+        match opened {
+            Ok((bytes, body)) => (Some(bytes), Some(body)),
+            Err((bytes, why)) => {
+                tracing::warn!(index = entry.index, origin = %log.name, %why, "an event is not applied");
+                ((!bytes.is_empty()).then_some(bytes), None)
+            }
+        }
+    }
+
+    async fn head(&self, log: i64, rid: Sha256) -> Result<Option<RepoHead>> {
+        let head = self.db.log_head(log, rid).await?;
+        Ok(head.map(|head| RepoHead { rseq: head.leaf.rseq, body_sha256: head.leaf.body_sha256 }))
+    }
+}
+
+/// What an event makes of a mirror, if it follows the one before it.
+fn next_target(before: Option<RepoHead>, body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> {
+    match check_next(before, body) {
+        Ok(()) => select::target(body, rules),
+        Err(why) => {
+            tracing::warn!(rid = ?body.repo(), %why, "an event is not applied");
+            None
+        }
+    }
+}
+
+/// The first event must name the key that the log was begun with.
+fn first_key(log: &Log, entry: &Entry, body: &Body) -> Result<()> {
+    if entry.index > 0 {
+        return Ok(());
+    }
+    let keys = (body.kind == EventType::HubKey).then(|| HubKeys::start(body)).transpose();
+    match keys {
+        Ok(Some(keys)) if keys.key == log.key.key() => Ok(()),
+        Ok(_) | Err(_) => {
+            let message = format!("the log of `{}` does not begin with the key that signs it", log.name);
+            Err(Error::new(Kind::Unavailable, message))
+        }
+    }
+}
+
+/// Somewhere in the later half of a time that doubles with each failure.
+fn pause_after(failures: u32) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(10))).min(PAUSE_MAX);
+    let [byte] = random::<1>().unwrap_or([0]);
+    longest / 2 + longest / 2 * u32::from(byte) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes() {
+        for (failures, most) in [(0, 1), (1, 2), (5, 32), (9, 300), (u32::MAX, 300)] {
+            let (pause, most) = (pause_after(failures), Duration::from_secs(most));
+            assert!(pause >= most / 2 && pause <= most, "{failures}: {pause:?}");
+        }
+    }
+}

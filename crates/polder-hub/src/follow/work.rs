@@ -1,0 +1,342 @@
+//! Making one mirror what the newest event says of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_db::{
+    FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorState, NewRepo, RemoteNamespace, Repo,
+    Upstream,
+};
+use polder_git::Ref;
+use polder_git::client::Remote;
+use polder_log::{Body, Meta, NamespaceChain, Objects, ObjectsManifest, RefMap};
+use polder_types::{AccountName, RepoName, Sha256, Visibility};
+use polder_xet::FileHash;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::PeerObjects;
+use super::peer::Peer;
+use crate::Hub;
+use crate::accept::{LargeObjects, Quarantined};
+use crate::audit::Entry;
+use crate::error::{Error, Kind, Result};
+use crate::exchange::{Taken, differences_besides};
+use crate::pull::kept;
+use crate::secret::random;
+
+/// Mirrors of one upstream that are worked on at once.
+const WORKERS_MAX: usize = 4;
+/// How long a claim lasts without a sign of life, in seconds.
+pub(super) const LEASE_SECONDS: i64 = 300;
+/// Time between two signs of life.
+const ALIVE_PERIOD: Duration = Duration::from_mins(1);
+/// Longest time between two looks at what is due.
+const LOOK_PERIOD: Duration = Duration::from_secs(30);
+/// Longest pause after failures, in seconds.
+const PAUSE_SECONDS_MAX: i64 = 3_600;
+/// Refs that are this hub's alone.
+const OWN_REFS: &[&str] = &["refs/polder/"];
+
+/// Why nothing new is served.
+pub(super) struct Trouble {
+    state: MirrorState,
+    error: Error,
+}
+
+impl From<Error> for Trouble {
+    /// What cannot be taken over whole is not what was signed, or is nothing that this hub takes.
+    fn from(error: Error) -> Self {
+        let state = if error.kind() == Kind::Invalid { MirrorState::Quarantined } else { MirrorState::Retry };
+        Self { state, error }
+    }
+}
+
+impl From<polder_db::Error> for Trouble {
+    fn from(error: polder_db::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+fn blocked(message: String) -> Trouble {
+    Trouble { state: MirrorState::Blocked, error: Error::new(Kind::Conflict, message) }
+}
+
+fn quarantined(message: &str) -> Trouble {
+    Trouble { state: MirrorState::Quarantined, error: Error::invalid(message) }
+}
+
+impl Hub {
+    /// Works on what is due of an upstream's mirrors, now and whenever something is.
+    pub(super) async fn keep_mirroring(&self, upstream: &Upstream, peer: &Arc<dyn Peer>, bell: &Notify) {
+        let mut running = JoinSet::new();
+        loop {
+            let pause = self.start_due_mirrors(upstream, peer, &mut running).await.unwrap_or_else(|error| {
+                tracing::error!(url = upstream.url, error = %error.chain(), "cannot look for mirrors to work on");
+                LOOK_PERIOD
+            });
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = bell.notified() => {}
+                Some(ended) = running.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "work on a mirror died; it is taken up again when its claim lapses");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn start_due_mirrors(
+        &self,
+        upstream: &Upstream,
+        peer: &Arc<dyn Peer>,
+        running: &mut JoinSet<()>,
+    ) -> Result<Duration> {
+        let places = WORKERS_MAX.saturating_sub(running.len());
+        let (due, now) = (self.db.next_mirror(upstream.log).await?, self.clock.now());
+        let Some(due) = due.filter(|_| places > 0) else { return Ok(LOOK_PERIOD) };
+        if due > now {
+            let wait = u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0);
+            return Ok(Duration::from_millis(wait).clamp(Duration::from_millis(50), LOOK_PERIOD));
+        }
+        let places = i64::try_from(places).unwrap_or(1);
+        for mirror in self.db.claim_mirrors(upstream.log, LEASE_SECONDS, places).await? {
+            let (hub, upstream, peer) = (self.clone(), upstream.clone(), Arc::clone(peer));
+            running.spawn(async move {
+                if let Err(error) = hub.work_on(&upstream, &peer, &mirror).await {
+                    tracing::error!(rid = %mirror.rid, error = %error.chain(), "the end of work on a mirror is lost");
+                }
+            });
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Works on a claimed mirror and writes down what came of it; says what is wrong, if anything.
+    pub(super) async fn work_on(
+        &self,
+        upstream: &Upstream,
+        peer: &Arc<dyn Peer>,
+        mirror: &Mirror,
+    ) -> Result<Option<String>> {
+        let work = self.bring(upstream, peer, mirror);
+        tokio::pin!(work);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut work => break ended,
+                () = tokio::time::sleep(ALIVE_PERIOD) => {
+                    if !self.db.still_mirroring(mirror, LEASE_SECONDS).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let Err(Trouble { state, error }) = ended else { return Ok(None) };
+        tracing::warn!(path = mirror.path, %state, error = %error.chain(), "a mirror is not brought up to date");
+        let due = (state != MirrorState::Blocked)
+            .then(|| self.clock.now().plus_seconds(pause_after(mirror.failures, random().unwrap_or([0]))));
+        let why = error.message().to_owned();
+        self.db.end_mirror(mirror, MirrorEnd { state, why: why.clone(), due }).await?;
+        Ok(Some(why))
+    }
+
+    async fn bring(&self, upstream: &Upstream, peer: &Arc<dyn Peer>, mirror: &Mirror) -> Result<(), Trouble> {
+        let body = self.body_of(peer, mirror).await?;
+        let (Some(meta), Some(state)) = (body.meta.clone(), body.state) else {
+            return Err(blocked("its newest event does not say what it holds".to_owned()));
+        };
+        let name = self.name_of(upstream, &body, &meta).await?;
+        let repo = self.mirrored_repo(upstream, mirror, &name).await?;
+        let bytes =
+            peer.ref_map(mirror.rid, state.refs_sha256).await.map_err(|error| error.of(peer.name()))?;
+        let map = RefMap::decode(&bytes).ok().filter(|map| map.state() == state);
+        let map = map.ok_or_else(|| quarantined("the ref map is not the one that was signed"))?;
+        let xet = self.known_objects(peer, mirror.rid, &body).await?;
+
+        let (hub, to, from, keep) =
+            (self.clone(), repo.clone(), Arc::clone(peer), mirror.mode == MirrorMode::Archive);
+        let (log, rid) = (mirror.log, mirror.rid);
+        let refs = map.clone();
+        self.mirror_door
+            .run(move || {
+                let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
+                hub.take_refs(&to, &*from, rid, &refs, objects, keep)
+            })
+            .await?;
+        if repo.name != name {
+            self.db.rename_repo(repo.id, name, None).await?;
+        }
+        let file = LogFile {
+            owner: mirror.rid,
+            sha256: state.refs_sha256,
+            kind: FileKind::Refs,
+            index: self.db.log_head(mirror.log, mirror.rid).await?.map_or(0, |head| head.index),
+            data: bytes,
+        };
+        self.db.put_log_file(mirror.log, file).await?;
+        // Not if it was taken away meanwhile: then it stays hidden.
+        self.db.publish_mirror(mirror).await?;
+        self.names.clear();
+        self.forget(repo.id).await;
+        Ok(())
+    }
+
+    async fn body_of(&self, peer: &Arc<dyn Peer>, mirror: &Mirror) -> Result<Body, Trouble> {
+        let bytes = match self.db.log_body(mirror.body).await? {
+            LogBody::Held(bytes) => bytes,
+            LogBody::Erased => return Err(blocked("its newest event was erased".to_owned())),
+            LogBody::Missing => peer.body(mirror.body).await.map_err(|error| error.of(peer.name()))?,
+        };
+        let body = Body::decode(&bytes).ok().filter(|body| body.sha256() == mirror.body);
+        body.ok_or_else(|| quarantined("the body of its newest event is not the one that was signed"))
+    }
+
+    /// The name that a repository of another hub has here, once its namespace is known to be what it says.
+    async fn name_of(&self, upstream: &Upstream, body: &Body, meta: &Meta) -> Result<RepoName, Trouble> {
+        let wrong = || blocked(format!("`{}` is no name that a repository can have", meta.path));
+        let (handle, name) = meta.path.split_once('/').ok_or_else(wrong)?;
+        let chain = self.chain_of(upstream.log, body.nsid).await?;
+        let namespace = &chain.namespace;
+        if !chain.allows(body)
+            || !namespace.handle.eq_ignore_ascii_case(handle)
+            || namespace.home != body.log.origin
+        {
+            return Err(blocked(format!("its namespace does not vouch for `{}`", meta.path)));
+        }
+        let handle: AccountName = namespace.handle.parse().map_err(|_source| wrong())?;
+        let remote = handle.at(body.log.origin.as_str()).map_err(|_source| wrong())?;
+        let name = RepoName::new(meta.kind, remote.clone(), name).map_err(|_source| wrong())?;
+        let known = RemoteNamespace { name: remote, nsid: chain.nsid, home: upstream.url.clone() };
+        match self.db.open_remote_namespace(known).await {
+            Ok(_account) => Ok(name),
+            Err(polder_db::Error::Conflict { what }) => Err(blocked(what)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn chain_of(&self, log: i64, nsid: Option<Sha256>) -> Result<NamespaceChain, Trouble> {
+        let unknown = || blocked("its namespace is not in the log".to_owned());
+        let mut chain: Option<NamespaceChain> = None;
+        for (_, sha256) in self.db.namespace_ops(log, nsid.ok_or_else(unknown)?).await? {
+            let LogBody::Held(bytes) = self.db.log_body(sha256).await? else { continue };
+            let body = Body::decode(&bytes).map_err(Error::internal)?;
+            let next = chain.as_ref().map_or_else(|| NamespaceChain::start(&body), |chain| chain.next(&body));
+            chain = Some(next.map_err(|error| blocked(format!("its namespace is not in order: {error}")))?);
+        }
+        chain.ok_or_else(unknown)
+    }
+
+    /// The repository here, made when it is not there; nobody sees a new one before it is whole.
+    async fn mirrored_repo(
+        &self,
+        upstream: &Upstream,
+        mirror: &Mirror,
+        name: &RepoName,
+    ) -> Result<Repo, Trouble> {
+        if let Some(id) = mirror.repo
+            && let Some(repo) = self.db.repo(id).await?
+        {
+            return Ok(repo);
+        }
+        let new = NewRepo {
+            name: name.clone(),
+            visibility: Visibility::Public,
+            actor: None,
+            rid: *mirror.rid.as_bytes(),
+            upstream: Some(upstream.log),
+        };
+        match self.db.create_repo(new).await {
+            Ok(repo) => {
+                self.names.clear();
+                self.db.set_mirror_repo(mirror, repo.id).await?;
+                Ok(repo)
+            }
+            Err(polder_db::Error::Conflict { .. }) => match self.live_repo(name).await {
+                // Made by an attempt that was killed before it wrote down so.
+                Ok(repo) if repo.rid == *mirror.rid.as_bytes() && repo.upstream == Some(upstream.log) => {
+                    self.db.set_mirror_repo(mirror, repo.id).await?;
+                    Ok(repo)
+                }
+                _ => {
+                    Err(blocked(format!("`{name}`, or the same repository by another name, is here already")))
+                }
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn known_objects(
+        &self,
+        peer: &Arc<dyn Peer>,
+        rid: Sha256,
+        body: &Body,
+    ) -> Result<HashMap<Sha256, FileHash>, Trouble> {
+        match &body.objects {
+            None => Ok(HashMap::new()),
+            Some(Objects::Inline(entries)) => Ok(PeerObjects::known(entries)),
+            Some(Objects::Manifest { sha256, .. }) => {
+                let bytes = peer.manifest(rid, *sha256).await.map_err(|error| error.of(peer.name()))?;
+                let manifest = ObjectsManifest::decode(&bytes).ok().filter(|read| read.sha256() == *sha256);
+                let manifest =
+                    manifest.ok_or_else(|| quarantined("the manifest is not the one that was signed"))?;
+                Ok(PeerObjects::known(manifest.entries()))
+            }
+        }
+    }
+
+    /// Makes a repository hold exactly the refs of a map, with all they reach: all of it or nothing. Blocking.
+    fn take_refs(
+        &self,
+        repo: &Repo,
+        peer: &dyn Peer,
+        rid: Sha256,
+        map: &RefMap,
+        objects: PeerObjects,
+        keep: bool,
+    ) -> Result<()> {
+        let to_ref = |(name, oid): &(String, _)| Ref { name: name.clone(), oid: *oid, peeled: None };
+        let theirs: Vec<Ref> = map.refs().iter().map(to_ref).collect();
+        let held = Handle::current().block_on(self.held(repo.id))?;
+        let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
+        let scratch = self.store.quarantine()?;
+        let received = if commands.iter().all(|command| command.new.is_zero()) {
+            None
+        } else {
+            let exchange = peer.git(rid)?;
+            let remote = Remote::connect(&*exchange)?;
+            self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut |_| {})?
+        };
+        if keep {
+            let kept = kept(&commands, &held.snapshot, received.as_ref())?;
+            commands.extend(kept);
+        }
+        let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name).with("from", peer.name());
+        let taken = Taken {
+            head: Some(map.head().to_owned()),
+            commands,
+            quarantined: Quarantined { received, scratch },
+            large_objects: LargeObjects::Peer(Box::new(objects)),
+            entry,
+        };
+        self.take_over(repo, taken, &mut |_| {}).map(drop)
+    }
+}
+
+/// Anywhere in a time that doubles with each failure.
+fn pause_after(failures: i64, [byte]: [u8; 1]) -> i64 {
+    let doublings = u32::try_from(failures.clamp(0, 12)).unwrap_or(12);
+    1 + 2_i64.pow(doublings).min(PAUSE_SECONDS_MAX) * i64::from(byte) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_drawn_from_all_of_a_time_that_doubles_up_to_an_hour() {
+        assert_eq!([0, 3, 40].map(|failures| pause_after(failures, [255])), [2, 9, 3_601]);
+        assert_eq!([0, 3, 40].map(|failures| pause_after(failures, [0])), [1, 1, 1]);
+    }
+}

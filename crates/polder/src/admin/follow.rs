@@ -1,0 +1,157 @@
+//! Commands about hubs that this one follows.
+
+use polder_hub::{FollowRequest, FollowRule, Followed, Hub, MirrorMode, UpstreamSummary};
+use polder_log::VerifierKey;
+use polder_types::{AccountName, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use super::command::text;
+use super::{Answer, Progress};
+use crate::Error;
+
+/// What the operator asks about other hubs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of the command line, described in cli.rs")]
+pub enum FollowTask {
+    /// `follow`
+    Begin {
+        url: String,
+        rules: Vec<RuleText>,
+        #[serde(with = "text::maybe")]
+        key: Option<VerifierKey>,
+        aliases: Vec<AliasText>,
+    },
+    /// `unfollow`
+    End { url: String },
+    /// `mirrors`
+    List,
+    /// `sync --now`
+    Sync,
+}
+
+/// A rule on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Which repositories.
+    pub pattern: String,
+    /// How much of each.
+    #[serde(with = "text")]
+    pub mode: MirrorMode,
+}
+
+/// A short name on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasText {
+    /// What it is called at home.
+    #[serde(with = "text")]
+    pub there: AccountName,
+    /// What it is called here.
+    #[serde(with = "text")]
+    pub here: AccountName,
+}
+
+impl FollowTask {
+    /// `follow`, from what was typed.
+    pub fn begin(
+        url: String,
+        rules: Vec<FollowRule>,
+        key: Option<VerifierKey>,
+        aliases: Vec<(AccountName, AccountName)>,
+    ) -> Self {
+        let rule = |FollowRule { pattern, mode }| RuleText { pattern, mode };
+        let alias = |(there, here)| AliasText { there, here };
+        Self::Begin {
+            url,
+            rules: rules.into_iter().map(rule).collect(),
+            key,
+            aliases: aliases.into_iter().map(alias).collect(),
+        }
+    }
+}
+
+/// A hub of `mirrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamRow {
+    /// Base of its URLs.
+    pub url: String,
+    /// Its origin.
+    pub origin: String,
+    /// `following`, `frozen` or `unfollowed`.
+    pub state: String,
+    /// Events that it signed and that are not here yet.
+    pub lag_events: u64,
+    /// When it last answered (RFC 3339, UTC).
+    pub heard: Option<String>,
+    /// What is wrong, if anything.
+    pub error: Option<String>,
+    /// Its repositories.
+    pub repositories: Vec<FollowedRow>,
+}
+
+/// A repository of `mirrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedRow {
+    /// Its id at home.
+    pub id: String,
+    /// `known`, `waiting`, `ready`, `retry`, `quarantined`, `blocked` or `hidden`.
+    pub state: String,
+    /// Events of it that are not served yet.
+    pub lag_events: u64,
+    /// Since when (RFC 3339, UTC).
+    pub since: String,
+    /// What went wrong, if anything.
+    pub error: Option<String>,
+}
+
+impl From<UpstreamSummary> for UpstreamRow {
+    fn from(summary: UpstreamSummary) -> Self {
+        let repositories = summary.mirrors.into_iter().map(|mirror| FollowedRow {
+            id: mirror.path,
+            state: mirror.state.to_string(),
+            lag_events: mirror.lag_events,
+            since: mirror.changed_at.rfc3339(),
+            error: mirror.last_error,
+        });
+        Self {
+            url: summary.url,
+            origin: summary.origin,
+            state: summary.state.to_string(),
+            lag_events: summary.lag_events,
+            heard: summary.heard_at.map(UnixMillis::rfc3339),
+            error: summary.last_error,
+            repositories: repositories.collect(),
+        }
+    }
+}
+
+impl FollowTask {
+    pub(super) async fn execute(self, hub: &Hub, progress: &Progress) -> Result<Answer, Error> {
+        match self {
+            Self::Begin { url, rules, key, aliases } => {
+                let rule = |RuleText { pattern, mode }| FollowRule { pattern, mode };
+                let rules = rules.into_iter().map(rule).collect();
+                let aliases = aliases.into_iter().map(|alias| (alias.there, alias.here)).collect();
+                let Followed { origin, events } =
+                    hub.follow(FollowRequest { url, rules, key, aliases }).await?;
+                Ok(Answer::Done(format!(
+                    "following `{origin}`: {events} new events read; see polder mirrors"
+                )))
+            }
+            Self::End { url } => {
+                hub.unfollow(&url).await?;
+                Ok(Answer::Done(format!("`{url}` is no longer followed; its mirrors stay as they are")))
+            }
+            Self::List => {
+                let listed = hub.list_followed().await?;
+                Ok(Answer::Followed(listed.into_iter().map(UpstreamRow::from).collect()))
+            }
+            Self::Sync => match hub.sync_now(progress.teller()).await? {
+                0 => Ok(Answer::Done("every mirror serves the newest that its hub has signed".to_owned())),
+                troubled => Err(Error::plain(format!("{troubled} are not up to date; see polder mirrors"))),
+            },
+        }
+    }
+}

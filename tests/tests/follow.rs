@@ -1,0 +1,181 @@
+//! One hub follows another: real git and git-lfs on both.
+#![cfg(test)]
+
+use polder_tests::{Git, Hub, Token, Work, until};
+use serde_json::Value;
+
+struct Pair {
+    home: Hub,
+    token: Token,
+    mirror: Hub,
+    /// `acme`, with the origin of its home.
+    namespace: String,
+    dir: tempfile::TempDir,
+    git: Git,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (home, mirror) = (Hub::start(), Hub::start());
+        let token = home.acme();
+        let namespace = format!("acme.{}", home.address().to_string().replace(':', "_"));
+        let dir = tempfile::tempdir().unwrap();
+        let git = Git::new(dir.path());
+        Self { home, token, mirror, namespace, dir, git }
+    }
+
+    fn base(&self) -> String {
+        format!("http://{}", self.home.address())
+    }
+
+    fn push(&self, work: &Work, repo: &str, refs: &[&str]) {
+        let url = self.home.repo_url_as(repo, &self.token);
+        work.ok(&[&["push", "-q", "--force", &url][..], refs].concat());
+    }
+
+    fn follow(&self, more: &[&str]) -> String {
+        self.mirror.cli(&[&["follow", &self.base()][..], more].concat()).ok()
+    }
+
+    fn mirrors(&self) -> Value {
+        serde_json::from_str(&self.mirror.cli(&["mirrors", "--json"]).ok()).unwrap()
+    }
+
+    fn refs(&self, hub: &Hub, repo: &str) -> Option<String> {
+        let done = self.git.run(self.dir.path(), &["ls-remote", &hub.repo_url(repo)]);
+        done.success().then(|| String::from_utf8(done.stdout).unwrap())
+    }
+
+    /// Waits until the mirror serves what its home does.
+    fn in_step(&self, name: &str) -> String {
+        let there = format!("{}/{name}", self.namespace);
+        until("the mirror to be in step", 30, || {
+            let (home, here) =
+                (self.refs(&self.home, &format!("acme/{name}"))?, self.refs(&self.mirror, &there)?);
+            (home == here).then_some(here)
+        })
+    }
+
+    fn state(&self, id: &str) -> Option<String> {
+        let listed = self.mirrors();
+        let rows = listed[0]["repositories"].as_array()?.clone();
+        let row = rows.into_iter().find(|row| row["id"] == id)?;
+        row["state"].as_str().map(str::to_owned)
+    }
+}
+
+#[test]
+fn a_followed_repository_is_cloned_from_the_mirror_under_both_its_names() {
+    let pair = Pair::new();
+    let work = Work::with_lfs();
+    work.ok(&["lfs", "track", "*.bin"]);
+    let weights: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    work.write("model.bin", &weights);
+    work.commit("weights");
+    pair.home.repo("acme/m");
+    pair.push(&work, "acme/m", &["main"]);
+    until("the log to tell of it", 15, || {
+        let about = pair.home.http().get("/.well-known/polder").send();
+        let about: Value = serde_json::from_slice(&about.body).ok()?;
+        about["size"].as_u64().filter(|size| *size >= 3)
+    });
+    pair.follow(&["--alias", "acme=friends"]);
+    pair.in_step("m");
+    for name in [format!("{}/m", pair.namespace), "friends/m".to_owned()] {
+        let to = pair.dir.path().join(format!("clone-{}", name.len()));
+        work.ok(&["clone", "-q", &pair.mirror.repo_url(&name), to.to_str().unwrap()]);
+        pair.git.ok(&to, &["lfs", "install", "--local"]);
+        pair.git.ok(&to, &["lfs", "pull"]);
+        let got = std::fs::read(to.join("model.bin")).unwrap();
+        assert!(got == weights, "{name}: {} bytes", got.len());
+    }
+
+    // What happens at home happens here: another branch, a rewritten one, a deleted one.
+    work.commit_file("README.md", b"one\n");
+    work.ok(&["branch", "side"]);
+    pair.push(&work, "acme/m", &["main", "side"]);
+    pair.in_step("m");
+    work.ok(&["commit", "-q", "--amend", "-m", "Rewritten"]);
+    pair.push(&work, "acme/m", &["main", ":side"]);
+    let refs = pair.in_step("m");
+    assert!(!refs.contains("side"), "{refs}");
+
+    // A push to the mirror is refused with the home's URL, in git's words and in those of LFS.
+    let url = pair.mirror.repo_url("friends/m");
+    let told = work.run(&["-c", "lfs.locksverify=false", "push", &url, "main:other"]).fails();
+    assert!(told.contains(&format!("{}/acme/m", pair.base())), "{told}");
+    pair.mirror.fsck();
+}
+
+#[test]
+fn a_mirror_goes_on_serving_when_its_home_is_dead_and_catches_up_when_either_comes_back() {
+    let mut pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    pair.home.repo("acme/m");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.follow(&["--select", "acme/*"]);
+    let before = pair.in_step("m");
+    pair.mirror.kill();
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.mirror.serve(None);
+    let after = pair.in_step("m");
+    assert_ne!(before, after);
+    pair.home.kill();
+    pair.mirror.kill();
+    pair.mirror.serve(None);
+    let served = pair.refs(&pair.mirror, &format!("{}/m", pair.namespace)).expect("served");
+    assert_eq!(served, after);
+    pair.mirror.fsck();
+}
+
+#[test]
+fn what_is_hidden_or_deleted_at_home_is_hidden_here_and_what_is_not_selected_never_comes() {
+    let pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    for name in ["acme/kept", "acme/hidden", "acme/gone", "acme/other"] {
+        pair.home.repo(name);
+        pair.push(&work, name, &["main"]);
+    }
+    pair.follow(&["--select", "acme/kept", "--select", "acme/hidden", "--select", "acme/gone"]);
+    for name in ["kept", "hidden", "gone"] {
+        pair.in_step(name);
+    }
+    pair.home.cli(&["repo", "visibility", "acme/hidden", "private"]).ok();
+    pair.home.cli(&["repo", "delete", "acme/gone"]).ok();
+    for name in ["hidden", "gone"] {
+        until("it to be hidden", 15, || {
+            pair.refs(&pair.mirror, &format!("{}/{name}", pair.namespace)).is_none().then_some(())
+        });
+        assert_eq!(pair.state(&format!("acme/{name}")).as_deref(), Some("hidden"));
+    }
+    assert!(pair.refs(&pair.mirror, &format!("{}/other", pair.namespace)).is_none());
+    pair.home.cli(&["repo", "visibility", "acme/hidden", "public"]).ok();
+    pair.in_step("hidden");
+
+    let told = pair.mirror.cli(&["sync", "--now"]).ok();
+    assert!(told.contains("every mirror serves the newest"), "{told}");
+    pair.mirror.cli(&["unfollow", &pair.base()]).ok();
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/kept", &["main"]);
+    pair.mirror.cli(&["unfollow", &pair.base()]).fails();
+    assert_eq!(pair.mirrors()[0]["state"], "unfollowed");
+    assert_eq!(pair.state("acme/kept").as_deref(), Some("ready"));
+}
+
+#[test]
+fn a_hub_that_nobody_vouches_for_is_not_followed() {
+    let pair = Pair::new();
+    let port = pair.home.address().port();
+    let told =
+        pair.mirror.cli(&["follow", &format!("http://localhost:{port}"), "--mode", "everything"]).fails();
+    assert!(told.contains("metadata, full, archive"), "{told}");
+    let wrong = "hub.example.org+c9e3f6d1+AUH3Zb4bYG0f6WD1y1Cwbq0M4Xr4UO0Q0t7q5jzqIY3s";
+    pair.mirror.cli(&["follow", &pair.base(), "--key", wrong]).fails();
+    let told = pair.mirror.cli(&["follow", &format!("http://{}", pair.mirror.address())]).fails();
+    assert!(told.contains("does not follow itself"), "{told}");
+    assert_eq!(pair.mirrors(), Value::Array(Vec::new()));
+}
