@@ -373,7 +373,7 @@ fn federation(
     object: &LargeObject,
 ) -> Request {
     use polder_federation::RouteKind as Kind;
-    let LoggedRepo { rid, nsid, refs, body } = repo;
+    let LoggedRepo { name, rid, nsid, refs, body } = repo;
     let v1 = |rest: String| http.get(&format!("/polder/v1/{rest}"));
     let none = "f".repeat(64);
     match kind {
@@ -388,6 +388,7 @@ fn federation(
         Kind::Repo => v1(format!("repos/{rid}")),
         Kind::Refs => v1(format!("repos/{rid}/refs/{refs}")),
         Kind::Manifest => v1(format!("repos/{rid}/manifest/{refs}")),
+        Kind::Proof => v1(format!("proof/{name}")),
         Kind::AdvertiseFetch => v1(format!("git/{rid}/info/refs?service=git-upload-pack")),
         Kind::UploadPack => {
             let body =
@@ -432,6 +433,7 @@ fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility)
 
 /// What the log says of a repository.
 struct LoggedRepo {
+    name: String,
     rid: String,
     nsid: String,
     refs: String,
@@ -450,6 +452,7 @@ impl LoggedRepo {
         });
         let none = || "f".repeat(64);
         Self {
+            name: name.to_owned(),
             rid: found.as_ref().map_or_else(none, |body| body.id().to_string()),
             nsid: found.as_ref().and_then(|body| body.nsid).map_or_else(none, |nsid| nsid.to_string()),
             refs: found.as_ref().and_then(|body| body.state).map_or_else(none, |s| s.refs_sha256.to_string()),

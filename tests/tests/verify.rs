@@ -9,7 +9,7 @@ use polder_log::{
     BodyProof, Checkpoint, CloneProof, EventType, Frontier, LogName, Meta, RefMap, SecretKey, SignerKey,
     Statement,
 };
-use polder_tests::{Client, Done, Work, binary, have, program, run};
+use polder_tests::{Client, Done, Hub, Work, binary, have, program, run, until};
 use polder_types::{RepoKind, Sha256, UnixMillis};
 
 /// Bytes of the large file.
@@ -228,4 +228,44 @@ fn a_proof_that_was_asked_for_is_kept_and_good_without_a_network() {
     place.verify_with(&key(8), &dir, &["--from", &url, "--write-proof", unsigned.to_str().unwrap()]).fails();
     answering.join().unwrap();
     assert!(!unsigned.exists());
+}
+
+/// From a push to a verified clone, and on after the hub has taken another key.
+#[test]
+fn a_clone_of_a_hub_is_verified_by_the_key_that_the_hub_shows() {
+    let hub = Hub::start();
+    let token = hub.acme();
+    hub.repo("acme/m");
+    let work = Work::new();
+    work.commit_file("README.md", b"# A model\n");
+    work.ok(&["push", "-q", &hub.repo_url_as("acme/m", &token), "main"]);
+    let dir = work.beside("clone");
+    work.git.ok(&work.path(), &["clone", "-q", &hub.repo_url("acme/m"), dir.to_str().unwrap()]);
+    let shown = |words: &[&str]| hub.cli(words).ok().lines().next().unwrap().to_owned();
+    let first = until("the log to begin", 15, || {
+        hub.cli(&["key", "show"]).success().then(|| shown(&["key", "show"]))
+    });
+    let verify = |key: &str, flags: &[&str]| {
+        run(program(binary())
+            .args(["verify", dir.to_str().unwrap(), "--key", key])
+            .args(flags)
+            .current_dir(work.beside("")))
+    };
+    let kept = work.beside("kept");
+    let keep = ["--write-proof", kept.to_str().unwrap()];
+    let said = until("the log to tell of it", 15, || {
+        let done = verify(&first, &keep);
+        done.success().then(|| done.text())
+    });
+    assert!(said.contains("refs: 1 as signed, 0 not cloned") && said.ends_with("verified"), "{said}");
+
+    let second = shown(&["key", "rotate"]);
+    assert_ne!(first, second);
+    assert_eq!(shown(&["key", "show"]), second);
+    verify(&second, &[]).ok();
+    assert!(verify(&first, &[]).fails().contains("not signed by the origin's key"));
+    verify(&first, &["--proof", kept.to_str().unwrap()]).ok();
+
+    hub.cli(&["repo", "visibility", "acme/m", "private"]).ok();
+    assert!(verify(&second, &[]).fails().contains("proves no such repository"));
 }

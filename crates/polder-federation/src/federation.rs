@@ -81,6 +81,7 @@ impl Federation {
                 let file = hub.log_file(&tip(hub, at).await?, rid, sha256, is_refs).await?;
                 Ok(tagged(&headers, &sha256, file, ONE_MINUTE))
             }
+            Route::Proof(name) => Ok(bytes(hub.clone_proof(&name).await?, BYTES, NOT_AT_ALL)),
             Route::AdvertiseFetch(rid) => repos::advertise(hub, rid, &headers).await,
             Route::UploadPack(rid) => repos::upload_pack(hub, rid, request).await,
             Route::Object(oid) => repos::object(hub, oid, request).await,

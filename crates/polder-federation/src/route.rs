@@ -10,6 +10,7 @@
 //! /polder/v1/snapshot/<index>/<sha256>         a part; the event at the index names them
 //! /polder/v1/ns/<nsid>
 //! /polder/v1/repos/<rid>[/refs/<sha256>|/manifest/<sha256>]
+//! /polder/v1/proof/<repository>                what checks a clone, by the repository's name here
 //! /polder/v1/git/<rid>/…                       git's smart HTTP, to fetch from
 //! /polder/v1/objects/sha256/<oid>[/chunks|/extents]
 //! /polder/v1/ping
@@ -20,7 +21,7 @@ use http::Method;
 use polder_http::{Access, Url};
 use polder_hub::{PageQuery, SELECT_TERMS_MAX, Select, Term};
 use polder_log::{BundleId, PAGE_LEAVES_MAX, TileId};
-use polder_types::Sha256;
+use polder_types::{RepoName, Sha256};
 
 polder_http::route_kinds! {
     /// Kinds of [`Route`].
@@ -47,6 +48,8 @@ polder_http::route_kinds! {
         Refs => "refs",
         /// A manifest of large objects.
         Manifest => "manifest",
+        /// What checks a clone.
+        Proof => "proof",
         /// `GET …/info/refs?service=git-upload-pack`.
         AdvertiseFetch => "advertise-fetch",
         /// `POST …/git-upload-pack`.
@@ -84,6 +87,7 @@ impl RouteKind {
             | Self::WrongMethod => Access::Open,
             Self::Refs
             | Self::Manifest
+            | Self::Proof
             | Self::AdvertiseFetch
             | Self::UploadPack
             | Self::Object
@@ -127,6 +131,8 @@ pub enum Route {
     Refs(Log, Sha256, Sha256),
     /// [`RouteKind::Manifest`]: repository and file.
     Manifest(Log, Sha256, Sha256),
+    /// [`RouteKind::Proof`].
+    Proof(RepoName),
     /// [`RouteKind::AdvertiseFetch`].
     AdvertiseFetch(Sha256),
     /// [`RouteKind::UploadPack`].
@@ -158,6 +164,7 @@ impl Route {
             ["polder", "v1", "mirror", origin, rest @ ..] => {
                 origin.parse().ok().and_then(|origin| Self::of_log(Log::Mirror(origin), rest, url))
             }
+            ["polder", "v1", "proof", name @ ..] => name.join("/").parse().ok().map(Self::Proof),
             ["polder", "v1", rest @ ..] => Self::of_log(Log::Own, rest, url),
             _ => return None,
         };
@@ -231,6 +238,7 @@ impl Route {
             Self::Repo(..) => RouteKind::Repo,
             Self::Refs(..) => RouteKind::Refs,
             Self::Manifest(..) => RouteKind::Manifest,
+            Self::Proof(_) => RouteKind::Proof,
             Self::AdvertiseFetch(_) => RouteKind::AdvertiseFetch,
             Self::UploadPack(_) => RouteKind::UploadPack,
             Self::Object(_) => RouteKind::Object,
@@ -314,6 +322,7 @@ mod tests {
             assert_eq!(kind(&format!("/polder/v1/mirror/{HASH}/{rest}")), expected);
         }
         assert_eq!(kind("/.well-known/polder"), RouteKind::WellKnown);
+        assert_eq!(kind("/polder/v1/proof/datasets/acme/d"), RouteKind::Proof);
         assert_eq!(parse(&Method::POST, "/polder/v1/ping"), Some(Route::Ping));
     }
 

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey as HubKey, VerifyingKey};
 
-use polder_log::SecretKey;
+use polder_log::{PublicKey, SecretKey};
 use polder_types::AccountId;
 
 use crate::error::{Error, Kind, Result};
@@ -18,8 +18,17 @@ use crate::secret::{SigningKey, random};
 /// 32 secret bytes each, in files only the owner can read.
 const HUB_KEY_FILE: &str = "hub.key";
 const URL_KEY_FILE: &str = "url.key";
-/// Both.
-pub(crate) const KEY_FILES: [&str; 2] = [HUB_KEY_FILE, URL_KEY_FILE];
+/// Every key that came after the hub's as the key of its log, 32 bytes each; there is none before the first
+/// rotation.
+const LOG_KEYS_FILE: &str = "log.keys";
+/// Most rotations.
+const LOG_KEYS_MAX: usize = 1_000;
+
+/// The key files of a hub in `dir`, which a backup takes along.
+pub(crate) fn key_files(dir: &Path) -> impl Iterator<Item = &'static str> {
+    let rotated = dir.join(LOG_KEYS_FILE).exists().then_some(LOG_KEYS_FILE);
+    [HUB_KEY_FILE, URL_KEY_FILE].into_iter().chain(rotated)
+}
 
 /// What the text of a public key starts with.
 const ED25519: &str = "ed25519:";
@@ -69,6 +78,26 @@ impl Keys {
         &self.log
     }
 
+    /// The secret of `public`, one of the keys that this hub's log has had.
+    pub(crate) fn log_key(&self, public: &PublicKey) -> Result<SecretKey> {
+        let rotated = read_log_keys(&self.dir)?;
+        let seeds = rotated.chunks_exact(32).filter_map(|seed| Some(SecretKey::new(seed.try_into().ok()?)));
+        let mut keys = std::iter::once(self.log.clone()).chain(seeds);
+        keys.find(|key| key.public() == *public).ok_or_else(|| {
+            let message = "the key that signs the log of this hub is not here: restore it from a backup, or \
+                           use `polder key rotate --recovery FILE`";
+            Error::new(Kind::Internal, message)
+        })
+    }
+
+    /// Keeps another key of the log, durably.
+    pub(crate) fn add_log_key(&self, seed: &[u8; 32]) -> Result<()> {
+        let mut seeds = read_log_keys(&self.dir)?;
+        seeds.extend(seed);
+        write_whole(&self.dir, LOG_KEYS_FILE, &seeds)
+            .map_err(|error| cannot_use(&self.dir.join(LOG_KEYS_FILE), error))
+    }
+
     pub(crate) fn namespaces(&self) -> NamespaceKeys {
         NamespaceKeys(self.url.clone())
     }
@@ -92,35 +121,48 @@ pub(crate) fn verify(key: &str, text: &str, signature: &str) -> bool {
     key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(text.as_bytes(), &signature).is_ok())
 }
 
+fn cannot_use(path: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::Internal, format!("cannot read or make `{}`", path.display())).caused_by(error)
+}
+
+fn read_log_keys(dir: &Path) -> Result<Vec<u8>> {
+    let path = dir.join(LOG_KEYS_FILE);
+    let mut seeds = Vec::new();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(seeds),
+        Err(error) => return Err(cannot_use(&path, error)),
+    };
+    let most = u64::try_from(LOG_KEYS_MAX * 32).unwrap_or(u64::MAX);
+    file.take(most).read_to_end(&mut seeds).map_err(|error| cannot_use(&path, error))?;
+    if seeds.len() % 32 == 0 { Ok(seeds) } else { Err(damaged(&path)) }
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::new(Kind::Internal, format!("`{}` is damaged; restore it from a backup", path.display()))
+}
+
+/// Writes a file that only the owner can read, whole or not at all.
+fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let staged = dir.join(format!("{name}.new"));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&staged)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    std::fs::rename(&staged, dir.join(name))?;
+    File::open(dir).and_then(|dir| dir.sync_all())
+}
+
 fn read_or_make(dir: &Path, name: &str) -> Result<[u8; 32]> {
     let path = dir.join(name);
-    let failed = |error: std::io::Error| {
-        Error::new(Kind::Internal, format!("cannot read or make `{}`", path.display())).caused_by(error)
-    };
+    let failed = |error| cannot_use(&path, error);
     match File::open(&path) {
         Ok(file) => {
             let mut bytes = Vec::new();
             file.take(64).read_to_end(&mut bytes).map_err(failed)?;
-            bytes.try_into().map_err(|_bytes: Vec<u8>| {
-                Error::new(
-                    Kind::Internal,
-                    format!("`{}` is damaged; restore it from a backup", path.display()),
-                )
-            })
+            bytes.try_into().map_err(|_bytes: Vec<u8>| damaged(&path))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let key = random::<32>()?;
-            let staged = dir.join(format!("{name}.new"));
-            let mut file = OpenOptions::new()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&staged)
-                .map_err(failed)?;
-            file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
-            std::fs::rename(&staged, &path).map_err(failed)?;
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+            write_whole(dir, name, &key).map_err(failed)?;
             Ok(key)
         }
         Err(error) => Err(failed(error)),

@@ -86,7 +86,8 @@ pub use lfs_transfer::OpenBlob;
 pub use limits::Limits;
 pub use locks::{LockPage, LockQuery, Locked};
 pub use log::{
-    FederationAbout, FederationOptions, LOG_WAIT_MAX, LogTip, PageQuery, SELECT_TERMS_MAX, Select, Term,
+    FederationAbout, FederationOptions, LOG_WAIT_MAX, LogKey, LogTip, PageQuery, SELECT_TERMS_MAX, Select,
+    Term,
 };
 pub use polder_db::{Limit as QuotaLimit, Lock};
 pub use polder_git::{

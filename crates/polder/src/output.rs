@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::admin::{
-    Answer, AuditRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UpstreamRow, UserRow,
+    Answer, AuditRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UpstreamRow, UserRow,
 };
 use crate::size::show_size;
 
@@ -23,7 +23,12 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
         Answer::AuditVerified(report) if json => write_json(out, report),
+        Answer::Key(key) if json => write_json(out, key),
         Answer::Fsck(found) if json => write_json(out, found),
+        Answer::Key(key) => {
+            let KeyRow { key, generation, recovery_sha256 } = key;
+            writeln!(out, "{key}\nkey number {generation}; the hash of the recovery key is {recovery_sha256}")
+        }
         Answer::Done(sentence) => writeln!(out, "{sentence}"),
         Answer::Token(secret) => writeln!(out, "{secret}"),
         Answer::Users(rows) => write_columns(out, rows.iter().map(user_cells)),

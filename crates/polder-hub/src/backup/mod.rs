@@ -23,7 +23,7 @@ use crate::Hub;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Progress;
-use crate::keys::KEY_FILES;
+use crate::keys::key_files;
 
 pub use restore::{RestoreReport, restore};
 
@@ -88,7 +88,7 @@ impl Hub {
         let mut parts = self.write_rows(&place).await?;
         let mut report =
             BackupReport { rows: parts.iter().map(|part| part.rows).sum(), ..Default::default() };
-        for name in KEY_FILES {
+        for name in key_files(&self.keys.dir) {
             let (from, to) = (self.keys.dir.join(name), place.join(name));
             fs::copy(&from, &to).map_err(|error| cannot("write", &to, error))?;
             fs::File::open(&to)

@@ -18,7 +18,7 @@ use crate::epochs::agree_anew;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Progress;
 use crate::hub::HubOptions;
-use crate::keys::KEY_FILES;
+use crate::keys::key_files;
 use crate::storage::Storage;
 
 /// Rows written in one transaction.
@@ -67,7 +67,7 @@ pub async fn restore(options: HubOptions, from: &Path, say: Progress) -> Result<
     let opened = Storage::open(&data_dir, options.shared, options.clock).await?;
     let Storage { store, db, starting, .. } = opened;
     require_new(&db, &store).await?;
-    for name in KEY_FILES {
+    for name in key_files(&place) {
         let to = keys_dir.join(name);
         fs::copy(place.join(name), &to).map_err(|error| cannot("write", &to, error))?;
         File::open(&to).and_then(|file| file.sync_all()).map_err(|error| cannot("sync", &to, error))?;

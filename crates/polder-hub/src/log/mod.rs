@@ -2,10 +2,12 @@
 
 mod author;
 mod checkpoint_file;
+mod clone_proof;
 mod first;
 mod origin;
 mod pings;
 mod read;
+mod rotate;
 mod sequencer;
 mod snapshot;
 
@@ -21,6 +23,7 @@ use tokio::sync::{Mutex, Notify, watch};
 
 pub use origin::{FederationAbout, FederationOptions};
 pub use read::{LOG_WAIT_MAX, PageQuery, SELECT_TERMS_MAX, Select, Term};
+pub use rotate::LogKey;
 
 use crate::coalesced::Coalesced;
 

@@ -70,7 +70,7 @@ impl Hub {
     }
 
     /// Takes or keeps the right to append; the first time, looks whether the database was rolled back.
-    async fn lead(&self, log: &Log, held: Option<Lead>) -> Result<Option<Lead>> {
+    pub(super) async fn lead(&self, log: &Log, held: Option<Lead>) -> Result<Option<Lead>> {
         let alone = !self.db.is_shared();
         if let Some(held) = held.filter(|held| alone && held.log == log.id) {
             return Ok(Some(held));
@@ -160,7 +160,8 @@ impl Hub {
         let size = log.tree.size();
         if log.checkpoint_size < size {
             let checkpoint = Checkpoint { log: log.name.clone(), size, root: log.tree.root() };
-            let key = SignerKey::new(log.key.name(), self.keys.log().clone()).map_err(Error::internal)?;
+            let key = SignerKey::new(log.key.name(), self.keys.log_key(&log.key.key())?)
+                .map_err(Error::internal)?;
             let note = checkpoint.sign(&[&key]);
             let (dir, text) = (self.keys.dir.clone(), note.clone());
             self.leaf.run(move || checkpoint_file::replace(&dir, &checkpoint, &text)).await?;

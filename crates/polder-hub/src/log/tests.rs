@@ -224,3 +224,31 @@ async fn a_snapshot_tells_every_newest_event_and_where_to_go_on() {
     assert!(newest.contains(&bodies[1].sha256()) && newest.contains(&bodies[2].sha256()));
     assert_eq!(hub.db.log_peaks(tip.id, 3).await.expect("peaks"), head.peaks);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_signs_once_the_present_or_the_recovery_key_agrees() {
+    let place = fixture().await;
+    let hub = &place.hub;
+    let recovery = hub.begin_log().await.expect("begun").expect("a recovery key");
+    let first = hub.log_key().await.expect("shown");
+    let second = hub.rotate_log_key(None).await.expect("rotated");
+    assert_eq!((first.generation, second.generation), (1, 2));
+    assert_eq!(first.recovery_sha256, second.recovery_sha256);
+    let bodies = follow(hub).await;
+    assert_eq!(HubKeys::follow(&bodies[..2]).expect("a chain").key, second.verifier.key());
+    let writer = place.writer("acme/open").await;
+    commit(hub, &writer, "one").await;
+    assert_eq!(kinds(&follow(hub).await), ["hub.key", "hub.key", "ns.create", "repo.create", "repo.refs"]);
+
+    let stranger = polder_log::SecretKey::new(&[66; 32]);
+    assert_eq!(hub.rotate_log_key(Some(stranger)).await.unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(hub.log_key().await.expect("shown"), second);
+    // The keys are lost, and the recovery key is found in a drawer.
+    std::fs::remove_file(hub.keys.dir.join("log.keys")).expect("lost");
+    assert!(hub.rotate_log_key(None).await.is_err());
+    let recovery = polder_log::read_recovery_key(recovery.reveal()).expect("a key");
+    let third = hub.rotate_log_key(Some(recovery)).await.expect("recovered");
+    assert_eq!(third.generation, 3);
+    commit(hub, &writer, "two").await;
+    assert_eq!(kinds(&follow(hub).await).last(), Some(&"repo.refs"));
+}

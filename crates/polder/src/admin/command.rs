@@ -7,8 +7,8 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BranchCommand, FollowTask, ImportFrom, MirrorRow, OrgRow, ProtectionRow, QuotaRow,
-    RepoRow, TokenRow, UpstreamRow, UserRow,
+    AuditRow, AuditTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow, MirrorRow, OrgRow,
+    ProtectionRow, QuotaRow, RepoRow, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -123,6 +123,8 @@ pub enum Command {
     },
     /// `follow`, `unfollow`, `mirrors` and `sync`
     Follow { task: FollowTask },
+    /// `key …`
+    Key { what: KeyCommand },
     /// `audit …`
     Audit { task: AuditTask },
     /// `backup`
@@ -143,6 +145,7 @@ impl Command {
         | Self::RepoImport { from: ImportFrom::Server { token_file: Some(dir), .. }, .. }
         | Self::RepoExport { dir, .. }
         | Self::Backup { dir }
+        | Self::Key { what: KeyCommand::Rotate { recovery: Some(dir) } }
         | Self::Audit { task: AuditTask::Verify { file: Some(dir) } } = &mut self
         {
             *dir = std::path::absolute(&*dir)?;
@@ -155,6 +158,8 @@ impl Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer", content = "value")]
 pub enum Answer {
+    /// `key show`, `key rotate`
+    Key(KeyRow),
     /// It is done; a sentence for people.
     Done(String),
     /// A new token's secret: printed alone on standard output, kept nowhere.

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod duration;
 mod follow;
+mod key;
 mod quota;
 mod repo;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use polder_log::VerifierKey;
 pub use self::accounts::{Org, Token, User};
 pub use self::audit::{Audit, AuditAction};
 pub use self::follow::{Follow, Sync, Unfollow};
+pub use self::key::Key;
 pub use self::quota::Quota;
 pub use self::repo::{Pusher, Repo};
 use crate::admin::Command;
@@ -78,6 +80,9 @@ pub enum Action {
     Mirrors(List),
     /// Bring every mirror up to date
     Sync(Sync),
+    /// The key by which other hubs know this one
+    #[command(subcommand)]
+    Key(Key),
     /// What was done on this hub and what was refused, and by whom
     Audit(Audit),
     /// Copy everything to a directory while the hub serves; again copies what is new
@@ -190,6 +195,7 @@ impl From<Action> for Invocation {
             Action::Unfollow(unfollow) => unfollow.command(),
             Action::Mirrors(list) => follow::mirrors(list),
             Action::Sync(_) => Sync::command(),
+            Action::Key(key) => key.command(),
             Action::Audit(audit) => audit.command(),
             Action::Backup(Place { dir }) => (Command::Backup { dir }, false),
             Action::Restore(Place { dir }) => return Self::Restore(dir),
