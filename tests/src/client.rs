@@ -15,6 +15,8 @@ pub enum Client {
     GitLfs,
     /// curl.
     Curl,
+    /// nginx.
+    Nginx,
     /// openssl's own client.
     Openssl,
     /// pebble, Let's Encrypt's small ACME server for tests, and its DNS server.
@@ -40,6 +42,7 @@ impl Client {
             Self::OldGit => missing(&["/usr/bin/git"]),
             Self::GitLfs => missing(&["/usr/bin/git-lfs"]),
             Self::Curl => missing(&["/usr/bin/curl"]),
+            Self::Nginx => missing(&["/usr/sbin/nginx"]),
             Self::Openssl => missing(&["/usr/bin/openssl"]),
             Self::Pebble => missing(&["/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"]),
             Self::Python => {

@@ -30,9 +30,13 @@ impl HubClient {
 
     /// Runs a script with the hub's URL, the token and `dir` as its arguments, then `args`.
     pub fn script(&self, hub: &Hub, token: &Token, dir: &Path, script: &str, args: &[&str]) -> Done {
-        let url = hub.url("");
-        let mut command = self.command("python", url.trim_end_matches('/'), dir);
-        command.args(["-c", script, url.trim_end_matches('/'), &token.secret]).arg(dir).args(args);
+        self.script_at(hub.url("").trim_end_matches('/'), token, dir, script, args)
+    }
+
+    /// The same for a hub at another URL.
+    pub fn script_at(&self, url: &str, token: &Token, dir: &Path, script: &str, args: &[&str]) -> Done {
+        let mut command = self.command("python", url, dir);
+        command.args(["-c", script, url, &token.secret]).arg(dir).args(args);
         run(&mut command)
     }
 

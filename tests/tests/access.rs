@@ -105,15 +105,17 @@ impl Credential {
     /// The status of a route that needs `access`.
     fn expected(self, access: Access, visibility: Visibility) -> u16 {
         let needed = match access {
-            Access::Read => Level::Read,
             Access::Write => Level::Write,
             Access::Manage => return self.expected_to_manage(visibility),
+            Access::ReadAsAccount if self == Self::None => return 401,
+            Access::Read | Access::ReadAsAccount => Level::Read,
             Access::Open
             | Access::Public
             | Access::Batch
             | Access::Signed
             | Access::LoopbackOrAdmin
-            | Access::Account => {
+            | Access::Account
+            | Access::Anyone => {
                 unreachable!("these have tables of their own")
             }
         };
@@ -312,6 +314,17 @@ fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::MoveRepo => {
             json(http, "/api/repos/move", json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
         }
+        Kind::Models => http.get(&format!("/api/models?search={repo}")),
+        Kind::Datasets => http.get("/api/datasets"),
+        Kind::Spaces => http.get("/api/spaces"),
+        Kind::Kernels => http.get("/api/kernels"),
+        Kind::UserOverview => http.get("/api/users/ada/overview"),
+        Kind::UserLikes => http.get("/api/users/ada/likes"),
+        Kind::OrgOverview => http.get("/api/organizations/acme/overview"),
+        Kind::OrgMembers => http.get("/api/organizations/acme/members"),
+        Kind::Likers => http.get(&format!("{api}/likers")),
+        Kind::Like => http.post(&format!("{api}/like"), ""),
+        Kind::Unlike => http.delete(&format!("{api}/like")),
         Kind::Info => http.get(&api),
         Kind::Revision => http.get(&format!("{api}/revision/main")),
         Kind::Tree => http.get(&format!("{api}/tree/main")),
@@ -531,15 +544,18 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             Access::Open | Access::Signed => {
                 place.check(kind.as_str(), &build, &|_, _| same_for_everyone(*kind));
             }
-            Access::LoopbackOrAdmin | Access::Account | Access::Manage | Access::Public => {
-                panic!("{kind:?} has no table")
-            }
+            Access::LoopbackOrAdmin
+            | Access::Account
+            | Access::Manage
+            | Access::Public
+            | Access::Anyone
+            | Access::ReadAsAccount => panic!("{kind:?} has no table"),
         }
     }
     for kind in polder_hf::RouteKind::ALL {
         let build = |http: Http, repo: &str| hf(*kind, http, repo);
         match kind.access() {
-            access @ (Access::Read | Access::Write | Access::Manage) => {
+            access @ (Access::Read | Access::Write | Access::Manage | Access::ReadAsAccount) => {
                 place.check(kind.as_str(), &build, &|who, what| match who.expected(access, what) {
                     200 => hf_granted(*kind),
                     refused => refused,
@@ -548,6 +564,9 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             Access::Open => {
                 let status = if *kind == polder_hf::RouteKind::WrongMethod { 405 } else { 200 };
                 place.check(kind.as_str(), &build, &|_, _| status);
+            }
+            Access::Anyone => {
+                place.check(kind.as_str(), &build, &|who, _| if who.is_valid() { 200 } else { 401 });
             }
             Access::Account => place.check(kind.as_str(), &build, &|who, _| hf_account(*kind, who)),
             Access::Batch | Access::Signed | Access::LoopbackOrAdmin | Access::Public => {

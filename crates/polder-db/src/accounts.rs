@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use polder_types::{AccountId, AccountName, Role, UnixMillis};
+use polder_types::{AccountId, AccountName, RepoKind, Role, UnixMillis};
 
 use crate::db::missing;
 use crate::row::{Row, each};
@@ -26,6 +26,10 @@ statements! {
     MEMBER_ROLE = "SELECT role FROM member WHERE org = $1 AND user_id = $2";
     ORGS_OF = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.org \
         WHERE m.user_id = $1 ORDER BY a.fold LIMIT $2";
+    ACCOUNT_FACTS = "SELECT a.created_at, (SELECT COUNT(*) FROM repo_like l JOIN repo r ON r.id = l.repo \
+        WHERE l.account = a.id AND r.state = 'live' AND r.visibility = 'public') FROM account a WHERE a.id = $1";
+    REPOS_BY_KIND = "SELECT r.kind, COUNT(*) FROM repo r \
+        WHERE r.ns = $1 AND r.state = 'live' AND (r.visibility = 'public' OR $2) GROUP BY r.kind";
     MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
         WHERE m.org = $1 AND a.fold > $2 ORDER BY a.fold LIMIT $3";
 }
@@ -196,6 +200,26 @@ impl Db {
     /// Only when the database fails.
     pub async fn member_role(&self, org: AccountId, user: AccountId) -> Result<Option<Role>> {
         self.row(MEMBER_ROLE, args![org, user]).await?.map(|row| row.word(0)).transpose()
+    }
+
+    /// When an account was added, and how many public repositories it likes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such account.
+    pub async fn account_facts(&self, id: AccountId) -> Result<(UnixMillis, i64)> {
+        let row =
+            self.row(ACCOUNT_FACTS, args![id]).await?.ok_or_else(|| missing(format!("account {id}")))?;
+        Ok((UnixMillis(row.read(0)?), row.read(1)?))
+    }
+
+    /// How many repositories of each kind a namespace has, private ones only if asked for.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn count_repos(&self, namespace: AccountId, private: bool) -> Result<Vec<(RepoKind, i64)>> {
+        each(&self.rows(REPOS_BY_KIND, args![namespace, private]).await?, |row| {
+            Ok((row.word(0)?, row.read(1)?))
+        })
     }
 
     /// The organisations that `user` belongs to and its roles there, by folded name, at most `limit`.

@@ -47,6 +47,7 @@
 //!     exact_head: None,
 //!     pack: None,
 //!     pointers: Vec::new(),
+//!     catalog: None,
 //! };
 //! assert!(matches!(db.commit_push(push).await?, PushOutcome::Done { generation: 1, .. }));
 //! let found = db.find_repo(RepoKind::Model, "acme/model").await?;
@@ -58,6 +59,7 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod catalog;
 mod chunks;
 #[cfg(test)]
 mod contract;
@@ -94,6 +96,9 @@ mod write_queue;
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
+pub use catalog::{
+    CATALOG_TAGS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry,
+};
 pub use damage::Damage;
 pub use db::Db;
 pub use dump::{Dump, DumpedTable, schema_version};

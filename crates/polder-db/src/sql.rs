@@ -118,14 +118,16 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, chunks, contract, damage, dump, events, follow, jobs, locks, log, meta,
-        pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads,
+        accounts, audit, blobs, catalog, chunks, contract, damage, dump, events, follow, jobs, locks, log,
+        meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep,
+        uploads,
     };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
         audit::ALL,
         blobs::ALL,
+        catalog::ALL,
         chunks::ALL,
         damage::ALL,
         dump::ALL,
@@ -143,7 +145,7 @@ mod tests {
         uploads::ALL,
     ];
     const LISTS: &[&[&Template]] =
-        &[blobs::TEMPLATES, chunks::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
+        &[blobs::TEMPLATES, catalog::TEMPLATES, chunks::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
 
     #[tokio::test]
     async fn every_statement_prepares() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
-use crate::info::moment;
+use crate::shown::moment;
 
 /// Answers `GET /api/whoami-v2`.
 pub(crate) async fn whoami(ask: &Ask<'_>) -> Result<Response, Failure> {

@@ -8,11 +8,12 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use polder_http::{Edge, Request, RequestId, Response, ResponseFuture, Url, respond};
 use polder_hub::Hub;
+use polder_types::RepoKind;
 
 use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
-use crate::{account, card_check, file, info, refs, repos, tree, upload};
+use crate::{account, card_check, file, info, people, refs, repos, search, tree, upload};
 
 /// The Hugging Face surface of one hub.
 pub struct Hf {
@@ -44,6 +45,17 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::CreateRepo => repos::create(ask, body).await,
         RouteKind::DeleteRepo => repos::delete(ask, body).await,
         RouteKind::MoveRepo => repos::move_repo(ask, body).await,
+        RouteKind::Models => search::search(ask, RepoKind::Model).await,
+        RouteKind::Datasets => search::search(ask, RepoKind::Dataset).await,
+        RouteKind::Spaces => search::search(ask, RepoKind::Space).await,
+        RouteKind::Kernels => search::search(ask, RepoKind::Kernel).await,
+        RouteKind::UserOverview => people::user(ask).await,
+        RouteKind::UserLikes => people::likes(ask).await,
+        RouteKind::OrgOverview => people::organization(ask).await,
+        RouteKind::OrgMembers => people::members(ask).await,
+        RouteKind::Likers => people::likers(ask).await,
+        RouteKind::Like => people::like(ask, true).await,
+        RouteKind::Unlike => people::like(ask, false).await,
         RouteKind::Settings => repos::settings(ask, body).await,
         RouteKind::Info => info::info(ask).await,
         RouteKind::Revision => info::revision(ask).await,

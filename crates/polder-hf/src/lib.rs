@@ -13,6 +13,7 @@ mod failure;
 mod file;
 mod hf;
 mod info;
+mod people;
 mod presentation;
 mod refs;
 mod repos;
@@ -20,6 +21,8 @@ mod route;
 mod route_api;
 #[cfg(test)]
 mod router_tests;
+mod search;
+mod shown;
 mod tree;
 mod upload;
 

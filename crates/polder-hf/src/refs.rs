@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
-use crate::info::moment;
+use crate::shown::moment;
 
 /// Commits in one page, and most that a client may ask for.
 const PAGE: usize = 100;

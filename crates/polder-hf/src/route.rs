@@ -30,6 +30,22 @@ polder_http::route_kinds! {
         DeleteRepo => "delete-repo",
         /// `POST /api/repos/move`.
         MoveRepo => "move-repo",
+        /// `GET /api/models`.
+        Models => "models",
+        /// `GET /api/datasets`.
+        Datasets => "datasets",
+        /// `GET /api/spaces`.
+        Spaces => "spaces",
+        /// `GET /api/kernels`.
+        Kernels => "kernels",
+        /// `GET /api/users/{user}/overview`.
+        UserOverview => "user-overview",
+        /// `GET /api/users/{user}/likes`.
+        UserLikes => "user-likes",
+        /// `GET /api/organizations/{org}/overview`.
+        OrgOverview => "org-overview",
+        /// `GET /api/organizations/{org}/members`.
+        OrgMembers => "org-members",
         /// `GET /api/{kind}/{repo}`.
         Info => "info",
         /// `GET …/revision/{revision}`.
@@ -46,6 +62,12 @@ polder_http::route_kinds! {
         AuthCheck => "auth-check",
         /// `GET …/auth-check/write`.
         AuthCheckWrite => "auth-check-write",
+        /// `GET …/likers`.
+        Likers => "likers",
+        /// `POST …/like`.
+        Like => "like",
+        /// `DELETE …/like`.
+        Unlike => "unlike",
         /// `POST …/preupload/{revision}`.
         Preupload => "preupload",
         /// `POST …/commit/{branch}`.
@@ -79,6 +101,7 @@ impl RouteKind {
             | Self::PathsInfo
             | Self::Refs
             | Self::Commits
+            | Self::Likers
             | Self::AuthCheck => Access::Read,
             Self::AuthCheckWrite
             | Self::Preupload
@@ -90,6 +113,16 @@ impl RouteKind {
             | Self::SuperSquash => Access::Write,
             Self::Settings => Access::Manage,
             Self::Whoami | Self::CreateRepo | Self::DeleteRepo | Self::MoveRepo => Access::Account,
+            // They show what the caller may read.
+            Self::Models
+            | Self::Datasets
+            | Self::Spaces
+            | Self::Kernels
+            | Self::UserOverview
+            | Self::UserLikes
+            | Self::OrgOverview
+            | Self::OrgMembers => Access::Anyone,
+            Self::Like | Self::Unlike => Access::ReadAsAccount,
             Self::AgentHarnesses | Self::Telemetry | Self::ValidateYaml | Self::WrongMethod => Access::Open,
         }
     }

@@ -11,8 +11,8 @@ use crate::route::{At, Route, RouteKind};
 /// Reads a request line below `/api/`.
 pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
     let segments = url.segments();
-    if let Some(kind) = hub_route(method, segments) {
-        return Some(Route { kind, at: at(url, 0, "", String::new()) });
+    if let Some((kind, account)) = hub_route(method, segments) {
+        return Some(Route { kind, at: at(url, 0, account, String::new()) });
     }
     RepoKind::from_plural(segments.get(1)?)?;
     // Counted with the kind's word: `ns/name`, then the name alone.
@@ -30,10 +30,24 @@ fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> At {
     At { place: Place::read_api(url, count), revision: revision.to_owned(), path, download: false }
 }
 
-/// A route that names no repository in its path.
-fn hub_route(method: &Method, segments: &[Cow<'_, str>]) -> Option<RouteKind> {
+/// A route that names no repository in its path, but perhaps an account.
+fn hub_route<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(RouteKind, &'a str)> {
     let words: Vec<&str> = segments.iter().skip(1).map(AsRef::as_ref).collect();
     let (kind, expected) = match words.as_slice() {
+        ["users", user, "overview"] => {
+            return Some((checked(method, &Method::GET, RouteKind::UserOverview), user));
+        }
+        ["users", user, "likes"] => return Some((checked(method, &Method::GET, RouteKind::UserLikes), user)),
+        ["organizations", org, "overview"] => {
+            return Some((checked(method, &Method::GET, RouteKind::OrgOverview), org));
+        }
+        ["organizations", org, "members"] => {
+            return Some((checked(method, &Method::GET, RouteKind::OrgMembers), org));
+        }
+        ["models"] => (RouteKind::Models, Method::GET),
+        ["datasets"] => (RouteKind::Datasets, Method::GET),
+        ["spaces"] => (RouteKind::Spaces, Method::GET),
+        ["kernels"] => (RouteKind::Kernels, Method::GET),
         ["whoami-v2"] => (RouteKind::Whoami, Method::GET),
         ["agent-harnesses"] => (RouteKind::AgentHarnesses, Method::GET),
         ["telemetry", ..] => (RouteKind::Telemetry, Method::GET),
@@ -43,7 +57,7 @@ fn hub_route(method: &Method, segments: &[Cow<'_, str>]) -> Option<RouteKind> {
         ["repos", "move"] => (RouteKind::MoveRepo, Method::POST),
         _ => return None,
     };
-    Some(checked(method, &expected, kind))
+    Some((checked(method, &expected, kind), ""))
 }
 
 /// A route of a repository: what follows its name.
@@ -52,6 +66,9 @@ fn repo_route<'a>(method: &Method, rest: &'a [Cow<'_, str>]) -> Option<(RouteKin
     let (kind, expected, revision) = match words.as_slice() {
         [] => (RouteKind::Info, Method::GET, ""),
         ["refs"] => (RouteKind::Refs, Method::GET, ""),
+        ["likers"] => (RouteKind::Likers, Method::GET, ""),
+        ["like"] if *method == Method::DELETE => (RouteKind::Unlike, Method::DELETE, ""),
+        ["like"] => (RouteKind::Like, Method::POST, ""),
         ["settings"] => (RouteKind::Settings, Method::PUT, ""),
         ["auth-check"] => (RouteKind::AuthCheck, Method::GET, ""),
         ["auth-check", "write"] => (RouteKind::AuthCheckWrite, Method::GET, ""),

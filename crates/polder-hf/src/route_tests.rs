@@ -115,6 +115,9 @@ fn every_request_of_the_api_is_read() {
         ("DELETE", "/api/models/acme/m/tag/v1", DeleteTag, "acme/m", "v1", ""),
         ("POST", "/api/models/acme/m/super-squash/main", SuperSquash, "acme/m", "main", ""),
         ("PUT", "/api/models/acme/m/settings", Settings, "acme/m", "", ""),
+        ("GET", "/api/models/acme/m/likers", Likers, "acme/m", "", ""),
+        ("POST", "/api/models/acme/m/like", Like, "acme/m", "", ""),
+        ("DELETE", "/api/models/acme/m/like", Unlike, "acme/m", "", ""),
         ("PATCH", "/api/models/acme/m/tag/v1", WrongMethod, "acme/m", "v1", ""),
         ("DELETE", "/api/models/acme/m", WrongMethod, "acme/m", "", ""),
     ] {
@@ -135,6 +138,14 @@ fn every_request_of_the_api_is_read() {
         ("DELETE", "/api/repos/delete", DeleteRepo),
         ("POST", "/api/repos/move", MoveRepo),
         ("GET", "/api/repos/create", WrongMethod),
+        ("GET", "/api/models", Models),
+        ("GET", "/api/datasets?search=x", Datasets),
+        ("GET", "/api/spaces", Spaces),
+        ("GET", "/api/kernels", Kernels),
+        ("GET", "/api/users/ada/overview", UserOverview),
+        ("GET", "/api/users/ada/likes", UserLikes),
+        ("GET", "/api/organizations/acme/overview", OrgOverview),
+        ("GET", "/api/organizations/acme/members", OrgMembers),
     ] {
         assert_eq!(parse(method, uri).expect(uri).kind, kind, "{method} {uri}");
     }

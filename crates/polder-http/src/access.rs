@@ -16,6 +16,10 @@ pub enum Access {
     Read,
     /// Permission to write to the repository in the path.
     Write,
+    /// Nothing, or valid credentials: the answer has what the caller may read and nothing else.
+    Anyone,
+    /// Permission to read the repository in the path, and credentials of an account.
+    ReadAsAccount,
     /// Permission to rename, hide or delete the repository in the path.
     Manage,
     /// Credentials of an account. What it may do with what the body names is decided by the use case.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
-use polder_db::{NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
+use polder_db::{NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
 use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
 use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
 use tokio::runtime::Handle;
@@ -18,6 +18,7 @@ use crate::Hub;
 use crate::access::{Grant, Write};
 use crate::audit::Entry;
 use crate::body::Bounded;
+use crate::catalog::head_after;
 use crate::error::{Error, Kind, Result};
 use crate::follow::PeerObjects;
 use crate::lock_check::Heeded;
@@ -189,8 +190,25 @@ impl Hub {
         failpoint::hit("push.checked");
         let mut push = decide(origin, &free, received, &checked, &held)?;
         push.expected_lock_gen = generation;
+        push.catalog = self.catalog_entry(origin, &free, received, &push, &held);
         self.apply_protection(origin, &mut push.updates)?;
         Ok(Ready { push, checked, commands: free, refused })
+    }
+
+    /// What the catalogue will say, if the push moves the default branch.
+    fn catalog_entry(
+        &self,
+        origin: &Origin,
+        commands: &[Command],
+        received: Option<&Received>,
+        push: &Push,
+        held: &Held,
+    ) -> Option<NewCatalogEntry> {
+        let branch =
+            head_after(&held.snapshot, commands, push.new_head.as_deref(), push.exact_head.as_deref());
+        let joined = received.map(|received| held.snapshot.with_pack(Arc::clone(&received.pack)));
+        let after = joined.as_ref().unwrap_or(&held.snapshot);
+        self.entry_after(origin.repo, origin.name.kind(), after, commands, branch)
     }
 
     /// Makes a pack's files durable, if it has files; says whether it has.
@@ -279,6 +297,7 @@ fn decide(
         exact_head: origin.head.clone(),
         pack: received.map(new_pack).transpose()?,
         pointers: checked.pointers.iter().map(|new| (new.pointer.oid, new.blob)).collect(),
+        catalog: None,
     })
 }
 

@@ -3,16 +3,9 @@
 //! Source: `huggingface_hub` 2.4.0 `repocard.py`; the tags are those that the public hub lists repositories
 //! by, as its clients filter for them (`hf_api.py`, `list_models`, `list_datasets`).
 
-use polder_types::{ObjectId, RepoKind};
+use polder_types::RepoKind;
 use serde_json::{Map, Value};
 
-use crate::Hub;
-use crate::access::{Grant, Read};
-use crate::error::Result;
-
-const CARD: &str = "README.md";
-/// Longest card whose metadata is read, in bytes.
-const CARD_BYTES_MAX: u64 = 1 << 20;
 /// Most tags of one repository.
 const TAGS_MAX: usize = 1_000;
 
@@ -115,29 +108,6 @@ fn front_matter(text: &str) -> Option<&str> {
         at += line.len();
     }
     None
-}
-
-impl Hub {
-    /// The card at a commit; what cannot be read as one is none.
-    ///
-    /// # Errors
-    /// When the repository cannot be read.
-    pub async fn card(&self, grant: &Grant<Read>, commit_id: ObjectId) -> Result<Card> {
-        let held = self.held(grant.repo_id()).await?;
-        self.leaf
-            .run(move || {
-                let entry = match polder_git::entry(&held.snapshot, commit_id, CARD) {
-                    Err(polder_git::Error::NotFound { .. }) => return Ok(Card::default()),
-                    entry => entry?,
-                };
-                if !entry.kind.is_file() || entry.size_bytes.is_none_or(|size| size > CARD_BYTES_MAX) {
-                    return Ok(Card::default());
-                }
-                let content = polder_git::read_file(&held.snapshot, entry.oid)?;
-                Ok(Card::parse(&String::from_utf8_lossy(&content)).unwrap_or_default())
-            })
-            .await
-    }
 }
 
 #[cfg(test)]

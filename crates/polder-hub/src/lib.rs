@@ -14,6 +14,7 @@ mod blocking;
 mod body;
 mod body_budget;
 mod card;
+mod catalog;
 mod chunk_lists;
 mod coalesced;
 mod commit;
@@ -23,6 +24,7 @@ mod directory;
 mod epochs;
 mod error;
 mod exchange;
+mod facts;
 mod fatal;
 mod fetch;
 mod files;
@@ -42,6 +44,7 @@ mod locks;
 mod log;
 mod logins;
 mod mechanisms;
+mod people;
 mod preupload;
 mod protection;
 mod public_objects;
@@ -66,11 +69,13 @@ pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin}
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
 pub use card::Card;
+pub use catalog::{FoundRepo, RepoPage, RepoQuery};
 pub use commit::CommitRequest;
 pub use commit_draft::{CommitDraft, Lines, ReadCommit};
 pub use directory::{OrgSummary, TokenSummary, UserSummary};
 pub use error::{Error, Kind, Result};
 pub use exchange::{ImportReport, Progress};
+pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
@@ -89,7 +94,8 @@ pub use log::{
     FederationAbout, FederationOptions, LOG_WAIT_MAX, LogKey, LogTip, PageQuery, SELECT_TERMS_MAX, Select,
     Term,
 };
-pub use polder_db::{Limit as QuotaLimit, Lock};
+pub use people::AccountOverview;
+pub use polder_db::{CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock};
 pub use polder_git::{
     Change, CommitInfo, CommitPage, EntryKind, PathCommits, Protocol, Service, Signature, TreeEntry, TreePage,
 };

@@ -137,7 +137,7 @@ impl Hub {
             hub.audited(entry.with("to", head.as_str())).set_head(repo.id, head, None).await?;
             hub.names.clear();
             hub.forget(repo.id).await;
-            Ok(())
+            hub.describe_default(repo.id).await
         })
         .await
     }

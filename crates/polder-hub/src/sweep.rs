@@ -20,13 +20,14 @@ const JOBS_MAX: i64 = 1_000;
 
 impl Hub {
     /// Does upkeep now and every hour, keeps the audit log's chain, lists the chunks of older objects, pulls
-    /// mirrors, reads everything again in time and tells other hubs what is new. Ends never; failures are logged
-    /// and tried again.
+    /// mirrors, describes what no push has, reads everything again in time and tells other hubs what is new.
+    /// Ends never; failures are logged and tried again.
     pub async fn upkeep(&self) {
         tokio::join!(
             self.upkeep_hourly(),
             self.keep_audit_chain(),
             self.keep_listing_chunks(),
+            self.keep_catalog(),
             self.keep_pulling(),
             self.keep_scrubbing(),
             self.keep_log(),

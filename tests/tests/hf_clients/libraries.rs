@@ -57,3 +57,50 @@ fn transformers_loads_a_config_and_a_tokenizer() {
     place.hub.cli(&["repo", "import", minilm().to_str().unwrap(), "acme/minilm"]).ok();
     client.script(&place.hub, &place.ada, place.dir.path(), TRANSFORMERS, &[]).ok();
 }
+
+const FILES: &str = r"
+import json, struct, sys
+from huggingface_hub import HfApi, HfFileSystem, get_safetensors_metadata
+endpoint, token, work = sys.argv[1:4]
+api = HfApi(endpoint=endpoint, token=token)
+fs = HfFileSystem(endpoint=endpoint, token=token)
+api.create_repo('acme/files')
+with fs.open('acme/files/sub/a.txt', 'w') as file:
+    file.write('hello')
+assert fs.read_text('acme/files/sub/a.txt') == 'hello'
+assert fs.ls('acme/files/sub', detail=False) == ['acme/files/sub/a.txt']
+assert fs.find('acme/files') == ['acme/files/.gitattributes', 'acme/files/sub/a.txt']
+assert fs.exists('acme/files/sub') and not fs.exists('acme/files/never')
+assert fs.info('acme/files/sub/a.txt')['size'] == 5
+with fs.open('acme/files/sub/a.txt', 'rb') as file:
+    file.seek(2)
+    assert file.read(2) == b'll'
+fs.rm('acme/files/sub/a.txt')
+assert not fs.exists('acme/files/sub')
+header = json.dumps({'t': {'dtype': 'F32', 'shape': [2, 2], 'data_offsets': [0, 16]}}).encode()
+weights = struct.pack('<Q', len(header)) + header + bytes(16)
+api.upload_file(path_or_fileobj=weights, path_in_repo='model.safetensors', repo_id='acme/files')
+found = api.get_safetensors_metadata('acme/files')
+assert found.parameter_count == {'F32': 4}, found
+";
+
+/// Checks 45 and 46.
+#[test]
+fn the_file_system_reads_ranges_writes_and_removes_and_weights_tell_their_parameters() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    client.script(&place.hub, &place.ada, place.dir.path(), FILES, &[]).ok();
+}
+
+/// Check 46.
+#[test]
+fn a_cache_verifies_against_the_hub() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    place.create("model", "cached");
+    let endpoint = place.hub.url("");
+    let hf =
+        |args: &[&str]| client.hf(endpoint.trim_end_matches('/'), Some(&place.ada), place.dir.path(), args);
+    hf(&["download", "acme/cached"]).ok();
+    hf(&["cache", "verify", "acme/cached"]).ok();
+}

@@ -5,7 +5,9 @@
 mod command_line;
 mod commits;
 mod libraries;
+mod proxy;
 mod requests;
+mod search;
 mod versions;
 
 use polder_tests::{Hub, Token};

@@ -5,7 +5,7 @@ use polder_tests::{HUB_VERSIONS, HubClient, Work};
 
 use crate::Place;
 
-const CYCLE: &str = include_str!("cycle.py");
+pub(crate) const CYCLE: &str = include_str!("cycle.py");
 
 fn whole_cycle(version: &str) {
     assert!(HUB_VERSIONS.contains(&version));

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod catalog;
 mod chunks;
 mod commit;
 mod dump;
@@ -188,6 +189,7 @@ pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
         exact_head: None,
         pack: None,
         pointers: Vec::new(),
+        catalog: None,
     }
 }
 

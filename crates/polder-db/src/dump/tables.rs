@@ -60,6 +60,9 @@ tables! {
     "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
     "key_chunk", PAGE: chunk Bytes, blob Int; .
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
+    "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
+    "catalog_tag", PAGE: repo Int, tag Text; .
+    "repo_like", PAGE: repo Int, account Int; liked_at Int.
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,
         last_error Text, created_at Int.

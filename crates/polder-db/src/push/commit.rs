@@ -13,6 +13,7 @@ use super::pointers::Pointers;
 use super::store::{self, Target};
 use super::{Push, PushOutcome, RefOutcome, RefUpdate};
 use crate::Result;
+use crate::catalog;
 use crate::events::{Fact, record};
 use crate::quota::{self, Change};
 use crate::row::Row;
@@ -101,6 +102,11 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     let more_refs = more_refs(&done);
     if more_refs != 0 || head != turn.head {
         store::repo(tx, push.repo, more_refs, &head).await?;
+    }
+    if let Some(entry) = &push.catalog
+        && done.iter().any(|update| update.name == head && update.new == Some(entry.commit))
+    {
+        catalog::describe(tx, push.repo, entry).await?;
     }
     let facts = fact(&turn, &head, &done, &pointers);
     record(tx, Fact { repo: push.repo, rseq: turn.rseq, actor: push.actor, kind: "repo.refs" }, &facts)

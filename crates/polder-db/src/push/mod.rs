@@ -12,7 +12,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, Sha256};
 
 #[cfg(test)]
 use crate::sql::Template;
-use crate::{Db, Result};
+use crate::{Db, NewCatalogEntry, Result};
 
 /// Every statement of a push.
 #[cfg(test)]
@@ -102,6 +102,8 @@ pub struct Push {
     pub pack: Option<NewPack>,
     /// Newly reachable pointers: the large object, and the pointer's own blob.
     pub pointers: Vec<(Sha256, ObjectId)>,
+    /// What the catalogue says from now on, if the default branch comes to be at the commit that it describes.
+    pub catalog: Option<NewCatalogEntry>,
 }
 
 /// Why one ref was not changed.

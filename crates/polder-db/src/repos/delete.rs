@@ -10,7 +10,7 @@ use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result};
+use crate::{Db, Result, catalog};
 
 statements! {
     DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
@@ -73,6 +73,7 @@ async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Ver
     for statement in rows_of_it {
         tx.execute(statement, args![id]).await?;
     }
+    catalog::close(tx, id).await?;
     let sweep =
         NewJob { kind: "sweep".to_owned(), dedup: "sweep".to_owned(), payload: "{}".to_owned(), due: now };
     enqueue(tx, sweep).await?;

@@ -12,7 +12,6 @@ pub use delete::Deleted;
 pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
 pub(crate) use settings::withhold;
 
-use crate::accounts;
 use crate::db::missing;
 use crate::events::{Fact, record};
 use crate::row::{Row, each};
@@ -20,6 +19,7 @@ use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
 use crate::{Db, Error, Result};
+use crate::{accounts, catalog};
 
 /// The columns that [`Repo::from_row`] reads.
 macro_rules! repo_columns {
@@ -31,6 +31,11 @@ macro_rules! repo_columns {
         )
     };
 }
+
+pub(crate) use repo_columns;
+
+/// How many columns that are.
+pub(crate) const REPO_COLUMNS: usize = 17;
 
 macro_rules! select_repo {
     ($rest:literal) => {
@@ -183,7 +188,7 @@ impl Db {
         let Some(row) = self.row(REPO_BY_NAME, args![kind.as_str(), fold]).await? else {
             return Ok(None);
         };
-        let state: String = row.read(17)?;
+        let state: String = row.read(REPO_COLUMNS)?;
         Ok(Some(match state.as_str() {
             "live" => NameState::Live(Repo::from_row(&row)?),
             "moved" => NameState::Moved(Repo::from_row(&row)?),
@@ -237,6 +242,7 @@ async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
         args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now, new.upstream, withheld];
     tx.execute(INSERT_REPO, args).await?;
     tx.execute(INSERT_NAME, args![kind, name.fold(), id]).await?;
+    catalog::open(tx, id).await?;
     let facts = json!({"v": 1, "rid": Sha256::new(new.rid), "kind": kind, "path": name.to_string(),
         "visibility": visibility, "head": FIRST_HEAD});
     record(tx, Fact { repo: id, rseq: 1, actor: new.actor, kind: "repo.create" }, &facts).await?;

@@ -1,0 +1,312 @@
+//! What repositories are looked for by, and the looking.
+
+use polder_types::{AccountId, ObjectId, RepoId, RepoKind, UnixMillis};
+
+use crate::repos::{REPO_COLUMNS, Repo, repo_columns};
+use crate::row::{Row, each};
+use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
+use crate::tx::{Tx, Verdict};
+use crate::value::{Value, args};
+use crate::{Db, Result};
+
+/// Tags that a search may ask for at once.
+pub const CATALOG_TAGS_ASKED_MAX: usize = 8;
+
+/// A page of repositories, newest first by `$column`: those that someone may see, and that fit.
+macro_rules! search_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            repo_columns!(),
+            ", c.commit_oid, c.changed_at, c.likes, c.facts, ",
+            $column,
+            " FROM catalog c JOIN repo r ON r.id = c.repo JOIN account a ON a.id = r.ns ",
+            "WHERE r.state = 'live' AND r.kind = $1 AND (r.withheld IS NULL OR $2) ",
+            "AND (r.visibility = 'public' OR $2 OR r.ns = $3 ",
+            "OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3)) ",
+            "AND ($4 = '' OR a.fold = $4) AND ($5 = '' OR LOWER(a.name || '/' || r.name) LIKE $5 ESCAPE '!') ",
+            "AND ($6 < 0 OR c.parameters >= $6) AND ($7 < 0 OR c.parameters <= $7) ",
+            "AND ($8 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $8)) ",
+            "AND ($9 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $9)) ",
+            "AND ($10 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $10)) ",
+            "AND ($11 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $11)) ",
+            "AND ($12 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $12)) ",
+            "AND ($13 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $13)) ",
+            "AND ($14 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $14)) ",
+            "AND ($15 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $15)) ",
+            "AND (",
+            $column,
+            " < $16 OR (",
+            $column,
+            " = $16 AND r.id < $17)) ORDER BY ",
+            $column,
+            " DESC, r.id DESC LIMIT $18"
+        )
+    };
+}
+
+statements! {
+    SEARCH_BY_CHANGE = search_by!("c.changed_at");
+    SEARCH_BY_CREATION = search_by!("r.created_at");
+    SEARCH_BY_LIKES = search_by!("c.likes");
+    INSERT_ENTRY = "INSERT INTO catalog (repo, changed_at, likes, facts) VALUES ($1, $2, 0, '{}')";
+    UPDATE_ENTRY = "UPDATE catalog SET commit_oid = $2, changed_at = $3, parameters = $4, facts = $5 WHERE repo = $1";
+    DELETE_TAGS = "DELETE FROM catalog_tag WHERE repo = $1";
+    DELETE_ENTRY = "DELETE FROM catalog WHERE repo = $1";
+    DELETE_LIKES = "DELETE FROM repo_like WHERE repo = $1";
+    ENTRY = "SELECT commit_oid, changed_at, likes, facts FROM catalog WHERE repo = $1";
+    TIP = "SELECT f.oid FROM ref f JOIN repo r ON r.id = f.repo AND f.name = r.head \
+        WHERE r.id = $1 AND r.state = 'live'";
+    STALE_AFTER = "SELECT c.repo, f.oid FROM catalog c JOIN repo r ON r.id = c.repo AND r.state = 'live' \
+        JOIN ref f ON f.repo = r.id AND f.name = r.head \
+        WHERE c.repo > $1 AND (c.commit_oid IS NULL OR c.commit_oid <> f.oid) ORDER BY c.repo LIMIT $2";
+    INSERT_LIKE = "INSERT INTO repo_like (repo, account, liked_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (repo, account) DO NOTHING";
+    DELETE_LIKE = "DELETE FROM repo_like WHERE repo = $1 AND account = $2";
+    ADD_LIKES = "UPDATE catalog SET likes = likes + $2 WHERE repo = $1";
+    LIKERS = "SELECT a.name FROM repo_like l JOIN account a ON a.id = l.account \
+        WHERE l.repo = $1 ORDER BY l.liked_at DESC, a.fold LIMIT $2";
+    LIKED_BY = "SELECT l.repo, l.liked_at FROM repo_like l JOIN repo r ON r.id = l.repo AND r.state = 'live' \
+        WHERE l.account = $1 ORDER BY l.liked_at DESC, l.repo DESC LIMIT $2";
+}
+
+templates! {
+    INSERT_TAGS(1) = "INSERT INTO catalog_tag (repo, tag) VALUES ", "($1, ?)", "";
+}
+
+/// What a repository is looked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCatalogEntry {
+    /// The commit that it describes.
+    pub commit: ObjectId,
+    /// When that was made.
+    pub changed: UnixMillis,
+    /// How many parameters a model has.
+    pub parameters: Option<i64>,
+    /// Each once.
+    pub tags: Vec<String>,
+    /// A JSON object.
+    pub facts: String,
+}
+
+/// A repository's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogEntry {
+    /// The commit that it describes; `None` while there is none.
+    pub commit: Option<ObjectId>,
+    /// When that was made, or the repository.
+    pub changed: UnixMillis,
+    /// How many accounts like it.
+    pub likes: i64,
+    /// A JSON object.
+    pub facts: String,
+}
+
+/// What a page is ordered by, largest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatalogOrder {
+    /// When the default branch last changed.
+    Changed,
+    /// When the repository was made.
+    Created,
+    /// How many like it.
+    Likes,
+}
+
+/// Who looks, for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogQuery {
+    /// What kind of repository.
+    pub kind: RepoKind,
+    /// Whether private ones of everybody are shown too.
+    pub sees_all: bool,
+    /// Whose own and whose organisations' private ones are shown.
+    pub account: Option<AccountId>,
+    /// The namespace, folded.
+    pub author: Option<String>,
+    /// A part of `namespace/name`, in lower case.
+    pub text: Option<String>,
+    /// Each must be there; at most [`CATALOG_TAGS_ASKED_MAX`] count.
+    pub tags: Vec<String>,
+    /// Fewest and most parameters.
+    pub parameters: (Option<i64>, Option<i64>),
+    /// The order.
+    pub order: CatalogOrder,
+    /// Where the page before ended: [`Cataloged::place`] of its last one.
+    pub after: Option<(i64, RepoId)>,
+    /// Most repositories of a page.
+    pub limit: i64,
+}
+
+/// A repository that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cataloged {
+    /// The repository.
+    pub repo: Repo,
+    /// Its entry.
+    pub entry: CatalogEntry,
+    /// Its place in the order.
+    pub place: (i64, RepoId),
+}
+
+impl Db {
+    /// One page of the repositories that fit.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn search_catalog(&self, query: &CatalogQuery) -> Result<Vec<Cataloged>> {
+        let statement = match query.order {
+            CatalogOrder::Changed => SEARCH_BY_CHANGE,
+            CatalogOrder::Created => SEARCH_BY_CREATION,
+            CatalogOrder::Likes => SEARCH_BY_LIKES,
+        };
+        let text = query.text.as_deref().map(|text| format!("%{}%", escaped(text)));
+        let (least, most) = query.parameters;
+        let mut args = args![
+            query.kind.as_str(),
+            query.sees_all,
+            query.account.map_or(-1, |account| account.0),
+            query.author.clone().unwrap_or_default(),
+            text.unwrap_or_default(),
+            least.unwrap_or(-1),
+            most.unwrap_or(-1),
+        ];
+        for at in 0..CATALOG_TAGS_ASKED_MAX {
+            args.push(Value::from(query.tags.get(at).cloned().unwrap_or_default()));
+        }
+        let (place, id) = query.after.unwrap_or((i64::MAX, RepoId(i64::MAX)));
+        args.extend(args![place, id, query.limit]);
+        each(&self.rows(statement, args).await?, |row| {
+            let repo = Repo::from_row(row)?;
+            let place = (row.read(REPO_COLUMNS + 4)?, repo.id);
+            Ok(Cataloged { repo, entry: entry(row, REPO_COLUMNS)?, place })
+        })
+    }
+
+    /// The entry of a repository.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn catalog_entry(&self, repo: RepoId) -> Result<Option<CatalogEntry>> {
+        self.row(ENTRY, args![repo]).await?.map(|row| entry(&row, 0)).transpose()
+    }
+
+    /// Repositories whose entry does not describe the tip of their default branch, with that tip, by id: at
+    /// most `limit` after `after`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn stale_catalog(&self, after: Option<RepoId>, limit: i64) -> Result<Vec<(RepoId, ObjectId)>> {
+        let after = after.map_or(i64::MIN, |id| id.0);
+        each(&self.rows(STALE_AFTER, args![after, limit]).await?, |row| {
+            Ok((RepoId(row.read(0)?), row.oid(1)?))
+        })
+    }
+
+    /// Describes a repository anew, if the commit is still the tip of its default branch; says whether.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn describe_repo(&self, repo: RepoId, entry: NewCatalogEntry) -> Result<bool> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let tip = tx.row(TIP, args![repo]).await?.map(|row| row.oid(0)).transpose()?;
+                if tip != Some(entry.commit) {
+                    return Ok(Verdict::Discard(false));
+                }
+                describe(tx, repo, &entry).await?;
+                Ok(Verdict::Keep(true))
+            })
+        })
+        .await
+    }
+
+    /// Notes that an account likes a repository, or no longer does; twice is once.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn set_like(&self, repo: RepoId, account: AccountId, likes: bool) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                let (changed, more) = if likes {
+                    (tx.execute(INSERT_LIKE, args![repo, account, now]).await?, 1_i64)
+                } else {
+                    (tx.execute(DELETE_LIKE, args![repo, account]).await?, -1)
+                };
+                if changed == 0 {
+                    return Ok(Verdict::Discard(()));
+                }
+                tx.execute(ADD_LIKES, args![repo, more]).await?;
+                Ok(Verdict::Keep(()))
+            })
+        })
+        .await
+    }
+
+    /// Who likes a repository, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn likers(&self, repo: RepoId, limit: i64) -> Result<Vec<String>> {
+        each(&self.rows(LIKERS, args![repo, limit]).await?, |row| row.read(0))
+    }
+
+    /// What an account likes and since when, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn liked_by(&self, account: AccountId, limit: i64) -> Result<Vec<(RepoId, UnixMillis)>> {
+        each(&self.rows(LIKED_BY, args![account, limit]).await?, |row| {
+            Ok((RepoId(row.read(0)?), UnixMillis(row.read(1)?)))
+        })
+    }
+}
+
+/// Opens the entry of a new repository.
+pub(crate) async fn open(tx: &mut Tx, repo: RepoId) -> Result<()> {
+    let now = tx.now();
+    tx.execute(INSERT_ENTRY, args![repo, now]).await.map(drop)
+}
+
+/// Replaces what an entry says.
+pub(crate) async fn describe(tx: &mut Tx, repo: RepoId, entry: &NewCatalogEntry) -> Result<()> {
+    let NewCatalogEntry { commit, changed, parameters, tags, facts } = entry;
+    let args = args![repo, *commit, *changed, *parameters, facts.as_str()];
+    tx.execute(UPDATE_ENTRY, args).await?;
+    tx.execute(DELETE_TAGS, args![repo]).await?;
+    for tags in tags.chunks(ROWS_PER_STATEMENT_MAX) {
+        let mut args = args![repo];
+        args.extend(tags.iter().map(|tag| Value::from(tag.as_str())));
+        tx.execute(INSERT_TAGS.statement(tags.len()), args).await?;
+    }
+    Ok(())
+}
+
+/// Removes the entry of a deleted repository.
+pub(crate) async fn close(tx: &mut Tx, repo: RepoId) -> Result<()> {
+    for statement in [DELETE_TAGS, DELETE_LIKES, DELETE_ENTRY] {
+        tx.execute(statement, args![repo]).await?;
+    }
+    Ok(())
+}
+
+fn entry(row: &Row, first: usize) -> Result<CatalogEntry> {
+    Ok(CatalogEntry {
+        commit: row.maybe_oid(first)?,
+        changed: UnixMillis(row.read(first + 1)?),
+        likes: row.read(first + 2)?,
+        facts: row.read(first + 3)?,
+    })
+}
+
+/// A text in a pattern of LIKE, in which it stands for itself.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, char| {
+        if matches!(char, '%' | '_' | '!') {
+            out.push('!');
+        }
+        out.push(char);
+        out
+    })
+}

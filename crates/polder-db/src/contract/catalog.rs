@@ -1,0 +1,154 @@
+use polder_types::{ObjectId, RepoId, RepoKind, Role, UnixMillis, Visibility};
+
+use super::{Home, oid, push_of, update};
+use crate::{CatalogOrder, CatalogQuery, NewCatalogEntry, PushOutcome};
+
+fn all() -> CatalogQuery {
+    CatalogQuery {
+        kind: RepoKind::Model,
+        sees_all: false,
+        account: None,
+        author: None,
+        text: None,
+        tags: Vec::new(),
+        parameters: (None, None),
+        order: CatalogOrder::Changed,
+        after: None,
+        limit: 10,
+    }
+}
+
+fn described(commit: u8, tags: &[&str], parameters: Option<i64>) -> NewCatalogEntry {
+    NewCatalogEntry {
+        commit: oid(commit),
+        changed: UnixMillis(super::NOW + i64::from(commit)),
+        parameters,
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        facts: format!("{{\"n\":{commit}}}"),
+    }
+}
+
+async fn names(home: &Home, query: &CatalogQuery) -> Vec<String> {
+    let found = home.db.search_catalog(query).await.unwrap();
+    found.into_iter().map(|found| found.repo.name.to_string()).collect()
+}
+
+async fn entry(home: &Home, repo: RepoId) -> (Option<ObjectId>, String) {
+    let entry = home.db.catalog_entry(repo).await.unwrap().unwrap();
+    (entry.commit, entry.facts)
+}
+
+#[tokio::test]
+async fn an_entry_changes_with_the_push_that_moves_the_default_branch() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/m").await;
+    assert_eq!(entry(&home, repo.id).await, (None, "{}".to_owned()));
+    let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1), update("refs/heads/dev", 0, 2)]);
+    push.catalog = Some(described(1, &["a", "b"], None));
+    assert!(matches!(home.push(push.clone()).await, PushOutcome::Done { changed: true, .. }));
+    assert_eq!(entry(&home, repo.id).await, (Some(oid(1)), "{\"n\":1}".to_owned()));
+    // A push that is refused, and one of another branch, leave it.
+    push.updates = vec![update("refs/heads/main", 9, 3)];
+    push.catalog = Some(described(3, &["c"], None));
+    home.push(push.clone()).await;
+    push.updates = vec![update("refs/heads/dev", 2, 3)];
+    home.push(push).await;
+    assert_eq!(entry(&home, repo.id).await.0, Some(oid(1)));
+    assert_eq!(home.number("SELECT COUNT(*) FROM catalog_tag").await, 2);
+    assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), []);
+
+    // What no push described is found, and described only while it is the tip.
+    home.push(push_of(&repo, vec![update("refs/heads/main", 1, 4)])).await;
+    assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), [(repo.id, oid(4))]);
+    assert!(!home.db.describe_repo(repo.id, described(5, &[], None)).await.unwrap());
+    assert!(home.db.describe_repo(repo.id, described(4, &["d"], None)).await.unwrap());
+    assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), []);
+    home.db.delete_repo(repo.id, None).await.unwrap();
+    assert_eq!(home.db.catalog_entry(repo.id).await.unwrap(), None);
+    assert_eq!(home.number("SELECT COUNT(*) FROM catalog_tag").await, 0);
+}
+
+async fn tagged(home: &Home, name: &str, n: u8, tags: &[&str], parameters: Option<i64>) -> RepoId {
+    home.pass_seconds(1);
+    let repo = home.repo(name).await;
+    let mut push = push_of(&repo, vec![update("refs/heads/main", 0, n)]);
+    push.catalog = Some(described(n, tags, parameters));
+    home.push(push).await;
+    repo.id
+}
+
+#[tokio::test]
+async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
+    let home = Home::open().await;
+    let first = tagged(&home, "acme/Bert-base", 9, &["bert", "en", "license:mit"], Some(100)).await;
+    tagged(&home, "acme/gpt_2", 5, &["gpt", "en"], Some(1_000)).await;
+    tagged(&home, "other/bert", 7, &["bert"], None).await;
+    tagged(&home, "datasets/acme/d", 8, &["en"], None).await;
+    assert_eq!(names(&home, &all()).await, ["acme/Bert-base", "other/bert", "acme/gpt_2"]);
+    let created = CatalogQuery { order: CatalogOrder::Created, ..all() };
+    assert_eq!(names(&home, &created).await, ["other/bert", "acme/gpt_2", "acme/Bert-base"]);
+    home.db.set_like(first, home.user("ann").await, true).await.unwrap();
+    let liked = CatalogQuery { order: CatalogOrder::Likes, limit: 2, ..all() };
+    assert_eq!(names(&home, &liked).await, ["acme/Bert-base", "other/bert"]);
+    let text = |text: &str| Some(text.to_owned());
+    for (query, expected) in [
+        (CatalogQuery { author: text("acme"), ..all() }, vec!["acme/Bert-base", "acme/gpt_2"]),
+        (CatalogQuery { text: text("bert"), ..all() }, vec!["acme/Bert-base", "other/bert"]),
+        (CatalogQuery { text: text("t_2"), ..all() }, vec!["acme/gpt_2"]),
+        (CatalogQuery { text: text("e_t"), ..all() }, vec![]),
+        (CatalogQuery { tags: vec!["bert".to_owned(), "en".to_owned()], ..all() }, vec!["acme/Bert-base"]),
+        (CatalogQuery { tags: vec!["never".to_owned()], ..all() }, vec![]),
+        (CatalogQuery { parameters: (Some(500), None), ..all() }, vec!["acme/gpt_2"]),
+        (CatalogQuery { parameters: (None, Some(500)), ..all() }, vec!["acme/Bert-base"]),
+        (CatalogQuery { kind: RepoKind::Dataset, ..all() }, vec!["datasets/acme/d"]),
+    ] {
+        assert_eq!(names(&home, &query).await, expected, "{query:?}");
+    }
+    for order in [CatalogOrder::Changed, CatalogOrder::Created, CatalogOrder::Likes] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page =
+                home.db.search_catalog(&CatalogQuery { order, after, limit: 1, ..all() }).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.place);
+            seen.push(last.repo.name.to_string());
+        }
+        assert_eq!(seen, names(&home, &CatalogQuery { order, ..all() }).await);
+    }
+}
+
+#[tokio::test]
+async fn a_private_repository_is_found_by_its_own_only() {
+    let home = Home::open().await;
+    let ann = home.user("ann").await;
+    let bob = home.user("bob").await;
+    home.db.add_org(&"acme".parse().unwrap(), ann).await.unwrap();
+    for (name, n) in [("acme/hidden", 1), ("ann/own", 2)] {
+        let id = tagged(&home, name, n, &[], None).await;
+        home.db.set_visibility(id, Visibility::Private, None).await.unwrap();
+    }
+    let seen = |account| CatalogQuery { account, ..all() };
+    assert_eq!(names(&home, &seen(None)).await, [""; 0]);
+    assert_eq!(names(&home, &seen(Some(bob))).await, [""; 0]);
+    assert_eq!(names(&home, &seen(Some(ann))).await, ["ann/own", "acme/hidden"]);
+    let acme = home.db.find_account("acme").await.unwrap().unwrap().id;
+    home.db.set_member(acme, bob, Role::Read).await.unwrap();
+    assert_eq!(names(&home, &seen(Some(bob))).await, ["acme/hidden"]);
+    assert_eq!(names(&home, &CatalogQuery { sees_all: true, ..all() }).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_like_counts_once() {
+    let home = Home::open().await;
+    let (ann, bob) = (home.user("ann").await, home.user("bob").await);
+    let repo = home.repo("acme/m").await.id;
+    for (account, likes, expected) in
+        [(ann, true, 1), (ann, true, 1), (bob, true, 2), (ann, false, 1), (ann, false, 1)]
+    {
+        home.db.set_like(repo, account, likes).await.unwrap();
+        assert_eq!(home.db.catalog_entry(repo).await.unwrap().unwrap().likes, expected);
+    }
+    assert_eq!(home.db.likers(repo, 10).await.unwrap(), ["bob"]);
+    assert_eq!(home.db.liked_by(bob, 10).await.unwrap(), [(repo, home.now())]);
+    assert_eq!(home.db.liked_by(ann, 10).await.unwrap(), []);
+}

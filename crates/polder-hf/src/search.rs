@@ -1,0 +1,164 @@
+//! Looking for repositories.
+//!
+//! Source: `huggingface_hub` 2.4.0 `hf_api.py`, `list_models`, `list_datasets`, `list_spaces`; 0.36.2 for
+//! the older spellings.
+
+use http::StatusCode;
+use polder_http::{Response, respond};
+use polder_hub::{EntryKind, Error, FoundRepo, Kind, RepoOrder, RepoQuery};
+use polder_types::{RepoKind, Visibility};
+use serde_json::{Value, json};
+
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::shown::{Shown, Wanted};
+use crate::tree::sibling;
+
+/// Repositories of a page, and of one whose items have all their files.
+const PAGE: usize = 1_000;
+const FULL_PAGE: usize = 100;
+/// Most files that an item lists.
+const SIBLINGS_MAX: usize = 1_000;
+/// Fields that are left out unless they are asked for.
+const COSTLY: [&str; 3] = ["cardData", "config", "safetensors"];
+
+/// Answers `GET /api/models`, `/api/datasets`, `/api/spaces` and `/api/kernels`.
+pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Failure> {
+    let caller = ask.caller().await?;
+    let wanted = Wanted(ask.queries("expand"));
+    let has_files = ask.flag("full") || wanted.is_named("siblings");
+    let limit = if has_files { FULL_PAGE } else { PAGE };
+    let mut query = query(ask, kind)?;
+    query.limit = ask.limit(limit, limit);
+    // Nothing is gated here.
+    if ask.query("gated").is_some() && ask.flag("gated") {
+        return Ok(respond::json(StatusCode::OK, &json!([])));
+    }
+    let page = ask.hub.find_repos(caller.principal(), query).await?;
+    let mut items = Vec::with_capacity(page.repos.len());
+    for found in &page.repos {
+        let mut fields = shown(found).fields(&wanted);
+        for key in COSTLY {
+            if !(wanted.is_named(key) || ask.flag(key) || ask.flag("full")) {
+                fields.remove(key);
+            }
+        }
+        if has_files {
+            let grant = caller.read(&polder_http::Target::Name(found.name.clone())).await;
+            if let (Ok(grant), Some(commit_id)) = (grant, found.commit_id) {
+                let page = ask.hub.list_tree(&grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
+                let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
+                let files: Vec<Value> = files.map(|entry| sibling(entry, false)).collect();
+                fields.insert("siblings".to_owned(), Value::Array(files));
+            }
+        }
+        items.push(Value::Object(fields));
+    }
+    let mut response = respond::json(StatusCode::OK, &items);
+    if let Some(next) = page.next {
+        ask.link_next(&mut response, "cursor", &next);
+    }
+    Ok(response)
+}
+
+fn shown(found: &FoundRepo) -> Shown<'_> {
+    Shown {
+        name: &found.name,
+        is_public: found.visibility == Visibility::Public,
+        created: found.created,
+        commit_id: found.commit_id,
+        changed: found.changed,
+        likes: found.likes,
+        facts: &found.facts,
+    }
+}
+
+fn query(ask: &Ask<'_>, kind: RepoKind) -> Result<RepoQuery, Error> {
+    let mut tags = ask.queries("filter");
+    for key in ["pipeline_tag", "library", "language", "tags"] {
+        tags.extend(ask.queries(key));
+    }
+    for (key, word) in [("models", "model"), ("datasets", "dataset")] {
+        if kind == RepoKind::Space {
+            tags.extend(ask.queries(key).into_iter().map(|id| format!("{word}:{id}")));
+        }
+    }
+    Ok(RepoQuery {
+        kind,
+        author: ask.query("author"),
+        text: ask.query("search"),
+        tags,
+        parameters: parameters(ask.query("num_parameters").as_deref())?,
+        order: order(ask.query("sort").as_deref())?,
+        cursor: ask.query("cursor"),
+        limit: PAGE,
+    })
+}
+
+/// Downloads are not counted here, so what changed last comes first among equals.
+fn order(sort: Option<&str>) -> Result<RepoOrder, Error> {
+    match sort {
+        None | Some("" | "lastModified" | "last_modified" | "downloads") => Ok(RepoOrder::Changed),
+        Some("createdAt" | "created_at") => Ok(RepoOrder::Created),
+        Some("likes" | "trendingScore" | "trending_score" | "likes7d") => Ok(RepoOrder::Likes),
+        Some(other) => {
+            let known = "`lastModified`, `createdAt`, `likes`, `downloads` or `trendingScore`";
+            Err(Error::new(Kind::Invalid, format!("`{other}` is nothing to sort by; say {known}")))
+        }
+    }
+}
+
+/// `min:6B,max:128B`: either may be missing; K, M, B and T count.
+fn parameters(text: Option<&str>) -> Result<(Option<i64>, Option<i64>), Error> {
+    let mut range = (None, None);
+    for part in text.unwrap_or_default().split(',').filter(|part| !part.is_empty()) {
+        let number = |text: &str| {
+            let (digits, factor) = match text.trim().to_ascii_uppercase() {
+                text if text.ends_with('K') => (text, 1e3),
+                text if text.ends_with('M') => (text, 1e6),
+                text if text.ends_with('B') => (text, 1e9),
+                text if text.ends_with('T') => (text, 1e12),
+                text => (text, 1.0),
+            };
+            let digits: f64 = digits.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok()?;
+            whole(digits * factor)
+        };
+        let bad = || {
+            Error::new(Kind::Invalid, format!("`{part}` is no number of parameters; say `min:6B,max:128B`"))
+        };
+        match part.split_once(':') {
+            Some(("min", text)) => range.0 = Some(number(text).ok_or_else(bad)?),
+            Some(("max", text)) => range.1 = Some(number(text).ok_or_else(bad)?),
+            _ => return Err(bad()),
+        }
+    }
+    Ok(range)
+}
+
+/// A number without its fraction, if it is one that can count something.
+fn whole(number: f64) -> Option<i64> {
+    (number.is_finite() && (0.0..1e18).contains(&number))
+        .then(|| format!("{number:.0}").parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_parameters_is_read_in_any_unit() {
+        for (text, expected) in [
+            ("min:6B,max:128B", (Some(6_000_000_000), Some(128_000_000_000))),
+            ("max:1.5M", (None, Some(1_500_000))),
+            ("min:10", (Some(10), None)),
+            ("min:500k", (Some(500_000), None)),
+            ("", (None, None)),
+        ] {
+            assert_eq!(parameters(Some(text)).unwrap(), expected, "{text}");
+        }
+        for bad in ["6B", "min:x", "least:6B", "min:-1", "min:1e300T", "min:"] {
+            assert!(parameters(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A repository as the clients' `ModelInfo`, `DatasetInfo` and `SpaceInfo` know it.
+//!
+//! Source: `huggingface_hub` 2.4.0 `hf_api.py`.
+
+use polder_hub::Facts;
+use polder_types::{ObjectId, RepoKind, RepoName, UnixMillis};
+use serde_json::{Map, Value, json};
+
+/// Which fields were asked for: all, or those of `expand` alone.
+pub(crate) struct Wanted(pub(crate) Vec<String>);
+
+impl Wanted {
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.is_empty() || self.is_named(key)
+    }
+
+    /// Whether it was asked for by its name.
+    pub(crate) fn is_named(&self, key: &str) -> bool {
+        self.0.iter().any(|wanted| wanted == key)
+    }
+}
+
+/// What is shown of a repository.
+pub(crate) struct Shown<'a> {
+    pub(crate) name: &'a RepoName,
+    pub(crate) is_public: bool,
+    pub(crate) created: UnixMillis,
+    pub(crate) commit_id: Option<ObjectId>,
+    pub(crate) changed: UnixMillis,
+    pub(crate) likes: i64,
+    pub(crate) facts: &'a Facts,
+}
+
+impl Shown<'_> {
+    /// `namespace/name`, as the clients write it.
+    pub(crate) fn id(&self) -> String {
+        format!("{}/{}", self.name.namespace(), self.name.name())
+    }
+
+    /// The wanted fields; the id is always among them.
+    pub(crate) fn fields(&self, wanted: &Wanted) -> Map<String, Value> {
+        let mut all = self.common();
+        all.extend(self.of_kind());
+        let mut fields: Map<String, Value> = all.into_iter().filter(|(key, _)| wanted.has(key)).collect();
+        fields.insert("id".to_owned(), json!(self.id()));
+        fields
+    }
+
+    fn common(&self) -> Map<String, Value> {
+        let visibility = if self.is_public { "public" } else { "private" };
+        let fields = json!({
+            "author": self.name.namespace().as_str(),
+            "private": !self.is_public,
+            "visibility": visibility,
+            "gated": false,
+            "disabled": false,
+            "downloads": 0,
+            "likes": self.likes,
+            "trendingScore": self.likes,
+            "createdAt": moment(self.created),
+            "lastModified": moment(self.changed),
+            "sha": self.commit_id.map(|id| id.to_string()),
+            "tags": self.facts.tags,
+            "cardData": self.facts.card,
+        });
+        object(fields)
+    }
+
+    fn of_kind(&self) -> Map<String, Value> {
+        let facts = self.facts;
+        object(match self.name.kind() {
+            RepoKind::Model => {
+                let mut fields = json!({
+                    "modelId": self.id(),
+                    "pipeline_tag": facts.pipeline_tag,
+                    "library_name": facts.library_name,
+                    "config": facts.config,
+                });
+                if let (Some(numbers), Some(fields)) = (&facts.safetensors, fields.as_object_mut()) {
+                    fields.insert("safetensors".to_owned(), json!(numbers));
+                }
+                fields
+            }
+            RepoKind::Dataset => json!({ "description": facts.card.get("pretty_name") }),
+            RepoKind::Space => json!({ "sdk": facts.card.get("sdk"), "models": [], "datasets": [] }),
+            RepoKind::Kernel => json!({}),
+        })
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The fields of both objects.
+pub(crate) fn merged(one: Value, other: Value) -> Value {
+    let mut fields = object(one);
+    fields.extend(object(other));
+    Value::Object(fields)
+}
+
+/// A moment as the clients parse it: to the millisecond.
+pub(crate) fn moment(time: UnixMillis) -> String {
+    let millis = time.0.rem_euclid(1000);
+    time.rfc3339().replace('Z', &format!(".{millis:03}Z"))
+}

@@ -1,0 +1,226 @@
+//! What the files of a repository say about it: its card, its configuration, its weights.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use polder_git::{Snapshot, TreeEntry};
+use polder_types::{ObjectId, RepoKind, Sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::card::Card;
+use crate::error::Result;
+
+/// Longest card or configuration that is read, in bytes.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// Longest header of a safetensors file that is read, in bytes.
+const HEADER_BYTES_MAX: u64 = 8 << 20;
+/// Most safetensors files whose headers are read.
+const SHARDS_MAX: usize = 128;
+/// Most entries of the root folder that are looked at.
+const ROOT_ENTRIES_MAX: usize = 2_000;
+/// What of a model's configuration is kept.
+const CONFIG_KEYS: [&str; 3] = ["architectures", "model_type", "quantization_config"];
+
+/// What is known of a repository at a commit, without asking anyone but its files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// The card's metadata.
+    pub card: Map<String, Value>,
+    /// What it is found by.
+    pub tags: Vec<String>,
+    /// What a model is for.
+    pub pipeline_tag: Option<String>,
+    /// What loads it.
+    pub library_name: Option<String>,
+    /// The telling part of `config.json`.
+    pub config: Map<String, Value>,
+    /// How many parameters a model has, if its safetensors files say so.
+    pub safetensors: Option<Parameters>,
+}
+
+/// Numbers of a model's parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// By data type, such as `F32`.
+    pub parameters: BTreeMap<String, u64>,
+    /// All together.
+    pub total: u64,
+}
+
+/// Gives the bytes of a large object, if it is here.
+pub(crate) type OpenObject<'a> = &'a dyn Fn(Sha256) -> Option<Arc<File>>;
+
+/// Reads what there is to know. What cannot be understood is not known.
+pub(crate) fn read_facts(
+    snapshot: &Snapshot,
+    commit_id: ObjectId,
+    kind: RepoKind,
+    open: OpenObject<'_>,
+) -> Result<Facts> {
+    let root = polder_git::list_tree(snapshot, commit_id, "", false, None, ROOT_ENTRIES_MAX)?.entries;
+    let files = Files { snapshot, root, open };
+    let card = files.text("README.md").and_then(|text| Card::parse(&text).ok()).unwrap_or_default();
+    let mut facts = Facts { tags: card.tags(kind), ..Facts::default() };
+    if kind == RepoKind::Model {
+        facts.config = files.text("config.json").map(|text| config(&text)).unwrap_or_default();
+        facts.safetensors = files.parameters();
+        facts.pipeline_tag = card.text("pipeline_tag").map(str::to_owned);
+        facts.library_name =
+            card.text("library_name").map(str::to_owned).or_else(|| files.library(&facts.config));
+        let format = |ending: &'static str| files.has_ending(ending).then(|| ending.to_owned());
+        let model_type = facts.config.get("model_type").and_then(Value::as_str).map(str::to_owned);
+        let more =
+            [facts.library_name.clone(), format("safetensors"), format("gguf"), format("onnx"), model_type];
+        for tag in more.into_iter().flatten() {
+            if !facts.tags.contains(&tag) {
+                facts.tags.push(tag);
+            }
+        }
+    }
+    facts.card = card.data;
+    Ok(facts)
+}
+
+struct Files<'a> {
+    snapshot: &'a Snapshot,
+    root: Vec<TreeEntry>,
+    open: OpenObject<'a>,
+}
+
+impl Files<'_> {
+    fn find(&self, name: &str) -> Option<&TreeEntry> {
+        self.root.iter().find(|entry| entry.path == name && entry.kind.is_file())
+    }
+
+    fn has_ending(&self, ending: &str) -> bool {
+        let ends = |path: &str| path.rsplit_once('.').is_some_and(|(_, last)| last == ending);
+        self.root.iter().any(|entry| entry.kind.is_file() && ends(&entry.path))
+    }
+
+    /// A small text file in git.
+    fn text(&self, name: &str) -> Option<String> {
+        let entry = self.find(name).filter(|entry| entry.pointer.is_none())?;
+        entry.size_bytes.filter(|size| *size <= TEXT_BYTES_MAX)?;
+        let content = polder_git::read_file(self.snapshot, entry.oid).ok()?;
+        Some(String::from_utf8_lossy(&content).into_owned())
+    }
+
+    /// What most likely loads a model that does not say it.
+    fn library(&self, config: &Map<String, Value>) -> Option<String> {
+        let library = if self.find("modules.json").is_some() {
+            "sentence-transformers"
+        } else if self.find("model_index.json").is_some() {
+            "diffusers"
+        } else if self.find("adapter_config.json").is_some() {
+            "peft"
+        } else if config.contains_key("model_type") || config.contains_key("architectures") {
+            "transformers"
+        } else {
+            return None;
+        };
+        Some(library.to_owned())
+    }
+
+    /// The sum over `model.safetensors`, or over the shards that stand for it.
+    fn parameters(&self) -> Option<Parameters> {
+        let is_shard = |path: &str| path.starts_with("model-") && path.ends_with(".safetensors");
+        let shards: Vec<&TreeEntry> = match self.find("model.safetensors") {
+            Some(whole) => vec![whole],
+            None => self.root.iter().filter(|entry| entry.kind.is_file() && is_shard(&entry.path)).collect(),
+        };
+        if shards.is_empty() || shards.len() > SHARDS_MAX {
+            return None;
+        }
+        let mut sum = Parameters::default();
+        for shard in shards {
+            count_parameters(&self.header(shard)?, &mut sum)?;
+        }
+        Some(sum)
+    }
+
+    /// The JSON at the start of a safetensors file.
+    ///
+    /// Source: safetensors README, "Format": eight bytes of length, little-endian, then the header.
+    fn header(&self, entry: &TreeEntry) -> Option<Vec<u8>> {
+        let length_of = |bytes: [u8; 8]| {
+            let length = u64::from_le_bytes(bytes);
+            (length <= HEADER_BYTES_MAX).then_some(length).and_then(|length| usize::try_from(length).ok())
+        };
+        if let Some(pointer) = entry.pointer {
+            let file = (self.open)(pointer.oid)?;
+            let mut length = [0; 8];
+            file.read_exact_at(&mut length, 0).ok()?;
+            let length_bytes = length_of(length)?;
+            if u64::try_from(length_bytes).ok()? > pointer.size_bytes {
+                return None;
+            }
+            let mut header = vec![0; length_bytes];
+            file.read_exact_at(&mut header, 8).ok()?;
+            return Some(header);
+        }
+        let content = polder_git::read_file(self.snapshot, entry.oid).ok()?;
+        let (length, rest) = content.split_first_chunk::<8>()?;
+        rest.get(..length_of(*length)?).map(<[u8]>::to_vec)
+    }
+}
+
+#[derive(Deserialize)]
+struct Tensor {
+    dtype: String,
+    shape: Vec<u64>,
+}
+
+/// Adds the tensors of a header; `None` if it is none.
+fn count_parameters(header: &[u8], sum: &mut Parameters) -> Option<()> {
+    let tensors: BTreeMap<String, Value> = serde_json::from_slice(header).ok()?;
+    for (name, tensor) in tensors {
+        if name == "__metadata__" {
+            continue;
+        }
+        let tensor: Tensor = serde_json::from_value(tensor).ok()?;
+        let count = tensor.shape.iter().try_fold(1_u64, |product, side| product.checked_mul(*side))?;
+        let of_type = sum.parameters.entry(tensor.dtype).or_default();
+        *of_type = of_type.checked_add(count)?;
+        sum.total = sum.total.checked_add(count)?;
+    }
+    Some(())
+}
+
+fn config(text: &str) -> Map<String, Value> {
+    let Ok(Value::Object(mut all)) = serde_json::from_str(text) else { return Map::new() };
+    CONFIG_KEYS.iter().filter_map(|key| Some(((*key).to_owned(), all.remove(*key)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_summed_by_type_and_nonsense_is_not_known() {
+        let count = |header: &str| {
+            let mut sum = Parameters::default();
+            count_parameters(header.as_bytes(), &mut sum).map(|()| sum)
+        };
+        let sum = count(
+            r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
+            "b":{"dtype":"F16","shape":[],"data_offsets":[24,26]},"c":{"dtype":"F32","shape":[4],"data_offsets":[26,42]}}"#,
+        )
+        .unwrap();
+        assert_eq!(sum.total, 11);
+        assert_eq!(sum.parameters, BTreeMap::from([("F16".to_owned(), 1), ("F32".to_owned(), 10)]));
+        for bad in ["", "[]", "{\"a\":1}", r#"{"a":{"dtype":"F32","shape":[9223372036854775807,4]}}"#] {
+            assert_eq!(count(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_telling_part_of_a_configuration_is_kept() {
+        let kept = config(r#"{"model_type":"bert","vocab_size":9,"architectures":["BertModel"]}"#);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["architectures", "model_type"]);
+        assert!(config("[]").is_empty() && config("{").is_empty());
+    }
+}

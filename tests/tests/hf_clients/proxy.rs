@@ -1,0 +1,54 @@
+//! A hub below a path of a reverse proxy (check 50).
+
+use std::process::Child;
+
+use polder_tests::{Client, Hub, HubClient, free_port, have, program, until};
+
+use crate::Place;
+
+/// nginx in front of a hub, which it serves below `/hf`. The rest of the URL goes on as it was sent:
+/// `%2F` must stay what it is.
+struct Proxy(Child);
+
+impl Proxy {
+    fn start(dir: &std::path::Path, port: u16, hub: std::net::SocketAddr) -> Self {
+        let conf = format!(
+            "daemon off;\nmaster_process off;\npid {dir}/pid;\nerror_log {dir}/error;\nevents {{}}\nhttp {{\n\
+             access_log off; client_max_body_size 0; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;\n\
+             fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;\n\
+             map $request_uri $rest {{ ~^/hf(?<tail>/.*)$ $tail; }}\n\
+             server {{ listen 127.0.0.1:{port}; location /hf/ {{ proxy_pass http://{hub}$rest; proxy_set_header Host $http_host;\n\
+             proxy_request_buffering off; }} }}\n}}\n",
+            dir = dir.display()
+        );
+        std::fs::write(dir.join("nginx.conf"), conf).unwrap();
+        let mut nginx = program("/usr/sbin/nginx");
+        nginx.arg("-p").arg(dir).arg("-e").arg(dir.join("error")).arg("-c").arg(dir.join("nginx.conf"));
+        let proxy = Self(nginx.spawn().unwrap());
+        until("the proxy to listen", 10, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        proxy
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+#[test]
+fn everything_works_below_a_path_of_a_proxy() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    if !have(&[Client::Nginx]) {
+        return;
+    }
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/hf");
+    let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
+    let dir = tempfile::tempdir().unwrap();
+    let _proxy = Proxy::start(dir.path(), port, place.hub.address());
+    let said = client.script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
+    assert!(said.ends_with("done with 2.4.0"), "{said}");
+    place.hub.fsck();
+}
