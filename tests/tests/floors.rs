@@ -101,7 +101,7 @@ fn each_mechanism_stays_in_its_crate() {
         for name in member.names(&["dependencies", "build-dependencies"]) {
             let allowed = match name.as_str() {
                 "sqlx" => member.name == "polder-db",
-                // libgit2 is a client of the tests; in the product it would be the repacker's.
+                // libgit2 compares texts; in the tests it is a client too.
                 "git2" => ["polder-git", "polder-tests"].contains(&member.name.as_str()),
                 "gix" => false,
                 name if name.starts_with("gix-") => member.name == "polder-git",

@@ -2,6 +2,7 @@
 
 mod changed_paths;
 mod commit;
+mod compare;
 mod export;
 mod history;
 mod import;

@@ -57,7 +57,9 @@ pub use export::{ExportPack, PackBytes, check_export_target, export, write_view}
 pub use file::read_file;
 pub use filter::Filter;
 pub use gunzip::{Gunzip, gunzip};
-pub use history::{FolderCommits, PathCommits, last_commits, path_commits};
+pub use history::{
+    Comparison, FileChange, FolderCommits, PathCommits, compare, last_commits, path_commits, unified_diff,
+};
 pub use id_set::{IdHasher, IdMap, IdSet, IdState};
 pub use ignore::Ignore;
 pub use import::{LocalClone, Source, open_clone, open_source, write_import_pack};

@@ -94,7 +94,12 @@ pub(crate) fn find(reader: &mut ObjectReader<'_>, root: ObjectId, path: &str) ->
     Ok(found)
 }
 
-fn describe(reader: &mut ObjectReader<'_>, path: String, mode: u32, oid: ObjectId) -> Result<TreeEntry> {
+pub(crate) fn describe(
+    reader: &mut ObjectReader<'_>,
+    path: String,
+    mode: u32,
+    oid: ObjectId,
+) -> Result<TreeEntry> {
     let kind = EntryKind::from_mode(mode);
     let mut entry = TreeEntry { path, kind, oid, size_bytes: None, pointer: None };
     if matches!(kind, EntryKind::Directory | EntryKind::Submodule) {

@@ -19,6 +19,7 @@ mod chunk_lists;
 mod coalesced;
 mod commit;
 mod commit_draft;
+mod compare;
 mod data_dir;
 mod directory;
 mod epochs;
@@ -97,7 +98,8 @@ pub use log::{
 pub use people::AccountOverview;
 pub use polder_db::{CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock};
 pub use polder_git::{
-    Change, CommitInfo, CommitPage, EntryKind, PathCommits, Protocol, Service, Signature, TreeEntry, TreePage,
+    Change, CommitInfo, CommitPage, Comparison, EntryKind, FileChange, PathCommits, Protocol, Service,
+    Signature, TreeEntry, TreePage,
 };
 pub use preupload::{Preupload, UploadCandidate, UploadMode};
 pub use protection::ProtectionRule;

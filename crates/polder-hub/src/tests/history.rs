@@ -1,4 +1,6 @@
 use super::content::change;
+use polder_types::ObjectId;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,4 +35,31 @@ async fn a_listing_shows_the_last_commit_of_each_entry_also_after_pushes() {
     assert_eq!(missing.expect_err("no such folder").kind(), Kind::NotFound);
     let gone = hub.last_commits(&read, tip, vec!["gone".to_owned()]).await.expect("the folder is there");
     assert_eq!(gone, [None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_commits_are_compared_with_sizes_and_as_text() {
+    let fixture = fixture().await;
+    let (hub, grant) = (&fixture.hub, fixture.writer("acme/open").await);
+    let first = hub.commit(&grant, change("begin", vec![write("a", "1\n"), write("b", "same\n")])).await;
+    let first = first.expect("committed");
+    let moved = vec![write("a", "1\n2\n"), Change::Delete { path: "b".to_owned() }, write("d/b", "same\n")];
+    let second = hub.commit(&grant, change("change", moved)).await.expect("committed");
+    let read = grant.as_read();
+    let compared = hub.compare(&read, Some(first), second, 0, 10).await.expect("compared");
+    let sizes =
+        |entry: &Option<TreeEntry>| entry.as_ref().map(|entry| (entry.path.clone(), entry.size_bytes));
+    let shown: Vec<_> = compared.changes.iter().map(|c| (sizes(&c.old), sizes(&c.new))).collect();
+    let file = |path: &str, size: u64| Some((path.to_owned(), Some(size)));
+    assert_eq!(shown, [(file("a", 2), file("a", 4)), (file("b", 5), file("d/b", 5))]);
+    let page = hub.compare(&read, Some(first), second, 1, 1).await.expect("compared");
+    assert_eq!((page.total, page.changes.as_slice()), (2, &compared.changes[1..]));
+    let text = hub.diff(&read, Some(first), second).await.expect("compared");
+    assert!(
+        text.contains("@@ -1 +1,2 @@\n 1\n+2\n") && text.contains("rename from b\nrename to d/b\n"),
+        "{text}"
+    );
+    assert_eq!(hub.compare(&read, None, first, 0, 10).await.expect("compared").total, 2);
+    let unknown = hub.compare(&read, Some(ObjectId::ZERO), first, 0, 10).await;
+    assert_eq!(unknown.expect_err("no such commit").kind(), Kind::NotFound);
 }
