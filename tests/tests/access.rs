@@ -437,7 +437,7 @@ fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility)
             Visibility::Public | Visibility::Deleted => 200,
             Visibility::Private | Visibility::Missing => 404,
         },
-        Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack => if is_public { 200 } else { 404 },
+        Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack | Kind::Proof => if is_public { 200 } else { 404 },
         Kind::SnapshotPart | Kind::Manifest | Kind::Ping | Kind::Unknown => 404,
         Kind::Extents => 400,
         Kind::WrongMethod => 405,

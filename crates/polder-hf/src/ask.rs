@@ -49,9 +49,9 @@ impl Ask<'_> {
         values
     }
 
-    /// Whether a parameter says yes, in any of the clients' spellings.
+    /// Whether a parameter says yes.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        matches!(self.query(name).as_deref(), Some("true" | "True" | "1" | ""))
+        self.query(name).is_some_and(|value| is_true(&value))
     }
 
     /// A number of entries that the client asks for, between 1 and `max`.
@@ -72,6 +72,11 @@ impl Ask<'_> {
         let link = format!("<{base}{path}?{query}{name}={cursor}>; rel=\"next\"");
         response.headers_mut().insert(LINK, respond::header_text(&link));
     }
+}
+
+/// Whether a parameter's value says yes, in any of the clients' spellings.
+pub(crate) fn is_true(value: &str) -> bool {
+    matches!(value, "true" | "True" | "1" | "")
 }
 
 /// Marks an answer with the commit it is about.

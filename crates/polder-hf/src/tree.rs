@@ -6,14 +6,15 @@ use axum::body::Body;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use polder_http::{Response, body, query_parameters, respond};
-use polder_hub::{BodyEncoding, EntryKind, Error, Kind, OpenError, TreeEntry};
+use polder_hub::{BodyEncoding, EntryKind, Error, Grant, Kind, OpenError, Read, TreeEntry};
 use polder_types::ObjectId;
 use polder_types::limits::JSON_BODY_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, set_commit};
+use crate::ask::{Ask, is_true, set_commit};
 use crate::failure::Failure;
+use crate::shown::moment;
 
 /// Entries in one page, and most that a client may ask for.
 const PAGE: usize = 1_000;
@@ -38,7 +39,7 @@ pub(crate) async fn tree(ask: &Ask<'_>) -> Result<Response, Failure> {
         Kind::NotFound => Failure::Open(OpenError::Entry { commit_id, error }),
         _ => error.into(),
     })?;
-    let entries: Vec<Value> = page.entries.iter().map(entry).collect();
+    let entries = shown(ask, &grant, commit_id, &page.entries, ask.flag("expand")).await?;
     let mut response = respond::json(StatusCode::OK, &entries);
     set_commit(&mut response, &commit_id.to_string());
     if let Some(next) = page.next {
@@ -51,18 +52,23 @@ pub(crate) async fn tree(ask: &Ask<'_>) -> Result<Response, Failure> {
 struct Paths {
     #[serde(default)]
     paths: Vec<String>,
+    #[serde(default)]
+    expand: bool,
 }
 
 /// Answers `POST …/paths-info/{revision}`: a form from Python, JSON from JavaScript.
 pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let content_type = ask.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut paths = if content_type.is_some_and(|value| value.starts_with("application/json")) {
-        body::json::<Paths>(ask.hub, body).await?.paths
+    let (mut paths, expand) = if content_type.is_some_and(|value| value.starts_with("application/json")) {
+        let asked = body::json::<Paths>(ask.hub, body).await?;
+        (asked.paths, asked.expand)
     } else {
         let stream = body::request_stream(body);
         let held = ask.hub.hold_body(stream, BodyEncoding::Identity, JSON_BODY_BYTES_MAX).await?;
-        query_parameters(&String::from_utf8_lossy(&held), "paths")
+        let form = String::from_utf8_lossy(&held);
+        let expand = query_parameters(&form, "expand").last().is_some_and(|value| is_true(value));
+        (query_parameters(&form, "paths"), expand)
     };
     if paths.len() > PATHS_MAX {
         let message = format!("ask for at most {PATHS_MAX} paths at once");
@@ -77,9 +83,33 @@ pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Fa
         return Ok(respond::json(StatusCode::OK, &json!([])));
     };
     let found = ask.hub.entries(&grant, commit_id, paths).await?;
-    let mut response = respond::json(StatusCode::OK, &found.iter().map(entry).collect::<Vec<_>>());
+    let entries = shown(ask, &grant, commit_id, &found, expand).await?;
+    let mut response = respond::json(StatusCode::OK, &entries);
     set_commit(&mut response, &commit_id.to_string());
     Ok(response)
+}
+
+/// Entries of one commit; each with the commit that last changed it if `expand` asks for it.
+async fn shown(
+    ask: &Ask<'_>,
+    grant: &Grant<Read>,
+    commit_id: ObjectId,
+    entries: &[TreeEntry],
+    expand: bool,
+) -> Result<Vec<Value>, Failure> {
+    let mut shown: Vec<Value> = entries.iter().map(entry).collect();
+    if !expand {
+        return Ok(shown);
+    }
+    let paths = entries.iter().map(|entry| entry.path.clone()).collect();
+    let last = ask.hub.last_commits(grant, commit_id, paths).await?;
+    for (fields, info) in shown.iter_mut().filter_map(Value::as_object_mut).zip(last) {
+        // Clients build this from three keys, all of which must be there.
+        let last = info.map(|info| json!({ "id": info.commit_id.to_string(), "title": info.title(), "date": moment(info.time) }));
+        fields.insert("lastCommit".to_owned(), json!(last));
+        fields.insert("securityFileStatus".to_owned(), Value::Null);
+    }
+    Ok(shown)
 }
 
 fn missing(commit_id: ObjectId, message: String) -> Failure {

@@ -97,6 +97,9 @@ assert sorted(api.list_repo_files(repo)) == sorted([*content, ".gitattributes"])
 deep = {entry.path for entry in api.list_repo_tree(repo, path_in_repo="data/deep", recursive=True)}
 assert deep == {"data/deep/x.unknown", "data/deep/\u6a21\u578b [1].strange"}, deep
 refused(EntryNotFoundError, lambda: list(api.list_repo_tree(repo, path_in_repo="nowhere")))
+last = {entry.path: entry.last_commit for entry in api.list_repo_tree(repo, expand=True)}
+assert last["config.json"].oid == first.oid and last["data"].title and last["data"].date, last
+assert api.get_paths_info(repo, ["config.json"], expand=True)[0].last_commit.oid == first.oid
 found = {entry.path for entry in api.get_paths_info(repo, ["config.json", "data", "nowhere"])}
 assert found == {"config.json", "data"}, found
 assert api.file_exists(repo, "config.json") and not api.file_exists(repo, "nowhere")

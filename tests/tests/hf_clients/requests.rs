@@ -52,6 +52,46 @@ fn a_long_tree_comes_in_pages_whose_links_are_the_public_url() {
     assert_eq!((missing.status, missing.header("x-error-code")), (404, Some("EntryNotFound")));
 }
 
+/// Check 38: of files and folders, in listings and for chosen paths.
+#[test]
+fn an_expanded_listing_names_the_commit_that_last_changed_each_entry() {
+    let place = Place::new();
+    place.create("model", "m");
+    for (n, path) in ["a", "d/x", "d/y", "d/x"].iter().enumerate() {
+        let header =
+            json!({"key": "header", "value": {"summary": format!("Commit {n}"), "description": "why"}});
+        let file =
+            json!({"key": "file", "value": {"path": path, "content": format!("{n}"), "encoding": "utf-8"}});
+        place.commit("acme/m", &[header, file]).expect(200);
+    }
+    let titles = |entries: &serde_json::Value| -> Vec<(String, String)> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let entries = entries.as_array().unwrap().iter();
+        entries.map(|entry| (text(&entry["path"]), text(&entry["lastCommit"]["title"]))).collect()
+    };
+    let tree = "/api/models/acme/m/tree/main";
+    let listed =
+        place.hub.http().get(&format!("{tree}?recursive=True&expand=True")).send().expect(200).json();
+    let expected = [
+        (".gitattributes", "Initial commit"),
+        ("a", "Commit 0"),
+        ("d", "Commit 3"),
+        ("d/x", "Commit 3"),
+        ("d/y", "Commit 2"),
+    ];
+    assert_eq!(titles(&listed), expected.map(|(path, title)| (path.to_owned(), title.to_owned())));
+    let newest = place.hub.http().get("/api/models/acme/m/commits/main?limit=1").send().expect(200).json();
+    assert_eq!(listed[2]["lastCommit"]["id"], newest[0]["id"]);
+    assert_eq!(listed[2]["lastCommit"]["date"], newest[0]["date"]);
+    let plain = place.hub.http().get(&format!("{tree}?expand=False")).send().expect(200).json();
+    assert!(plain[0].get("lastCommit").is_none());
+    let paths = "/api/models/acme/m/paths-info/main";
+    let form = place.hub.http().post(paths, "paths=d&paths=a&expand=True");
+    let found = form.header("content-type", "application/x-www-form-urlencoded").send().expect(200).json();
+    let expected = [("d", "Commit 3"), ("a", "Commit 0")];
+    assert_eq!(titles(&found), expected.map(|(path, title)| (path.to_owned(), title.to_owned())));
+}
+
 #[test]
 fn commits_come_newest_first_and_in_pages() {
     let place = Place::new();
