@@ -87,7 +87,7 @@ impl Hub {
     async fn check_not_rolled_back(&self, log: &Log) -> Result<()> {
         let dir = self.keys.dir.clone();
         let Some((signed, _)) = self.leaf.run(move || checkpoint_file::read(&dir)).await? else {
-            return Ok(());
+            return unsigned_so_far(log);
         };
         let known = if signed.log == log.name { self.db.log_root(log, signed.size).await? } else { None };
         if signed.log.epoch < log.name.epoch && signed.log.origin == log.name.origin {
@@ -185,4 +185,18 @@ impl Hub {
             grew
         });
     }
+}
+
+/// Without the file of what was signed last, nothing may have been signed: a backup has the log but not the
+/// file, because others may hold more of the log than it has.
+fn unsigned_so_far(log: &Log) -> Result<()> {
+    if log.checkpoint.is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "the log `{}` was signed with {} leaves or more, but `log.checkpoint` is not beside the hub's key, as after \
+         a restore: nothing more is signed. Put the file there, from where the hub ran last",
+        log.name, log.checkpoint_size
+    );
+    Err(Error::new(Kind::Conflict, message))
 }

@@ -207,6 +207,24 @@ async fn a_database_that_was_rolled_back_signs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hub_out_of_a_backup_signs_nothing_until_it_knows_what_it_signed_last() {
+    let place = begun().await;
+    follow(&place.hub).await;
+    let file = place.hub.keys.dir.join("log.checkpoint");
+    let kept = std::fs::read(&file).expect("signed");
+    std::fs::remove_file(&file).expect("no backup has it");
+    *place.hub.own_log.lead.lock().await = None;
+    let refused = place.hub.sequence_once().await.expect_err("it may be behind");
+    assert!(
+        refused.kind() == Kind::Conflict && refused.chain().contains("log.checkpoint"),
+        "{}",
+        refused.chain()
+    );
+    std::fs::write(&file, kept).expect("put back");
+    place.hub.sequence_once().await.expect("it is what was signed last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_tells_every_newest_event_and_where_to_go_on() {
     let place = begun().await;
     let hub = &place.hub;
