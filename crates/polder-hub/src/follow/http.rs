@@ -12,7 +12,7 @@ use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
 use polder_egress::{Allowance, Body, Egress, Request, Response, Url};
 use polder_git::client::Exchange;
-use polder_log::{BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, PAGE_LEAVES_MAX, REF_MAP_BYTES_MAX};
+use polder_log::{BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, REF_MAP_BYTES_MAX};
 use polder_types::Sha256;
 use polder_xet::{EXTENTS_BYTES_MAX, Extent};
 use serde::Deserialize;
@@ -120,10 +120,10 @@ impl Peer for HttpPeer {
         })
     }
 
-    fn events(&self, from: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
+    fn events(&self, from: u64, limit: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         Box::pin(async move {
             let seconds = wait.as_secs();
-            let path = format!("polder/v1/log/events?from={from}&limit={PAGE_LEAVES_MAX}&wait={seconds}");
+            let path = format!("polder/v1/log/events?from={from}&limit={limit}&wait={seconds}");
             let answer = self.inner.get(&path, wait + ANSWER_MAX, None).await?;
             if answer.status() == StatusCode::NO_CONTENT {
                 return Ok(None);

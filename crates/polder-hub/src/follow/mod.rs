@@ -5,6 +5,8 @@
 //! the same quarantine and checks as a push. A mirror is shown only when all of that is here; what the origin
 //! takes away is hidden in the transaction that reads of it, whatever a worker is doing.
 
+#[cfg(test)]
+mod attacks;
 mod begin;
 mod http;
 mod objects;

@@ -59,8 +59,9 @@ pub trait Peer: Send + Sync {
     /// Who it says it is.
     fn about(&self) -> PeerFuture<'_, About>;
 
-    /// A page of events from index `from` on, encoded; `None` when nothing came for as long as `wait`.
-    fn events(&self, from: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>>;
+    /// A page of at most `limit` events from index `from` on, encoded; `None` when nothing came for as long as
+    /// `wait`.
+    fn events(&self, from: u64, limit: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>>;
 
     /// A body.
     fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes>;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
 use polder_log::{
-    Advanced, Body, Content, Cursor, Entry, EventType, EventsPage, Fault, HubKeys, RepoHead, Signed,
-    check_next, open_body,
+    Advanced, Body, Content, Cursor, Entry, EventType, EventsPage, Fault, HubKeys, Lie, Plan, RepoHead,
+    Signed, check_next, open_body,
 };
 use polder_types::Sha256;
 use tokio::sync::Notify;
@@ -18,6 +18,8 @@ use crate::Hub;
 use crate::error::{Error, Kind, Result};
 use crate::secret::random;
 
+/// Most events asked for at a time.
+const LIMIT: u64 = 4096;
 /// How long a source is asked to wait for something new.
 const WAIT: Duration = Duration::from_mins(1);
 /// Pause after a first failure; each next is twice as long, up to the longest.
@@ -98,7 +100,7 @@ impl Hub {
     /// Asks for what comes next and applies it; `None` when another did so meanwhile.
     async fn read_page(&self, reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
         let from = reader.cursor.tree.size();
-        let answer = match peer.events(from, wait).await {
+        let answer = match peer.events(from, LIMIT, wait).await {
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 self.db.heard_upstream(reader.log.id, None).await?;
@@ -110,12 +112,46 @@ impl Hub {
             }
             Err(error) => return Err(error.of(peer.name())),
         };
-        let page = EventsPage::decode(&answer);
-        let advanced =
-            page.map_err(Fault::from).and_then(|page| reader.cursor.advance(&page, &reader.log.key));
-        match advanced {
+        let page = match EventsPage::decode(&answer) {
+            Ok(page) => page,
+            Err(error) => return Err(self.judge(reader.log.id, peer, error.into()).await?),
+        };
+        match reader.cursor.advance(&page, &reader.log.key) {
             Ok(advanced) => self.apply_page(reader, advanced, peer).await,
-            Err(fault) => Err(self.judge(reader.log.id, peer, fault).await?),
+            Err(fault) => {
+                let fault = self.look_closer(&reader, peer, &page, fault).await?;
+                Err(self.judge(reader.log.id, peer, fault).await?)
+            }
+        }
+    }
+
+    /// Finds out whether the origin itself is to blame, where the answer alone does not tell.
+    async fn look_closer(
+        &self,
+        reader: &Reader,
+        peer: &dyn Peer,
+        page: &EventsPage,
+        fault: Fault,
+    ) -> Result<Fault> {
+        let (cursor, key, size) = (&reader.cursor, &reader.log.key, reader.cursor.tree.size());
+        let closer = match &fault {
+            // Either these leaves are wrong, or the tree before them: an answer without leaves tells.
+            Fault::Source(Lie::Graft) if !page.leaves.is_empty() => {
+                let Ok(Some(answer)) = peer.events(size, 0, Duration::ZERO).await else { return Ok(fault) };
+                let bare = EventsPage::decode(&answer).map_err(Fault::from);
+                bare.and_then(|bare| cursor.advance(&bare, key).map(drop))
+            }
+            // What is behind must be what this log was at that size.
+            Fault::Stale { size: behind } if *behind > 0 => {
+                let plan = Plan::consistency(*behind, size).map_err(Error::internal)?;
+                let path = self.db.log_path(reader.log.id, &plan).await?;
+                cursor.compare(&page.checkpoint, &path, key)
+            }
+            _ => Ok(()),
+        };
+        match closer {
+            Err(found @ Fault::Equivocated(_)) => Ok(found),
+            _ => Ok(fault),
         }
     }
 
