@@ -13,7 +13,7 @@ const COMPRESSED_GROWTH_MIB_MAX: u64 = 32;
 /// The same for one of up to 16 MiB as sent.
 const GROWTH_MIB_MAX: u64 = 64;
 /// Most memory that the server may have in use after all of them.
-const PEAK_MIB_MAX: u64 = 128;
+const PEAK_MIB_MAX: u64 = 160;
 
 struct Flood {
     name: &'static str,
