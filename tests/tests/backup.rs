@@ -178,6 +178,8 @@ fn what_is_no_whole_backup_is_not_restored() {
     // A flipped bit, in a file and in the rows.
     let mut files = Vec::new();
     list(&dir.join("store/blobs"), &mut files);
+    // Not a list of chunks: one that is damaged is left out, and made again.
+    files.retain(|path| path.extension().is_none());
     let flip = |path: &Path| {
         let mut bytes = std::fs::read(path).unwrap();
         let middle = bytes.len() / 2;
