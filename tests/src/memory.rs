@@ -20,6 +20,12 @@ impl Memory {
         field(self.pid, "VmHWM:") >> 10
     }
 
+    /// The same without the program itself: how much of that is mapped says how large a build is, not what
+    /// was sent to it.
+    pub fn own_peak_mib(&self) -> u64 {
+        field(self.pid, "VmHWM:").saturating_sub(field(self.pid, "RssFile:")) >> 10
+    }
+
     /// How far the peak has risen above what was in use, in MiB.
     pub fn growth_mib(&self) -> u64 {
         field(self.pid, "VmHWM:").saturating_sub(self.before_kib) >> 10
