@@ -243,8 +243,10 @@ async fn only_the_newest_files_of_a_repository_are_kept() {
     assert_eq!(get(sha(1), 19).await.unwrap(), None);
 }
 
-/// Verifies and stores events as a follower does, page after page.
-async fn follow(events: u64) {
+#[tokio::test]
+async fn verified_pages_make_the_log_that_the_origin_signed() {
+    // As a follower does, page after page.
+    let events = 9_000;
     let (home, signer) = (Home::open().await, signer());
     let mut cursor = Cursor::start(name());
     let (mut source, mut made) = (Frontier::default(), 0);
@@ -277,15 +279,4 @@ async fn follow(events: u64) {
         cursor = advanced.cursor;
     }
     assert_eq!(open(&home).await.checkpoint_size, events);
-}
-
-#[tokio::test]
-async fn verified_pages_make_the_log_that_the_origin_signed() {
-    follow(9000).await;
-}
-
-#[tokio::test]
-#[ignore = "a million events, to be measured in a release build"]
-async fn a_large_backlog_is_verified_and_stored() {
-    follow(1_000_000).await;
 }
