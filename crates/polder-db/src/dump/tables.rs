@@ -47,10 +47,11 @@ tables! {
         lock_gen Int, upstream Int, withheld Text.
     "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
     "upstream", PAGE: log Int; url Text, state Text, evidence Text, signed Int, heard_at Int, last_error Text,
-        created_at Int.
+        created_at Int, budget Int, rate Int, hours Text, purge_until Int.
+    "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.
     "mirror", PAGE: log Int, rid Bytes; repo Int, path Text, mode Text, state Text, rseq Int, body Bytes,
-        ready_rseq Int, due Int, running Bool, attempt Int, failures Int, last_error Text, changed_at Int.
+        ready_rseq Int, due Int, running Bool, attempt Int, failures Int, last_error Text, changed_at Int, hidden_at Int.
     "namespace_alias", PAGE: fold Text; name Text, account Int.
     "repo_name", PAGE: kind Text, fold Text; repo Int, state Text.
     "ref", PAGE: repo Int, name Text; oid Bytes, peeled Bytes, class Text, gen Int.
