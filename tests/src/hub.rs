@@ -1,6 +1,7 @@
 //! A hub in a process of its own.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -145,9 +146,10 @@ impl Hub {
             .env("XDG_CACHE_HOME", workspace_root().join("target/fixtures/cache"))
             .stdout(Stdio::from(log.try_clone().expect("share the log")))
             .stderr(Stdio::from(log));
-        if self.action == "serve" {
-            command.arg("--data").arg(&self.data);
-        }
+        match self.action {
+            "serve" => command.arg("--data").arg(&self.data),
+            _ => command.stdin(Stdio::piped()),
+        };
         if let Some(failpoint) = failpoint {
             command.env("POLDER_FAILPOINT", failpoint);
         }
@@ -281,6 +283,12 @@ impl Hub {
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait_exit(STOP_SECONDS_MAX)
+    }
+
+    /// Presses Enter, as the person who watches a demo does.
+    pub fn press_enter(&mut self) {
+        let input = self.child.as_mut().and_then(|child| child.stdin.as_mut());
+        input.expect("it reads its input").write_all(b"\n").expect("write to it");
     }
 
     /// Sends a signal.

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use polder_http::{App, AppBuilder, Ops, Stop, TrustedProxies};
 use polder_hub::{Hub, Kind, Secret, storage_failed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -35,7 +36,8 @@ pub(crate) struct Serving {
     record_addresses: bool,
     admin: AdminServer,
     signals: Signals,
-    stop: Stop,
+    /// Ends it as a signal does.
+    pub(crate) stop: Stop,
 }
 
 /// `polder serve`.
@@ -47,7 +49,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Error> {
     if let Err(error) = serving.announce() {
         tracing::warn!(%error, "cannot write to standard output");
     }
-    Box::pin(serving.run()).await
+    Box::pin(serving.run(metrics::start()?)).await
 }
 
 impl Serving {
@@ -128,15 +130,14 @@ impl Serving {
         out.flush()
     }
 
-    /// Serves until a signal, then ends in order: no new work, running transfers finish.
+    /// Serves until a signal or the stop, then ends in order: no new work, running transfers finish.
     ///
     /// # Errors
     /// When storage failed: nothing more may be written by this process.
-    pub(crate) async fn run(self) -> Result<(), Error> {
+    pub(crate) async fn run(self, recorder: PrometheusHandle) -> Result<(), Error> {
         let Self { hub, url, door, proxies, record_addresses, admin, mut signals, stop, .. } = self;
         let reload = Notify::new();
         let hangup = door.can_reload().then_some(&reload);
-        let recorder = metrics::start()?;
         let app = app(&hub, App::builder().trust(proxies).record_addresses(record_addresses), {
             let recorder = recorder.clone();
             Box::new(move || recorder.render())
@@ -150,6 +151,7 @@ impl Serving {
         let watch = async {
             let reason = tokio::select! {
                 () = signals.next(hangup) => None,
+                () = stop.pressed() => None,
                 reason = storage_failed() => Some(reason),
             };
             tracing::info!("stopping: running transfers finish, new ones are refused");

