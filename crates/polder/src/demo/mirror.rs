@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Duration;
 
 use polder_http::Stop;
-use polder_hub::{FollowRequest, FollowRule, Hub, MirrorMode};
+use polder_hub::{FollowRequest, FollowRule, Hub, MirrorMode, MirrorState};
 use polder_types::AccountName;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
 
 use super::{name, say};
 use crate::Error;
@@ -62,11 +65,24 @@ async fn try_follow(second: &Hub, first: &Hub, url: &PublicUrl, namespaces: &[&s
     Ok(())
 }
 
-/// Ends the first hub when a line comes from standard input.
+/// Says so when all that the second hub knows of is there.
+pub(super) async fn tell_when_ready(second: &Hub) {
+    for _try in 1..=TRIES_MAX {
+        tokio::time::sleep(PAUSE).await;
+        let Ok(followed) = second.list_followed().await else { return };
+        let mirrors: Vec<_> = followed.iter().flat_map(|one| &one.mirrors).collect();
+        if !mirrors.is_empty() && mirrors.iter().all(|mirror| mirror.state == MirrorState::Ready) {
+            say(&format!("the second hub has verified mirrors of {} repositories", mirrors.len()));
+            return;
+        }
+    }
+}
+
+/// Ends the first hub when something comes from standard input.
 pub(super) async fn end_on_enter(first: &Stop, mirror: &PublicUrl) {
-    let line = tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new()));
+    let Ok(input) = io::stdin().as_fd().try_clone_to_owned() else { return };
     // Without a standard input nobody presses anything.
-    if matches!(line.await, Ok(Ok(1..))) {
+    if matches!(File::from_std(input.into()).read(&mut [0; 1]).await, Ok(1..)) {
         first.press();
         say(&format!("the first hub ends; what it had is at {mirror}"));
     }

