@@ -21,7 +21,7 @@ macro_rules! search_by {
             ", c.commit_oid, c.changed_at, c.likes, c.facts, ",
             $column,
             " FROM catalog c JOIN repo r ON r.id = c.repo JOIN account a ON a.id = r.ns ",
-            "WHERE r.state = 'live' AND r.kind = $1 AND (r.withheld IS NULL OR $2) ",
+            "WHERE r.state = 'live' AND r.kind = $1 AND (r.withheld IS NULL OR ($2 AND r.withheld NOT IN ('takedown', 'blocked'))) ",
             "AND (r.visibility = 'public' OR $2 OR r.ns = $3 ",
             "OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3)) ",
             "AND ($4 = '' OR a.fold = $4) AND ($5 = '' OR LOWER(a.name || '/' || r.name) LIKE $5 ESCAPE '!') ",

@@ -30,7 +30,8 @@ pub struct Event {
     pub time: UnixMillis,
     /// Who; `None` is the operator.
     pub actor: Option<AccountId>,
-    /// `repo.create`, `repo.refs`, `repo.meta`, `repo.rename`, `repo.visibility` or `repo.delete`.
+    /// `repo.create`, `repo.refs`, `repo.meta`, `repo.rename`, `repo.visibility`, `repo.delete`, `repo.takedown` or
+    /// `repo.restore`.
     pub kind: String,
     /// A JSON object whose `v` is the version of its shape, 1.
     pub facts: String,

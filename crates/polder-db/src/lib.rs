@@ -111,14 +111,16 @@ pub use follow::{
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
-    Appended, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow, Outgoing,
-    PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState, Sequenced,
+    Appended, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
+    Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState, Sequenced,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
 pub use remote_namespaces::RemoteNamespace;
-pub use repos::{Deleted, NameState, NewRepo, PROTECTIONS_PER_REPO_MAX, Protection, Repo};
+pub use repos::{
+    BLOCKED, Deleted, NameState, NewRepo, PROTECTIONS_PER_REPO_MAX, Protection, Repo, TAKEN_DOWN,
+};
 pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};

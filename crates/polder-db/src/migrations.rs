@@ -24,6 +24,7 @@ pub(crate) const MAIN: Steps = &[
     (9, "upstream", include_str!("../migrations/0009_upstream.sql")),
     (10, "hf", include_str!("../migrations/0010_hf.sql")),
     (11, "follow more", include_str!("../migrations/0011_follow_more.sql")),
+    (12, "takedown", include_str!("../migrations/0012_takedown.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -293,7 +293,7 @@ impl Hub {
 
     /// The most that `principal` may do with `repo`; `None` when it must not know of it.
     pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
-        if repo.withheld.is_some() && !principal.is_admin() {
+        if repo.is_banned() || (repo.withheld.is_some() && !principal.is_admin()) {
             return Ok(None);
         }
         let public = (repo.visibility == Visibility::Public).then_some(Role::Read);

@@ -147,8 +147,9 @@ impl Hub {
     /// The repository of a signed link. The link proves the permission, so the plain answer is safe.
     pub(crate) async fn linked_repo(&self, name: &RepoName) -> Result<Repo> {
         match self.name_state(name).await? {
-            Some(NameState::Live(repo) | NameState::Moved(repo)) => Ok(repo),
-            Some(NameState::Retired) | None => Err(Error::bad_link()),
+            Some(NameState::Live(repo) | NameState::Moved(repo)) if repo.withheld.is_none() => Ok(repo),
+            // What was withheld since the link was made is gone for it, too.
+            Some(_) | None => Err(Error::bad_link()),
         }
     }
 

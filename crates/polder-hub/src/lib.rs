@@ -61,6 +61,7 @@ mod signed_url;
 mod snapshots;
 mod storage;
 mod sweep;
+mod takedown;
 mod transfer;
 mod whoami;
 

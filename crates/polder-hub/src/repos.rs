@@ -19,6 +19,8 @@ pub struct RepoSummary {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Why it is withheld, if it is.
+    pub withheld: Option<String>,
     /// Its default branch's ref.
     pub head: String,
     /// How often its refs have changed.
@@ -224,7 +226,8 @@ fn require_own(namespace: &AccountName) -> Result<()> {
 }
 
 fn summary(repo: Repo) -> RepoSummary {
-    RepoSummary { name: repo.name, visibility: repo.visibility, head: repo.head, generation: repo.generation }
+    let Repo { name, visibility, withheld, head, generation, .. } = repo;
+    RepoSummary { name, visibility, withheld, head, generation }
 }
 
 fn taken(error: polder_db::Error, name: &RepoName) -> Error {

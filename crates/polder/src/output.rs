@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use crate::admin::{
-    Answer, AuditRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, TokenRow, UpstreamRow, UserRow,
+    Answer, AuditRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow, UpstreamRow,
+    UserRow,
 };
 use crate::size::show_size;
 
@@ -34,11 +35,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Users(rows) => write_columns(out, rows.iter().map(user_cells)),
         Answer::Orgs(rows) => write_columns(out, rows.iter().flat_map(org_cells)),
         Answer::Tokens(rows) => write_columns(out, rows.iter().map(token_cells)),
-        Answer::Repos(rows) => write_columns(
-            out,
-            rows.iter()
-                .map(|row| vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone()]),
-        ),
+        Answer::Repos(rows) => write_columns(out, rows.iter().map(repo_cells)),
         Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
         Answer::Followed(rows) => write_columns(out, rows.iter().flat_map(upstream_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
@@ -73,6 +70,11 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
             writeln!(out, "{counts}: {verdict}")
         }
     }
+}
+
+fn repo_cells(row: &RepoRow) -> Vec<String> {
+    let withheld = row.withheld.as_ref().map(|why| format!("withheld: {why}")).unwrap_or_default();
+    vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone(), withheld]
 }
 
 fn protection_cells(row: &ProtectionRow) -> Vec<String> {
@@ -173,7 +175,7 @@ fn write_columns(out: &mut dyn Write, rows: impl Iterator<Item = Vec<String>>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::{FsckAnswer, MemberRow, RepoRow};
+    use crate::admin::{FsckAnswer, MemberRow};
     use polder_types::{RepoKind, Role, Visibility};
 
     fn shown(answer: &Answer, json: bool) -> String {
@@ -187,6 +189,7 @@ mod tests {
             id: id.to_owned(),
             kind: RepoKind::Model,
             visibility: Visibility::Public,
+            withheld: None,
             default_branch: "main".to_owned(),
             generation: 1,
         }

@@ -24,7 +24,10 @@ async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'static str>) 
     let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
     let path = "acme/m".to_owned();
     let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, hidden };
-    home.db.follow_page(FollowedPage { append, signed: 9, targets: vec![target] }).await.unwrap();
+    home.db
+        .follow_page(FollowedPage { append, signed: 9, targets: vec![target], erased: Vec::new() })
+        .await
+        .unwrap();
 }
 
 async fn claim(home: &Home, log: i64) -> Option<Mirror> {

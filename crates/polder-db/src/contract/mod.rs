@@ -20,6 +20,7 @@ mod push;
 mod quota;
 mod recent_tips;
 mod remote_namespaces;
+mod takedown;
 mod uploads;
 
 use std::path::Path;

@@ -50,6 +50,8 @@ pub struct FollowedPage {
     pub signed: u64,
     /// The newest target of every repository in it that a rule fits.
     pub targets: Vec<MirrorTarget>,
+    /// Events whose bodies the log takes back, by their indices.
+    pub erased: Vec<u64>,
 }
 
 impl Db {
@@ -83,6 +85,9 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
         if let (Some(why), Some(Some(repo))) = (target.hidden, repo) {
             repos::withhold(tx, RepoId(repo), Some(why.to_owned())).await?;
         }
+    }
+    for index in page.erased {
+        crate::log::erase_at(tx, log, index).await?;
     }
     Ok(Verdict::Keep(appended))
 }

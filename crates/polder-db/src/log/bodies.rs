@@ -48,6 +48,12 @@ pub(super) async fn insert(tx: &mut Tx, bodies: impl Iterator<Item = (Sha256, By
     Ok(())
 }
 
+/// A body that is here, in a write.
+pub(super) async fn held(tx: &mut Tx, sha256: Sha256) -> Result<Option<Bytes>> {
+    let row = tx.row(BODY, args![sha256]).await?;
+    Ok(row.map(|row| row.maybe_bytes(0)).transpose()?.flatten())
+}
+
 /// Erases a body for good, in a write; it can never come back.
 pub(crate) async fn erase(tx: &mut Tx, sha256: Sha256) -> Result<()> {
     tx.execute(ERASE, args![sha256]).await.map(drop)

@@ -2,6 +2,7 @@
 
 mod append;
 mod bodies;
+mod erasures;
 mod files;
 mod heads;
 mod lease;
@@ -15,6 +16,8 @@ use polder_types::{Sha256, UnixMillis};
 pub(crate) use append::append;
 pub use append::{Appended, LogAppend, LogEntry};
 pub use bodies::LogBody;
+pub use erasures::{Erased, Erasure};
+pub(crate) use erasures::{begin_erasure, erase_at};
 pub use files::{FileKind, LogFile};
 pub use heads::LogHeadRow;
 pub use lease::Lease;
@@ -33,6 +36,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     append::ALL,
     bodies::ALL,
+    erasures::ALL,
     files::ALL,
     heads::ALL,
     lease::ALL,

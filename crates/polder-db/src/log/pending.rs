@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use polder_log::{MANIFEST_OBJECTS_MAX, ObjectEntry, RefChange};
 use polder_types::{AccountId, ObjectId, RepoId, RepoKind, Sha256, UnixMillis, Visibility};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::published::{Published, PublishedNamespace, PublishedState};
 use crate::blobs::Blob;
+use crate::repos::TAKEN_DOWN;
 use crate::row::each;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::Tx;
@@ -79,6 +81,8 @@ pub struct PendingRepo {
     pub changes: Option<Vec<RefChange>>,
     /// Large objects that became reachable, or all of them if it was not open before.
     pub objects: Vec<ObjectEntry>,
+    /// Why it was taken down, if it was just now.
+    pub reason: Option<String>,
     /// The time now.
     pub now: UnixMillis,
 }
@@ -91,11 +95,17 @@ struct RefsFact {
     objects_omitted: usize,
 }
 
+#[derive(Deserialize)]
+struct TakedownFact {
+    reason: String,
+}
+
 /// The facts of one repository.
 #[derive(Default)]
 struct Facts {
     /// Facts that may name objects.
     pushes: Vec<i64>,
+    takedown: Option<i64>,
     last: i64,
 }
 
@@ -109,8 +119,10 @@ pub(super) async fn read(tx: &mut Tx, after: i64) -> Result<PendingBatch> {
             Facts::default()
         });
         of_repo.last = seq;
-        if kind == "repo.refs" {
-            of_repo.pushes.push(seq);
+        match kind.as_str() {
+            "repo.refs" => of_repo.pushes.push(seq),
+            "repo.takedown" => of_repo.takedown = Some(seq),
+            _ => {}
         }
     }
     let newest = facts.values().map(|facts| facts.last).max().unwrap_or(after);
@@ -156,7 +168,8 @@ async fn repo(
     let life: String = row.read(7)?;
     let withheld: Option<String> = row.read(8)?;
     let state = match (life.as_str(), withheld.as_deref(), row.word(4)?) {
-        ("live", Some("takedown"), _) => PublishedState::Takedown,
+        // Also when it is deleted with it.
+        (_, Some(TAKEN_DOWN), _) => PublishedState::Takedown,
         ("live", None, Visibility::Public) => PublishedState::Open,
         ("live", _, _) => PublishedState::Private,
         _ => PublishedState::Deleted,
@@ -176,8 +189,12 @@ async fn repo(
         refs: Vec::new(),
         changes: None,
         objects: Vec::new(),
+        reason: None,
         now: tx.now(),
     };
+    if let (PublishedState::Takedown, Some(seq)) = (state, facts.takedown) {
+        pending.reason = fact::<TakedownFact>(tx, seq).await?.map(|fact| fact.reason);
+    }
     if state != PublishedState::Open {
         return Ok(Some(pending));
     }
@@ -217,16 +234,24 @@ async fn changes(tx: &mut Tx, id: RepoId, since: i64) -> Result<Option<Vec<RefCh
     Ok(Some(moves.into_values().filter(|moved| moved.old != moved.new).collect()))
 }
 
+/// What a fact says.
+async fn fact<T: DeserializeOwned>(tx: &mut Tx, seq: i64) -> Result<Option<T>> {
+    let Some(row) = tx.row(FACT, args![seq]).await? else { return Ok(None) };
+    let unreadable = |source: serde_json::Error| Error::Other {
+        doing: "reading",
+        subject: format!("fact {seq}"),
+        source: Some(source.into()),
+    };
+    serde_json::from_str(&row.read::<String>(0)?).map(Some).map_err(unreadable)
+}
+
 /// The objects that a repository's facts name, or all of its objects.
 async fn objects(tx: &mut Tx, id: RepoId, facts: &Facts, only_new: bool) -> Result<Vec<Blob>> {
     let most = i64::try_from(MANIFEST_OBJECTS_MAX).unwrap_or(i64::MAX);
     let mut named = BTreeSet::new();
     let mut all = !only_new;
     for seq in &facts.pushes {
-        let Some(row) = tx.row(FACT, args![*seq]).await? else { continue };
-        let fact: RefsFact = serde_json::from_str(&row.read::<String>(0)?).map_err(|source| {
-            Error::Other { doing: "reading", subject: format!("fact {seq}"), source: Some(source.into()) }
-        })?;
+        let Some(fact) = fact::<RefsFact>(tx, *seq).await? else { continue };
         all |= fact.objects_omitted > 0;
         named.extend(fact.objects);
     }

@@ -50,7 +50,8 @@ impl Db {
     }
 }
 
-async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Verdict<Deleted>> {
+/// As [`Db::delete_repo`], in a write.
+pub(super) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Verdict<Deleted>> {
     let before = load(tx, id).await?;
     let now = tx.now();
     let row = tx.row(DELETE_REPO, args![id]).await?.ok_or_else(|| gone(id))?;

@@ -4,6 +4,7 @@ mod delete;
 mod protection;
 mod rename;
 mod settings;
+mod takedown;
 
 use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, UnixMillis, Visibility};
 use serde_json::json;
@@ -11,6 +12,7 @@ use serde_json::json;
 pub use delete::Deleted;
 pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
 pub(crate) use settings::withhold;
+pub use takedown::{BLOCKED, TAKEN_DOWN};
 
 use crate::db::missing;
 use crate::events::{Fact, record};
@@ -58,7 +60,8 @@ statements! {
 
 /// Every statement about repositories.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, delete::ALL, protection::ALL, rename::ALL, settings::ALL];
+pub(crate) const EVERY: &[&[&str]] =
+    &[ALL, delete::ALL, protection::ALL, rename::ALL, settings::ALL, takedown::ALL];
 
 /// Where HEAD of a new repository points.
 const FIRST_HEAD: &str = "refs/heads/main";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
 use polder_log::{
-    Advanced, Body, Content, Cursor, Entry, EventType, EventsPage, Fault, HubKeys, Lie, Plan, RepoHead,
+    Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, HubKeys, Lie, Plan, RepoHead,
     Signed, check_next, open_body,
 };
 use polder_types::Sha256;
@@ -182,11 +182,13 @@ impl Hub {
         let mut heads: HashMap<Sha256, RepoHead> = HashMap::new();
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
+        let mut erased = Vec::new();
         for entry in &advanced.entries {
             let (kept, body) = self.content(&log, entry, peer).await;
             if let Some(body) = &body {
                 first_key(&log, entry, body)?;
             }
+            erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
             if entry.leaf.kind.is_repo() {
                 let before = match heads.get(&entry.leaf.rid) {
                     Some(head) => Some(*head),
@@ -207,7 +209,7 @@ impl Hub {
         let mut append = log.append(entries);
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
         let hides = targets.values().any(|target| target.hidden.is_some());
-        let page = FollowedPage { append, signed, targets: targets.into_values().collect() };
+        let page = FollowedPage { append, signed, targets: targets.into_values().collect(), erased };
         let Appended::Done(tree) = self.db.follow_page(page).await? else { return Ok(None) };
         if hides {
             self.names.clear();
@@ -259,6 +261,12 @@ fn next_target(before: Option<RepoHead>, body: &Body, rules: &[FollowRule]) -> O
             None
         }
     }
+}
+
+/// Which earlier event's body an event takes back.
+fn taken_back(entry: &Entry, body: &Body) -> Option<u64> {
+    let Data::Erase { index } = body.data else { return None };
+    (index < entry.index).then_some(index)
 }
 
 /// The first event must name the key that the log was begun with.

@@ -101,6 +101,7 @@ impl Author {
         event.refs = repo.changes.clone().filter(|changes| fits(changes) && is_open);
         event.objects = (!manifest.entries().is_empty()).then(|| manifest.objects());
         event.meta = Some(meta(repo));
+        event.reason.clone_from(&repo.reason);
         let body = event.seal(&[]).map_err(Error::internal)?;
         let mut files: Vec<(Sha256, FileKind, Bytes)> = Vec::new();
         if let Some(map) = map {
@@ -135,6 +136,13 @@ impl Author {
             namespace: Some((repo.namespace, namespace)),
             files: Vec::new(),
         })
+    }
+
+    /// The event that takes the body of the one at `index` back.
+    pub(super) fn erasure(&self, index: u64, now: UnixMillis) -> Result<Body> {
+        let mut event = self.statement(EventType::BodyErase, now)?;
+        event.data = Data::Erase { index };
+        event.seal(&[]).map_err(Error::internal)
     }
 
     /// An event that says only when it is.

@@ -3,6 +3,7 @@
 mod author;
 mod checkpoint_file;
 mod clone_proof;
+mod erase;
 mod first;
 mod origin;
 mod pings;

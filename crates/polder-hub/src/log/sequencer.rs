@@ -131,6 +131,7 @@ impl Hub {
                 }
             }
         }
+        while self.erase_some(log.id, lead).await? {}
         let now = self.clock.now();
         if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {
             self.heartbeat(log.id, lead).await?;

@@ -1,5 +1,7 @@
 //! The own log as a follower sees it.
 
+mod takedown;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -79,7 +79,7 @@ async fn only_administrators_know_of_what_is_withheld() {
     let id = mirror(&fixture).await;
     let hub = &fixture.hub;
     hub.add_user(&name("zoe"), true).await.expect("added");
-    hub.db.withhold_repo(id, Some("takedown".to_owned())).await.expect("withheld");
+    hub.db.withhold_repo(id, Some("private".to_owned())).await.expect("withheld");
     hub.names.clear();
     for who in [Principal::ANONYMOUS, fixture.login(token("alice")).await] {
         for at in [MIRROR, "friends/m"] {
@@ -92,4 +92,9 @@ async fn only_administrators_know_of_what_is_withheld() {
     }
     let root = fixture.login(token("zoe")).await;
     hub.read(&root, &repo(MIRROR)).await.expect("administrators see it");
+    for why in ["takedown", "blocked"] {
+        hub.db.withhold_repo(id, Some(why.to_owned())).await.expect("withheld");
+        hub.names.clear();
+        assert_eq!(hub.read(&root, &repo(MIRROR)).await.expect_err("banned").kind(), Kind::NotFound);
+    }
 }

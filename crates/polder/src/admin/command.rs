@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditRow, AuditTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow, MirrorRow, OrgRow,
-    ProtectionRow, QuotaRow, RepoRow, TokenRow, UpstreamRow, UserRow,
+    ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -123,6 +123,8 @@ pub enum Command {
     },
     /// `follow`, `unfollow`, `mirrors` and `sync`
     Follow { task: FollowTask },
+    /// `takedown`
+    Takedown { task: TakedownTask },
     /// `key …`
     Key { what: KeyCommand },
     /// `audit …`

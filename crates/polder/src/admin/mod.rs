@@ -16,6 +16,7 @@ mod rows;
 mod run;
 mod server;
 mod socket_path;
+mod takedown;
 mod wire;
 
 pub use audit::AuditTask;
@@ -31,6 +32,7 @@ pub use rows::{AuditRow, MemberRow, MirrorRow, OrgRow, QuotaRow, RepoRow, TokenR
 pub use run::run;
 pub(crate) use run::{Owner, take};
 pub use server::Server;
+pub use takedown::TakedownTask;
 
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,8 @@ pub struct RepoRow {
     pub kind: RepoKind,
     /// public or private.
     pub visibility: Visibility,
+    /// Why nobody but maybe administrators can have it; null for those that are served.
+    pub withheld: Option<String>,
     /// Name of the default branch, without `refs/heads/`.
     pub default_branch: String,
     /// Grows by one with every accepted change of its refs.
@@ -206,6 +208,7 @@ impl From<RepoSummary> for RepoRow {
             id: repo.name.to_string(),
             kind: repo.name.kind(),
             visibility: repo.visibility,
+            withheld: repo.withheld,
             default_branch: branch.to_owned(),
             generation: repo.generation,
         }

@@ -7,6 +7,7 @@ mod follow;
 mod key;
 mod quota;
 mod repo;
+mod takedown;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use self::follow::{Follow, Sync, Unfollow};
 pub use self::key::Key;
 pub use self::quota::Quota;
 pub use self::repo::{Pusher, Repo};
+pub use self::takedown::Takedown;
 use crate::admin::Command;
 
 /// A git-backed hub for models and datasets.
@@ -69,6 +71,8 @@ pub enum Action {
     /// Repositories: acme/m, datasets/acme/d, spaces/acme/s, kernels/acme/k
     #[command(subcommand)]
     Repo(Repo),
+    /// Let nobody have a repository any more, here and where it is mirrored
+    Takedown(Takedown),
     /// What users and organisations may store
     #[command(subcommand)]
     Quota(Quota),
@@ -190,6 +194,7 @@ impl From<Action> for Invocation {
             Action::Org(org) => org.command(),
             Action::Token(token) => token.command(),
             Action::Repo(repo) => repo.command(),
+            Action::Takedown(takedown) => takedown.command(),
             Action::Quota(quota) => quota.command(),
             Action::Follow(follow) => follow.command(),
             Action::Unfollow(unfollow) => unfollow.command(),
