@@ -81,10 +81,11 @@ async fn an_erasure_leaves_the_takedown_and_everything_else() {
     let all: Vec<_> = page.leaves.iter().map(|leaf| leaf.kind.name()).collect();
     let said = ["hub.key", "ns.create", "repo.create", "repo.refs", "repo.create", "repo.takedown"];
     assert_eq!(all, [&said[..], &["body.erase", "body.erase"]].concat());
-    let erased: Vec<u64> = held
+    let mut erased: Vec<u64> = held
         .iter()
         .filter_map(|body| if let Data::Erase { index } = body.data { Some(index) } else { None })
         .collect();
+    erased.sort_unstable();
     assert_eq!(erased, [2, 3]);
     for leaf in &page.leaves[2..4] {
         assert_eq!(leaf.rid, rid);

@@ -1,0 +1,210 @@
+//! What an operator takes down is gone here and on every hub that follows.
+#![cfg(test)]
+
+use std::time::{Duration, Instant};
+
+use polder_log::{Body, EventsPage};
+use polder_tests::{Hub, LargeObject, Token, Work, until};
+use serde_json::Value;
+
+/// Repositories that are taken down one after the other, to see how long it takes.
+const TAKEDOWNS: usize = 50;
+/// The slowest of a hundred may take so long to be hidden on a follower.
+const P99_MAX: Duration = Duration::from_secs(5);
+
+struct Two {
+    home: Hub,
+    token: Token,
+    mirror: Hub,
+    /// `acme`, with the origin of its home.
+    namespace: String,
+    work: Work,
+}
+
+impl Two {
+    fn new() -> Self {
+        let (home, mirror) = (Hub::start(), Hub::start());
+        let token = home.acme();
+        let namespace = format!("acme.{}", home.address().to_string().replace(':', "_"));
+        let work = Work::new();
+        Self { home, token, mirror, namespace, work }
+    }
+
+    fn push(&self, id: &str) {
+        self.work.ok(&["push", "-q", "--force", &self.home.repo_url_as(id, &self.token), "main"]);
+    }
+
+    fn follow(&self) {
+        self.mirror.cli(&["follow", &format!("http://{}", self.home.address())]).ok();
+    }
+
+    fn mirrored(&self, name: &str) -> String {
+        format!("{}/{name}", self.namespace)
+    }
+
+    fn in_step(&self, name: &str) {
+        until("the mirror to be in step", 30, || {
+            let tips = |hub, id: &str| tip(hub, id).filter(|tip| !tip.is_empty());
+            let (home, here) =
+                (tips(&self.home, &format!("acme/{name}"))?, tips(&self.mirror, &self.mirrored(name))?);
+            (home == here).then_some(())
+        });
+    }
+
+    /// What the mirror's copy of the home's log is, from its beginning.
+    fn log(&self, hub: &Hub) -> EventsPage {
+        let about = self.home.http().get("/.well-known/polder").send().expect(200).json();
+        let origin = about["origin"].as_str().expect("an origin");
+        let prefix = if std::ptr::eq(hub, &raw const self.home) {
+            "/polder/v1".to_owned()
+        } else {
+            format!("/polder/v1/mirror/{}", polder_tests::sha256_hex(origin.as_bytes()))
+        };
+        let answer = hub.http().get(&format!("{prefix}/log/events?from=0")).send().expect(200);
+        EventsPage::decode(&answer.body).expect("a page")
+    }
+}
+
+/// Where `main` is.
+fn tip(hub: &Hub, id: &str) -> Option<String> {
+    let answer = hub.http().get(&format!("/{id}/info/refs?service=git-upload-pack")).send();
+    let line = answer.text().lines().find(|line| line.ends_with("refs/heads/main")).map(str::to_owned);
+    (answer.status == 200).then(|| line.unwrap_or_default())
+}
+
+/// Asks for a repository in every dialect, without credentials; each answer is that for one that never was.
+fn is_gone(hub: &Hub, id: &str, object: &LargeObject) {
+    let (namespace, name) = id.split_once('/').expect("an id");
+    let oid = &object.oid;
+    for path in [
+        format!("/{id}"),
+        format!("/{id}/info/refs?service=git-upload-pack"),
+        format!("/api/models/{id}"),
+        format!("/api/models/{id}/revision/main"),
+        format!("/api/models/{id}/tree/main"),
+        format!("/{id}/resolve/main/README.md"),
+        format!("/{id}/resolve/main/weights.bin"),
+    ] {
+        let answer = hub.http().get(&path).send();
+        let missing = hub.http().get(&path.replace(name, "never")).send();
+        assert_eq!(answer.status, missing.status, "{path}");
+        assert!(answer.status >= 400, "{path}: {}", answer.status);
+        assert_eq!(answer.text().replace(name, "never"), missing.text(), "{path}");
+    }
+    hub.http().get(&format!("/polder/v1/objects/sha256/{oid}")).send().expect(404);
+    let batch = object.batch(hub.http(), id, "download", None);
+    assert!(matches!(batch.status, 401 | 404), "{}", batch.text());
+    let found = hub.http().get(&format!("/api/models?author={namespace}")).send().expect(200).json();
+    assert!(found.as_array().expect("a list").iter().all(|row| row["id"] != id), "{found}");
+}
+
+#[test]
+fn a_takedown_hides_a_repository_here_and_on_followers_until_it_is_undone() {
+    let two = Two::new();
+    let object = LargeObject::random(5, 200_000);
+    two.home.repo("acme/seized");
+    object.upload(two.home.http(), "acme/seized", &two.token);
+    two.work.write("weights.bin", object.pointer().as_bytes());
+    two.work.commit_file("README.md", b"# A model\n");
+    two.push("acme/seized");
+    two.follow();
+    two.in_step("seized");
+    let link = object.batch(two.home.http(), "acme/seized", "download", None).expect(200).json();
+    let link = link["objects"][0]["actions"]["download"]["href"].as_str().expect("a link").to_owned();
+    let link = format!("/{}", link.strip_prefix(&two.home.url("")).expect("of this hub"));
+    two.home.http().get(&link).send().expect(200);
+
+    let here = two.mirrored("seized");
+    let told = two.mirror.cli(&["takedown", &here, "--reason", "a claim"]).fails();
+    assert!(told.contains("polder block add"), "{told}");
+    two.home.cli(&["takedown", "acme/seized"]).fails();
+    two.home.cli(&["takedown", "acme/seized", "--reason", "a claim"]).ok();
+    is_gone(&two.home, "acme/seized", &object);
+    assert_eq!(two.home.http().get(&link).send().status, 403, "a link from before");
+    let url = two.home.repo_url_as("acme/seized", &two.token);
+    two.work.run(&["push", &url, "main:other"]).fails();
+    let listed: Value = serde_json::from_str(&two.home.cli(&["repo", "list", "--json"]).ok()).expect("json");
+    assert_eq!(listed[0]["withheld"], "takedown");
+    until("it to be hidden", 15, || tip(&two.mirror, &here).is_none().then_some(()));
+    is_gone(&two.mirror, &here, &object);
+
+    two.home.cli(&["takedown", "--undo", "acme/seized"]).ok();
+    two.in_step("seized");
+    two.mirror.http().get(&format!("/polder/v1/objects/sha256/{}", object.oid)).send().expect(200);
+    two.home.fsck();
+    two.mirror.fsck();
+}
+
+#[test]
+fn an_erasure_reaches_the_copies_of_followers_and_every_proof_still_holds() {
+    let two = Two::new();
+    two.home.repo("acme/seized");
+    two.home.repo("acme/kept");
+    for n in 0..3 {
+        two.work.commit_file("README.md", format!("{n}\n").as_bytes());
+        two.push("acme/seized");
+        two.push("acme/kept");
+        until("the log to tell of it", 15, || (two.log(&two.home).leaves.len() > 2 * n).then_some(()));
+    }
+    two.follow();
+    two.in_step("seized");
+    two.in_step("kept");
+    let before = two.log(&two.mirror);
+    let path = |body: &Body| body.meta.as_ref().map(|meta| meta.path.clone());
+    let of = |page: &EventsPage, name: &str| {
+        let bodies = page.bodies.iter().map(|bytes| Body::decode(bytes).expect("a body"));
+        bodies.filter(|body| path(body).as_deref() == Some(name)).collect::<Vec<_>>()
+    };
+    let (seized, kept) = (of(&before, "acme/seized"), of(&before, "acme/kept"));
+    assert!(seized.len() > 1 && !kept.is_empty());
+    two.home.cli(&["takedown", "acme/seized", "--reason", "a claim", "--erase"]).ok();
+    for hub in [&two.home, &two.mirror] {
+        let after = until("the bodies to be erased", 15, || {
+            let page = two.log(hub);
+            let erased = page.leaves.iter().filter(|leaf| leaf.kind.name() == "body.erase").count();
+            (erased == seized.len()).then_some(page)
+        });
+        assert_eq!(after.leaves[..before.leaves.len()], before.leaves[..]);
+        let left: Vec<_> = of(&after, "acme/seized").iter().map(|body| body.kind.name()).collect();
+        assert_eq!(left, ["repo.takedown"]);
+        assert_eq!(of(&after, "acme/kept"), kept);
+        for body in &seized {
+            let asked = format!("/polder/v1/log/body/{}", body.sha256());
+            hub.http().get(&asked).send().expect(410);
+        }
+    }
+    // Who begins to follow now gets the log all the same, from either.
+    let late = Hub::start();
+    late.cli(&["follow", &format!("http://{}", two.home.address())]).ok();
+    let kept = two.mirrored("kept");
+    until("the other to be mirrored", 30, || tip(&late, &kept).filter(|tip| !tip.is_empty()));
+    assert_eq!(tip(&late, &two.mirrored("seized")), None);
+    two.home.cli(&["takedown", "--undo", "acme/seized"]).fails();
+    two.home.fsck();
+}
+
+#[test]
+fn takedowns_are_hidden_on_a_connected_follower_within_seconds() {
+    let two = Two::new();
+    two.work.commit_file("README.md", b"# A model\n");
+    let names: Vec<String> = (0..TAKEDOWNS).map(|n| format!("m{n}")).collect();
+    for name in &names {
+        two.home.repo(&format!("acme/{name}"));
+        two.push(&format!("acme/{name}"));
+    }
+    two.follow();
+    for name in &names {
+        two.in_step(name);
+    }
+    let mut took: Vec<Duration> = Vec::new();
+    for name in &names {
+        two.home.cli(&["takedown", &format!("acme/{name}"), "--reason", "a claim"]).ok();
+        let (at, here) = (Instant::now(), two.mirrored(name));
+        until("it to be hidden", 30, || tip(&two.mirror, &here).is_none().then_some(()));
+        took.push(at.elapsed());
+    }
+    took.sort_unstable();
+    let (half, p99) = (took[TAKEDOWNS / 2], took[TAKEDOWNS - 1]);
+    println!("takedown to hidden on a follower, {TAKEDOWNS} times: p50 {half:?}, p99 {p99:?}");
+    assert!(p99 < P99_MAX, "{p99:?}");
+}
