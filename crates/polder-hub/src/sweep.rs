@@ -56,6 +56,7 @@ impl Hub {
         self.sweep_transfers().await?;
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;
+        self.prune_own_log().await?;
         for job in jobs {
             self.db.finish_job(&job).await?;
         }

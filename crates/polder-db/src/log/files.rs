@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use polder_types::Sha256;
 
-use super::place;
+use super::{place, unsigned};
+use crate::row::each;
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
@@ -17,7 +18,8 @@ statements! {
     DROP_OLD = "DELETE FROM log_file WHERE log = $1 AND owner = $2 AND kind = $3 AND idx < \
         (SELECT MIN(n.idx) FROM (SELECT idx FROM log_file WHERE log = $1 AND owner = $2 AND kind = $3 \
             ORDER BY idx DESC LIMIT $4) n)";
-    NEWEST_SNAPSHOT = "SELECT MAX(idx) FROM log_file WHERE log = $1 AND owner = $2 AND kind = 'snapshot' AND idx < $3";
+    SNAPSHOTS = "SELECT DISTINCT idx FROM log_file WHERE log = $1 AND owner = $2 AND kind = 'snapshot' AND idx < $3 \
+        ORDER BY idx DESC LIMIT $4";
     DROP_ALL = "DELETE FROM log_file WHERE log = $1 AND owner = $2 AND kind <> 'snapshot'";
 }
 
@@ -97,15 +99,15 @@ impl Db {
         row.map(|row| Ok(row.maybe_bytes(0)?.unwrap_or_default())).transpose()
     }
 
-    /// Index of the newest snapshot before `size` of which parts are here.
+    /// Indexes of at most `limit` snapshots before `size` of which parts are here, the newest first. One that
+    /// was not finished is among them: the event at its index is another.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn newest_log_snapshot(&self, log: i64, size: u64) -> Result<Option<u64>> {
+    pub async fn log_snapshots(&self, log: i64, size: u64, limit: i64) -> Result<Vec<u64>> {
         let owner = Sha256::new([0; 32]);
-        let row = self.row(NEWEST_SNAPSHOT, args![log, owner, place(size)]).await?;
-        let index: Option<i64> = row.map_or(Ok(None), |row| row.read(0))?;
-        Ok(index.and_then(|index| u64::try_from(index).ok()))
+        let rows = self.rows(SNAPSHOTS, args![log, owner, place(size), limit]).await?;
+        each(&rows, |row| unsigned(row, 0))
     }
 
     /// Forgets the ref maps and manifests of a repository, of which nothing may be told any more.

@@ -7,6 +7,7 @@ mod erase;
 mod first;
 mod origin;
 mod pings;
+mod prune;
 mod read;
 mod rotate;
 mod sequencer;
@@ -84,6 +85,8 @@ pub(crate) struct OwnLog {
 struct Lead {
     log: i64,
     lease: Lease,
+    /// The size at which the next snapshot is due.
+    next_snapshot: u64,
 }
 
 impl OwnLog {

@@ -16,11 +16,13 @@ pub struct FederationOptions {
     pub contact: Option<String>,
     /// Where the rules of this hub can be read.
     pub policy: Option<String>,
+    /// How long every event is kept, in days; the newest of each repository always is.
+    pub keep_days: i64,
 }
 
 impl Default for FederationOptions {
     fn default() -> Self {
-        Self { is_enabled: true, origin: None, contact: None, policy: None }
+        Self { is_enabled: true, origin: None, contact: None, policy: None, keep_days: 90 }
     }
 }
 

@@ -249,14 +249,6 @@ impl Hub {
         file.ok_or_else(|| Error::not_found("this repository has no such file here"))
     }
 
-    /// Index of the newest snapshot of which the parts are here.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn newest_log_snapshot(&self, tip: &LogTip) -> Result<Option<u64>> {
-        Ok(self.db.newest_log_snapshot(tip.id, tip.size).await?)
-    }
-
     /// A part of a snapshot.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use polder_log::{Checkpoint, EventType, SignerKey};
 use polder_types::failpoint;
 
 use super::author::{Author, entry};
+use super::snapshot::due_after;
 use super::{Lead, LogTip, checkpoint_file};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
@@ -60,13 +61,10 @@ impl Hub {
             self.give_out(&log);
             return Ok(());
         };
-        *lead = Some(held);
-        if let Err(error) = self.sequence(&log, held).await {
-            // What is held in memory may be what is wrong.
-            *lead = None;
-            return Err(error);
-        }
-        Ok(())
+        let done = self.sequence(&log, held).await;
+        // After a failure, what is held in memory may be what is wrong.
+        *lead = done.as_ref().ok().copied();
+        done.map(drop)
     }
 
     /// Takes or keeps the right to append; the first time, looks whether the database was rolled back.
@@ -77,11 +75,11 @@ impl Hub {
         }
         let lease = self.db.lease_log(log.id, self.own_log.holder, LEASE_SECONDS, alone).await?;
         let Some(lease) = lease else { return Ok(None) };
-        let next = Lead { log: log.id, lease };
-        if held.is_none_or(|held| (held.log, held.lease) != (next.log, next.lease)) {
-            self.check_not_rolled_back(log).await?;
+        if let Some(held) = held.filter(|held| (held.log, held.lease) == (log.id, lease)) {
+            return Ok(Some(held));
         }
-        Ok(Some(next))
+        self.check_not_rolled_back(log).await?;
+        Ok(Some(Lead { log: log.id, lease, next_snapshot: self.next_snapshot(log).await? }))
     }
 
     async fn check_not_rolled_back(&self, log: &Log) -> Result<()> {
@@ -106,7 +104,8 @@ impl Hub {
         Err(Error::new(Kind::Conflict, message))
     }
 
-    async fn sequence(&self, log: &Log, lead: Lead) -> Result<()> {
+    /// Says what there is to say; the lead as it is held from then on.
+    async fn sequence(&self, log: &Log, mut lead: Lead) -> Result<Lead> {
         // What a crash left unsigned.
         self.sign(log.id).await?;
         // Looks by a read: a write that has nothing to do costs a turn of the writer.
@@ -136,7 +135,13 @@ impl Hub {
         if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {
             self.heartbeat(log.id, lead).await?;
         }
-        Ok(())
+        if let Some(log) = self.db.log(log.id).await?
+            && log.tree.size() >= lead.next_snapshot
+        {
+            let made = self.snapshot(lead).await?;
+            lead.next_snapshot = due_after(made.unwrap_or(log.tree.size()));
+        }
+        Ok(lead)
     }
 
     async fn heartbeat(&self, id: i64, lead: Lead) -> Result<()> {

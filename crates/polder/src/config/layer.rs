@@ -161,6 +161,8 @@ pub struct FederationLayer {
     pub contact: Option<String>,
     /// Where its rules are.
     pub policy: Option<String>,
+    /// How long events are kept, in days.
+    pub keep_days: Option<u64>,
 }
 
 impl FederationLayer {
@@ -170,12 +172,13 @@ impl FederationLayer {
             origin: self.origin.or(below.origin),
             contact: self.contact.or(below.contact),
             policy: self.policy.or(below.policy),
+            keep_days: self.keep_days.or(below.keep_days),
         }
     }
 
     fn every_key() -> Self {
         let text = || Some(String::new());
-        Self { enabled: Some(false), origin: text(), contact: text(), policy: text() }
+        Self { enabled: Some(false), origin: text(), contact: text(), policy: text(), keep_days: Some(0) }
     }
 }
 

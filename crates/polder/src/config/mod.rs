@@ -36,6 +36,8 @@ const LFS_PART_MIB_DEFAULT: u64 = 256;
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Longest time between two passes over everything stored, in days.
 const SCRUB_DAYS_MAX: u64 = 3_650;
+/// Shortest time that events of the log are kept, in days: what they name may be fetched for a week.
+const EVENT_DAYS_MIN: u64 = 8;
 /// Longest time that rows of the audit log can be kept, in days (100 years).
 const AUDIT_DAYS_MAX: u64 = 36_500;
 /// Largest configuration file, in bytes.
@@ -202,12 +204,7 @@ impl Config {
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             audit: audit(&layer.audit)?,
             scrub: scrub(&layer.scrub)?,
-            federation: polder_hub::FederationOptions {
-                is_enabled: layer.federation.enabled.unwrap_or(true),
-                origin: layer.federation.origin,
-                contact: layer.federation.contact,
-                policy: layer.federation.policy,
-            },
+            federation: federation(layer.federation)?,
             failpoint: None,
             warnings: Vec::new(),
         })
@@ -287,6 +284,18 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<u64, Error> {
         return Ok(value);
     }
     Err(Error::plain(format!("{key}: {value} is not between {least} and {most}")))
+}
+
+fn federation(layer: layer::FederationLayer) -> Result<polder_hub::FederationOptions, Error> {
+    let days = within("federation.keep-days", layer.keep_days.unwrap_or(90), EVENT_DAYS_MIN, AUDIT_DAYS_MAX)?;
+    let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("federation.keep-days", error))?;
+    Ok(polder_hub::FederationOptions {
+        is_enabled: layer.enabled.unwrap_or(true),
+        origin: layer.origin,
+        contact: layer.contact,
+        policy: layer.policy,
+        keep_days,
+    })
 }
 
 fn audit(layer: &AuditLayer) -> Result<Audit, Error> {

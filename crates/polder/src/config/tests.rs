@@ -124,6 +124,7 @@ fn values_without_sense_are_refused_with_their_key() {
         ("POLDER_AUDIT_KEEP_DAYS", "0", "audit.keep-days"),
         ("POLDER_SCRUB_RATE", "fast", "scrub.rate"),
         ("POLDER_SCRUB_EVERY_DAYS", "0", "scrub.every-days"),
+        ("POLDER_FEDERATION_KEEP_DAYS", "7", "federation.keep-days"),
         ("POLDER_AUDIT_ADDRESSES", "maybe", "POLDER_AUDIT_ADDRESSES"),
         ("POLDER_LIMITS_NAMESPACE_BYTES", "plenty", "limits.namespace-bytes"),
         ("POLDER_HOOKS_PRE_RECEIVE", "/nowhere/hook", "/nowhere/hook"),
