@@ -179,3 +179,25 @@ fn a_hub_that_nobody_vouches_for_is_not_followed() {
     assert!(told.contains("does not follow itself"), "{told}");
     assert_eq!(pair.mirrors(), Value::Array(Vec::new()));
 }
+
+#[test]
+fn a_mirror_follows_its_home_through_another_key() {
+    let pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    pair.home.repo("acme/m");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.follow(&[]);
+    pair.in_step("m");
+    let shown =
+        |hub: &Hub| -> Value { serde_json::from_str(&hub.cli(&["key", "show", "--json"]).ok()).unwrap() };
+    let before = shown(&pair.home);
+    pair.home.cli(&["key", "rotate"]).ok();
+    assert_ne!(shown(&pair.home)["key"], before["key"]);
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.in_step("m");
+    assert_eq!(pair.mirrors()[0]["last_error"], Value::Null);
+    let told = pair.mirror.cli(&["sync", "--now"]).ok();
+    assert!(told.contains("every mirror serves the newest"), "{told}");
+}

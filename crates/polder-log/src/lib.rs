@@ -11,6 +11,7 @@
 //!   is to blame. [`HubKeys`] and [`NamespaceChain`] follow the keys.
 //! * [`RefMap`], [`ObjectsManifest`] and [`SnapshotRow`]s are files that bodies name by their hashes.
 mod body;
+mod body_list;
 mod body_proof;
 mod cbor;
 mod checkpoint;
@@ -40,6 +41,7 @@ mod snapshot;
 mod tile;
 
 pub use body::{BODY_BYTES_MAX, Body, BodySignature, Statement};
+pub use body_list::{push_body, read_bodies};
 pub use body_proof::{BODY_PROOF_BYTES_MAX, BodyProof};
 pub use cbor::Value;
 pub use checkpoint::Checkpoint;

@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
         if count > limit { Err(crate::Error::TooLarge { what: things, limit }) } else { Ok(count) }
     }
 
+    /// Whether all is read.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Refuses what is left.
     pub(crate) fn end(&self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(malformed(self.what, "bytes after its end")) }

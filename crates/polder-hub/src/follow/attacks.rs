@@ -142,6 +142,10 @@ impl Peer for Source {
 
 struct NoObjects;
 
+pub(super) fn no_objects() -> Arc<dyn ObjectSource> {
+    Arc::new(NoObjects)
+}
+
 impl ObjectSource for NoObjects {
     fn name(&self) -> &'static str {
         "a source"

@@ -27,6 +27,8 @@ use crate::{LIST_PAGE_CHUNKS_MAX, ObjectSource, SourceError, SourceFuture};
 const ABOUT_BYTES_MAX: usize = 64 << 10;
 /// Largest manifest, in bytes.
 const MANIFEST_BYTES_MAX: usize = 64 << 20;
+/// Longest list of the operations of a namespace, in bytes.
+const CHAIN_BYTES_MAX: usize = 8 << 20;
 /// How long an answer may take beyond the time that was asked for.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Largest page of a chunk list, in bytes.
@@ -134,6 +136,10 @@ impl Peer for HttpPeer {
 
     fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
         self.get(format!("polder/v1/log/body/{sha256}"), BODY_BYTES_MAX)
+    }
+
+    fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/ns/{nsid}"), CHAIN_BYTES_MAX)
     }
 
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {

@@ -9,6 +9,9 @@
 mod attacks;
 mod begin;
 mod http;
+#[cfg(test)]
+mod hub_peer;
+mod keys;
 mod objects;
 mod peer;
 mod read;

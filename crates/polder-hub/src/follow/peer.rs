@@ -66,6 +66,11 @@ pub trait Peer: Send + Sync {
     /// A body.
     fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes>;
 
+    /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: a list of bodies.
+    fn namespace(&self, _nsid: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
+
     /// A ref map of a repository.
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes>;
 

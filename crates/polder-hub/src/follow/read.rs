@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
 use polder_log::{
-    Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, HubKeys, Lie, Plan, RepoHead,
-    Signed, check_next, open_body,
+    Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Lie, Plan, RepoHead, Signed,
+    check_next, open_body,
 };
 use polder_types::Sha256;
 use tokio::sync::Notify;
@@ -98,7 +98,7 @@ impl Hub {
     }
 
     /// Asks for what comes next and applies it; `None` when another did so meanwhile.
-    async fn read_page(&self, reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
+    async fn read_page(&self, mut reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
         let from = reader.cursor.tree.size();
         let answer = match peer.events(from, LIMIT, wait).await {
             Ok(Some(answer)) => answer,
@@ -116,6 +116,9 @@ impl Hub {
             Ok(page) => page,
             Err(error) => return Err(self.judge(reader.log.id, peer, error.into()).await?),
         };
+        if let Some(key) = self.next_key(&reader.log, &page, peer).await? {
+            reader.log.key = key;
+        }
         match reader.cursor.advance(&page, &reader.log.key) {
             Ok(advanced) => self.apply_page(reader, advanced, peer).await,
             Err(fault) => {
@@ -157,7 +160,11 @@ impl Hub {
 
     /// What a fault means: only contradictory signatures of the origin stop the following of it.
     async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Error> {
-        let message = format!("`{}`: {fault}", peer.name());
+        let name = match &fault {
+            Fault::Source(Lie::Signature) => " (KeyMismatch)",
+            _ => "",
+        };
+        let message = format!("`{}`: {fault}{name}", peer.name());
         if let Fault::Equivocated(evidence) = &fault {
             let both = format!("{}\n{}", evidence.held.note, evidence.other.note);
             let why = Some(message.clone());
@@ -183,10 +190,11 @@ impl Hub {
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
         let mut erased = Vec::new();
+        let mut hub_keys = Vec::new();
         for entry in &advanced.entries {
             let (kept, body) = self.content(&log, entry, peer).await;
-            if let Some(body) = &body {
-                first_key(&log, entry, body)?;
+            if let Some(body) = body.as_ref().filter(|body| body.kind == EventType::HubKey) {
+                hub_keys.push(body.clone());
             }
             erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
             if entry.leaf.kind.is_repo() {
@@ -208,6 +216,7 @@ impl Hub {
         let held = advanced.cursor.held.as_ref();
         let mut append = log.append(entries);
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
+        append.key = self.key_after(&log, &hub_keys, whole).await?;
         let hides = targets.values().any(|target| target.hidden.is_some());
         let page = FollowedPage { append, signed, targets: targets.into_values().collect(), erased };
         let Appended::Done(tree) = self.db.follow_page(page).await? else { return Ok(None) };
@@ -267,21 +276,6 @@ fn next_target(before: Option<RepoHead>, body: &Body, rules: &[FollowRule]) -> O
 fn taken_back(entry: &Entry, body: &Body) -> Option<u64> {
     let Data::Erase { index } = body.data else { return None };
     (index < entry.index).then_some(index)
-}
-
-/// The first event must name the key that the log was begun with.
-fn first_key(log: &Log, entry: &Entry, body: &Body) -> Result<()> {
-    if entry.index > 0 {
-        return Ok(());
-    }
-    let keys = (body.kind == EventType::HubKey).then(|| HubKeys::start(body)).transpose();
-    match keys {
-        Ok(Some(keys)) if keys.key == log.key.key() => Ok(()),
-        Ok(_) | Err(_) => {
-            let message = format!("the log of `{}` does not begin with the key that signs it", log.name);
-            Err(Error::new(Kind::Unavailable, message))
-        }
-    }
 }
 
 /// Somewhere in the later half of a time that doubles with each failure.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use polder_db::{FileKind, LogBody};
 use polder_log::{
     BodyProof, BundleId, EventsPage, Leaf, PAGE_BYTES_MAX, PAGE_LEAVES_MAX, Plan, TILE_WIDTH, TileId,
-    entry_bundle,
+    entry_bundle, push_body,
 };
 use polder_types::{RepoKind, Sha256};
 
@@ -208,7 +208,7 @@ impl Hub {
         }
     }
 
-    /// The operations of a namespace, its creation first: each body after its length in four bytes.
+    /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: each body after its length in four bytes.
     ///
     /// # Errors
     /// [`Kind::NotFound`].
@@ -217,8 +217,7 @@ impl Hub {
         for (index, sha256) in self.db.namespace_ops(tip.id, nsid).await? {
             if index < tip.size {
                 let body = self.log_body(sha256).await?;
-                out.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
-                out.extend(body);
+                push_body(&mut out, &body).map_err(Error::internal)?;
             }
         }
         if out.is_empty() { Err(Error::not_found("this log has no such namespace")) } else { Ok(out.into()) }

@@ -1,0 +1,113 @@
+//! A hub in this process as the peer of another one, without a network between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use polder_db::{FollowRule, Log, MirrorMode};
+use polder_git::client::Exchange;
+use polder_types::Sha256;
+
+use super::peer::{About, Peer, PeerError, PeerFuture};
+use crate::error::{Error, Kind, Result};
+use crate::tests::{Fixture, fixture};
+use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
+
+pub(super) struct HubPeer {
+    pub(super) hub: Hub,
+    /// Most events of a page.
+    pub(super) page: u64,
+}
+
+impl HubPeer {
+    fn ask<'a, T: Send + 'a>(ask: impl Future<Output = Result<T>> + Send + 'a) -> PeerFuture<'a, T> {
+        Box::pin(async move {
+            ask.await.map_err(|error| match error.kind() {
+                Kind::NotFound => PeerError::Missing,
+                Kind::Gone => PeerError::Gone,
+                _ => PeerError::Failed(error),
+            })
+        })
+    }
+
+    fn tip(&self) -> Result<LogTip> {
+        self.hub.own_log_tip()
+    }
+}
+
+impl Peer for HubPeer {
+    fn name(&self) -> &'static str {
+        "home"
+    }
+
+    fn about(&self) -> PeerFuture<'_, About> {
+        Self::ask(async { Ok(About { log: self.tip()?.name, key: self.hub.federation_about().await?.key }) })
+    }
+
+    fn events(&self, from: u64, limit: u64, _wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
+        let query = PageQuery { from, limit: limit.min(self.page), select: Select::All };
+        Self::ask(async move { self.hub.log_page(&self.tip()?, query).await.map(Some) })
+    }
+
+    fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Self::ask(self.hub.log_body(sha256))
+    }
+
+    fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
+        Self::ask(async move { self.hub.log_namespace(&self.tip()?, nsid).await })
+    }
+
+    fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Self::ask(async move { self.hub.log_file(&self.tip()?, rid, sha256, true).await })
+    }
+
+    fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Self::ask(async move { self.hub.log_file(&self.tip()?, rid, sha256, false).await })
+    }
+
+    fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
+        Err(Error::unavailable("only its log is asked for"))
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectSource> {
+        super::attacks::no_objects()
+    }
+}
+
+/// A hub with a log, and another one that is to follow it.
+pub(super) struct Pair {
+    pub(super) home: Fixture,
+    pub(super) follower: Fixture,
+    pub(super) peer: HubPeer,
+    pub(super) log: i64,
+}
+
+impl Pair {
+    pub(super) async fn new(pattern: &str) -> Self {
+        let (home, follower) = (fixture().await, fixture().await);
+        home.hub.begin_log().await.expect("begun");
+        home.hub.sequence_once().await.expect("sequenced");
+        let mut pair = Self { peer: HubPeer { hub: home.hub.clone(), page: 4096 }, home, follower, log: 0 };
+        pair.log = pair.follow(&pair.follower, pattern).await;
+        pair
+    }
+
+    /// Lets a hub follow the home.
+    pub(super) async fn follow(&self, who: &Fixture, pattern: &str) -> i64 {
+        let about = self.peer.about().await.expect("it answers");
+        let log = who.hub.db.open_log(about.log, about.key, false).await.expect("begun").id;
+        let rules = vec![FollowRule { pattern: pattern.to_owned(), mode: MirrorMode::Metadata }];
+        who.hub.db.set_upstream(log, "http://home.example".to_owned(), rules).await.expect("set");
+        log
+    }
+
+    /// Lets the follower read all there is.
+    pub(super) async fn read(&self) -> Result<u64> {
+        self.home.hub.sequence_once().await?;
+        self.follower.hub.read_to_the_end(self.log, &self.peer).await
+    }
+
+    pub(super) async fn followed(&self) -> Log {
+        self.follower.hub.db.log(self.log).await.expect("read").expect("there")
+    }
+}
