@@ -1,24 +1,33 @@
 //! Reading an object while it comes: for mirrors that fetch an object when someone first asks for it.
 
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use polder_types::Sha256;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::plan::UNIT_BYTES_MAX;
-use super::run::Run;
+use super::run::{Begun, Run};
 use super::source::ObjectSource;
 use super::state::{Ending, Shared};
 use super::{TransferOptions, TransferProgress, Wanted};
 use crate::Hub;
 use crate::blocking::in_place;
+use crate::body::ByteStream;
 use crate::error::{Error, Result};
 use crate::lfs_transfer::OpenBlob;
 
 /// Most bytes that one read answers.
 const READ_BYTES_MAX: u64 = 1 << 20;
+/// Most reads of a stream that wait for whoever takes them.
+const READS_WAITING_MAX: usize = 2;
+/// How long a reader waits until an object may be fetched for it.
+const PLACE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An object that is here or on its way.
 #[derive(Debug)]
@@ -47,16 +56,26 @@ impl Hub {
         sources: Vec<Arc<dyn ObjectSource>>,
         options: TransferOptions,
     ) -> Result<Arriving> {
-        if self.link_if_here(&wanted).await?.is_some() {
-            return Ok(Arriving::Here(self.open_linked(wanted.repo, wanted.oid).await?));
-        }
         if let Some(shared) = self.transfers.find(&wanted.key()) {
             return Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid }));
         }
-        let run = self.begin_transfer(wanted).await?;
-        let arrival = Arrival { shared: Arc::clone(run.shared()), oid: wanted.oid };
-        tokio::spawn(bring(run, sources, options, wanted.oid));
-        Ok(Arriving::Coming(arrival))
+        let place = Arc::clone(&self.transfers.places).acquire_owned();
+        let place = timeout(PLACE_PATIENCE, place).await.map_err(|_elapsed| {
+            Error::unavailable("too many objects are being fetched already; try again later")
+        })?;
+        let shared = match self.begin_transfer(wanted).await? {
+            Begun::Here(_) => return Ok(Arriving::Here(self.open_linked(wanted.repo, wanted.oid).await?)),
+            Begun::Another(shared) => shared,
+            Begun::Own(run) => {
+                let shared = Arc::clone(run.shared());
+                tokio::spawn(async move {
+                    bring(run, sources, options, wanted.oid).await;
+                    drop(place);
+                });
+                shared
+            }
+        };
+        Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid }))
     }
 }
 
@@ -106,6 +125,37 @@ impl Arrival {
             self.shared.wish_for(at);
             self.wait(&mut changed, &mut ending).await;
         }
+    }
+
+    /// Streams a range as it comes, as [`Arrival::read`] does, once its first bytes are here.
+    ///
+    /// # Errors
+    /// As [`Arrival::read`], when there are no first bytes.
+    pub async fn stream(self, range: Range<u64>) -> Result<ByteStream> {
+        let first = self.read(range.start, range.end).await?;
+        let (sender, stream) = mpsc::channel(READS_WAITING_MAX);
+        tokio::spawn(async move {
+            let (mut at, mut bytes) = (range.start, first);
+            while !bytes.is_empty() {
+                at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                if sender.send(Ok(bytes)).await.is_err() {
+                    return;
+                }
+                let read = tokio::select! {
+                    read = self.read(at, range.end) => read,
+                    () = sender.closed() => return,
+                };
+                bytes = match read {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        // Who takes it is gone, or is told: either way this is the end.
+                        let _told = sender.send(Err(io::Error::other(error))).await;
+                        return;
+                    }
+                };
+            }
+        });
+        Ok(stream)
     }
 
     /// Waits until there is more, or it is over.

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use polder_blob::{ListClaim, Transfer};
 use polder_types::{BlobId, Sha256, failpoint};
 use polder_xet::Cut;
 use sha2::Digest as _;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::fetch::Fetch;
@@ -35,14 +36,44 @@ const HASH_BYTES: usize = 1 << 20;
 /// How long a transfer is kept that nobody goes on with, in seconds.
 const ABANDONED_SECONDS: i64 = 7 * 24 * 3600;
 
+/// Most transfers at once that readers began.
+const READ_TRANSFERS_MAX: usize = 32;
+
 /// The transfers that this process works on, by their keys.
-#[derive(Debug, Default)]
-pub(crate) struct Transfers(Mutex<HashMap<String, Arc<Shared>>>);
+#[derive(Debug)]
+pub(crate) struct Transfers {
+    running: Mutex<HashMap<String, Arc<Shared>>>,
+    /// Held from the look whether a transfer runs until it does.
+    beginning: tokio::sync::Mutex<()>,
+    /// Places for those that a reader began.
+    pub(super) places: Arc<Semaphore>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        let places = Arc::new(Semaphore::new(READ_TRANSFERS_MAX));
+        Self { running: Mutex::default(), beginning: tokio::sync::Mutex::default(), places }
+    }
+}
 
 impl Transfers {
-    pub(super) fn find(&self, key: &str) -> Option<Arc<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(super) fn find(&self, key: &str) -> Option<Arc<Shared>> {
+        self.running().get(key).cloned()
+    }
+}
+
+/// What became of beginning a transfer.
+pub(super) enum Begun {
+    /// It is the caller's to finish.
+    Own(Run),
+    /// Another works on it.
+    Another(Arc<Shared>),
+    /// There is nothing to do.
+    Here(BlobId),
 }
 
 /// A transfer that this process works on. Dropping it ends the work and keeps what is good.
@@ -65,8 +96,7 @@ struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut transfers = self.hub.transfers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        transfers.remove(&self.key);
+        self.hub.transfers.running().remove(&self.key);
         self.shared.ending.send_if_modified(|ending| {
             let is_over = *ending == Ending::UnderWay;
             if is_over {
@@ -103,11 +133,11 @@ impl Hub {
         sources: Vec<Arc<dyn ObjectSource>>,
         options: TransferOptions,
     ) -> Result<Fetched> {
-        if let Some(blob) = self.link_if_here(&wanted).await? {
-            return Ok(Fetched { blob, fetched_bytes: 0, reused_bytes: 0, liars: Vec::new() });
+        match self.begin_transfer(wanted).await? {
+            Begun::Own(run) => run.finish(sources, options).await,
+            Begun::Another(_) => Err(being_fetched()),
+            Begun::Here(blob) => Ok(Fetched { blob, fetched_bytes: 0, reused_bytes: 0, liars: Vec::new() }),
         }
-        let run = self.begin_transfer(wanted).await?;
-        run.finish(sources, options).await
     }
 
     /// Links an object that is here, if the repository may have it unseen.
@@ -120,8 +150,21 @@ impl Hub {
         Ok(self.db.link_blob(wanted.repo, &wanted.oid).await?.then_some(blob.id))
     }
 
+    /// Begins the transfer of an object, unless one runs.
+    pub(super) async fn begin_transfer(&self, wanted: Wanted) -> Result<Begun> {
+        let _beginning = self.transfers.beginning.lock().await;
+        if let Some(shared) = self.transfers.find(&wanted.key()) {
+            return Ok(Begun::Another(shared));
+        }
+        // One that ended before this look has linked its object.
+        if let Some(blob) = self.link_if_here(&wanted).await? {
+            return Ok(Begun::Here(blob));
+        }
+        Ok(Begun::Own(self.open_transfer(wanted).await?))
+    }
+
     /// Opens the transfer of an object that there is room for.
-    pub(super) async fn begin_transfer(&self, wanted: Wanted) -> Result<Run> {
+    async fn open_transfer(&self, wanted: Wanted) -> Result<Run> {
         // What is fetched anew because it is damaged is counted already.
         if self.db.linked_blobs(wanted.repo, &[wanted.oid]).await?.is_empty()
             && let Some(mut room) = self.room(wanted.repo).await?
@@ -141,13 +184,11 @@ impl Hub {
             Ok(transfer.map(|transfer| (transfer, saved)))
         });
         let Some((transfer, saved)) = opened.await? else {
-            return Err(Error::unavailable("this object is being fetched already"));
+            return Err(being_fetched());
         };
         let good = saved.map(|saved| Ranges::decode(&saved, wanted.size_bytes)).unwrap_or_default();
         let shared = Arc::new(Shared::new(Arc::clone(transfer.data()), wanted.size_bytes, good));
-        let mut transfers = self.transfers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        transfers.insert(key.clone(), Arc::clone(&shared));
-        drop(transfers);
+        self.transfers.running().insert(key.clone(), Arc::clone(&shared));
         let was_listed = transfer.list().is_some();
         let listed = Listed { hub: self.clone(), key, shared: Arc::clone(&shared) };
         Ok(Run { hub: self.clone(), wanted, transfer, shared, was_listed, listed })
@@ -461,6 +502,10 @@ impl Run {
         );
         Error::invalid(message)
     }
+}
+
+fn being_fetched() -> Error {
+    Error::unavailable("this object is being fetched already")
 }
 
 async fn joined(hashing: &mut JoinSet<io::Result<Sha256>>) -> Result<Sha256> {

@@ -56,3 +56,58 @@ async fn the_end_of_a_stream_is_held_back_from_what_proves_to_be_wrong() {
     let (small, ended) = read_all(&arrival, 5, 10).await;
     assert!(small.is_empty() && ended.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_come_at_the_same_moment_begin_one_transfer() {
+    let (fixture, object) = (fixture().await, Object::new(noise(22, 12 * MIB)));
+    let wanted = object.wanted(fixture.open_repo().await);
+    let source = object.source("a", Slow(1));
+    let size = u64::try_from(object.content.len()).expect("small");
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (hub, sources) = (fixture.hub.clone(), all(&[&source]));
+        readers.spawn(async move {
+            match hub.open_or_fetch(wanted, sources, patient()).await.expect("begun") {
+                Arriving::Coming(arrival) => read_all(&arrival, 0, size).await,
+                Arriving::Here(_) => panic!("it takes longer than that"),
+            }
+        });
+    }
+    while let Some(read) = readers.join_next().await {
+        let (read, ended) = read.expect("no panic");
+        ended.expect("whole");
+        assert!(read == object.content);
+    }
+    assert!(source.sent() <= size, "fetched once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_what_proves_to_be_wrong_is_cut_and_one_of_nothing_is_none() {
+    let (fixture, object) = (fixture().await, Object::new(noise(23, 20 * MIB)));
+    let wanted = Wanted { xet: None, ..object.wanted(fixture.open_repo().await) };
+    let open = async |source: &Arc<Source>| {
+        let options = patient();
+        coming(fixture.hub.open_or_fetch(wanted, all(&[source]), options).await.expect("begun"))
+    };
+    let liar = object.source("liar", Lying(19_999_999));
+    let mut stream = open(&liar).await.stream(0..wanted.size_bytes).await.expect("it begins well");
+    let (mut read, mut cut) = (0, None);
+    while let Some(bytes) = stream.recv().await {
+        match bytes {
+            Ok(bytes) => read += bytes.len(),
+            Err(error) => cut = Some(error),
+        }
+    }
+    assert!(cut.is_some() && read <= 12 * MIB, "{read} bytes, {cut:?}");
+    let dead = object.source("dead", Broken);
+    let refused = open(&dead).await.stream(0..wanted.size_bytes).await;
+    assert_eq!(refused.expect_err("nothing came").kind(), Kind::Unavailable);
+    // Nothing of it is remembered.
+    let honest = object.source("honest", Honest);
+    let mut stream = open(&honest).await.stream(5..wanted.size_bytes).await.expect("it comes");
+    let mut read = Vec::new();
+    while let Some(bytes) = stream.recv().await {
+        read.extend_from_slice(&bytes.expect("right"));
+    }
+    assert!(read == object.content[5..]);
+}
