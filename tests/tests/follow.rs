@@ -172,7 +172,7 @@ fn a_hub_that_nobody_vouches_for_is_not_followed() {
     let port = pair.home.address().port();
     let told =
         pair.mirror.cli(&["follow", &format!("http://localhost:{port}"), "--mode", "everything"]).fails();
-    assert!(told.contains("metadata, full, archive"), "{told}");
+    assert!(told.contains("metadata, lazy, full, archive"), "{told}");
     let wrong = "hub.example.org+c9e3f6d1+AUH3Zb4bYG0f6WD1y1Cwbq0M4Xr4UO0Q0t7q5jzqIY3s";
     pair.mirror.cli(&["follow", &pair.base(), "--key", wrong]).fails();
     let told = pair.mirror.cli(&["follow", &format!("http://{}", pair.mirror.address())]).fails();

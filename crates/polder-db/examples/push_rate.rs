@@ -91,6 +91,7 @@ async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {
             exact_head: None,
             pack: Some(pack),
             pointers: Vec::new(),
+            lazy: Vec::new(),
             catalog: None,
         };
         let outcome = db.commit_push(push).await?;

@@ -26,7 +26,9 @@ statements! {
         ON CONFLICT (sha256) WHERE state = 'live' DO NOTHING";
     CONDEMN_DAMAGED = "UPDATE blob SET state = 'condemned', condemned_at = $2 \
         WHERE sha256 = $1 AND state = 'live' AND damaged_at IS NOT NULL";
-    INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at) VALUES ($1, $2, $3) \
+    // What came later than the git blob that points to it is known by that.
+    INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at, pointer_oid) VALUES ($1, $2, $3, \
+        (SELECT z.pointer_oid FROM lazy_object z WHERE z.repo = $1 AND z.sha256 = $2)) \
         ON CONFLICT (repo, sha256) DO NOTHING";
     PUBLIC_BLOB = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
         WHERE b.sha256 = $1 AND b.state = 'live' AND ", is_public!());

@@ -10,10 +10,11 @@ use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
 use crate::{Db, Result};
 
-/// Whether repository `$2` links blob `b`.
+/// Whether repository `$2` links blob `b`, or any mirror of the same upstream does.
 macro_rules! is_linked {
     () => {
-        "EXISTS (SELECT 1 FROM repo_blob o WHERE o.repo = $2 AND o.sha256 = b.sha256)"
+        "EXISTS (SELECT 1 FROM repo_blob o JOIN repo m ON m.id = o.repo WHERE o.sha256 = b.sha256 \
+            AND (o.repo = $2 OR m.upstream = (SELECT w.upstream FROM repo w WHERE w.id = $2)))"
     };
 }
 
@@ -55,8 +56,8 @@ impl Db {
         each(&self.rows(LINEAGE, args![repo, limit]).await?, Blob::from_row)
     }
 
-    /// The live incarnation of an object, if a repository may take it over unseen: it links it, or anyone
-    /// may have it.
+    /// The live incarnation of an object, if a repository may take it over unseen: it links it, it came from
+    /// the upstream that the repository came from, or anyone may have it.
     ///
     /// # Errors
     /// Only when the database fails.

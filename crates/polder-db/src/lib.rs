@@ -47,6 +47,7 @@
 //!     exact_head: None,
 //!     pack: None,
 //!     pointers: Vec::new(),
+//!     lazy: Vec::new(),
 //!     catalog: None,
 //! };
 //! assert!(matches!(db.commit_push(push).await?, PushOutcome::Done { generation: 1, .. }));
@@ -105,7 +106,7 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    FollowRule, FollowedPage, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, Upstream,
+    FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, Upstream,
     UpstreamState,
 };
 pub use jobs::{Job, NewJob};

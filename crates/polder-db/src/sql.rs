@@ -161,7 +161,14 @@ mod tests {
         for statement in every {
             home.db.prepare((*statement).into()).await.expect(statement);
         }
-        for template in LISTS.iter().chain(push::TEMPLATES).chain(log::TEMPLATES).copied().flatten() {
+        for template in LISTS
+            .iter()
+            .chain(push::TEMPLATES)
+            .chain(follow::TEMPLATES)
+            .chain(log::TEMPLATES)
+            .copied()
+            .flatten()
+        {
             for rows in [1, 2, ROWS_PER_STATEMENT_MAX] {
                 home.db.prepare(template.statement(rows)).await.expect(template.head);
             }

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use polder_http::{FileSource, Response, file_response, respond};
+use polder_http::{FileSource, Response, file_response, object_response, respond};
 use polder_hub::{FileContent, OpenFile};
 
 use crate::ask::Ask;
@@ -17,38 +17,40 @@ const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 pub(crate) async fn resolve(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let file = ask.hub.open_file(&grant, &ask.at.revision, &ask.at.path).await?;
-    Ok(answer(ask.at, ask.parts, file))
+    Ok(answer(ask.at, ask.parts, file).await?)
 }
 
 /// Answers `GET` and `HEAD` of `…/raw/…`: what git holds.
 pub(crate) async fn raw(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let file = ask.hub.open_raw(&grant, &ask.at.revision, &ask.at.path).await?;
-    Ok(answer(ask.at, ask.parts, file))
+    Ok(answer(ask.at, ask.parts, file).await?)
 }
 
 /// The file with what the clients make their cache from: the commit, and as the entity tag git's hash of
 /// a small file or SHA-256 of a large one.
 ///
 /// Source: `huggingface_hub` 2.4.0 `file_download.py`, `get_hf_file_metadata`.
-fn answer(at: &At, parts: &Parts, file: OpenFile) -> Response {
+async fn answer(at: &At, parts: &Parts, file: OpenFile) -> polder_hub::Result<Response> {
     let OpenFile { commit_id, entry, content } = file;
-    let (source, etag, linked_size) = match content {
-        FileContent::Git(bytes) => (FileSource::Memory(bytes), format!("\"{}\"", entry.oid), None),
-        FileContent::Blob(blob) => {
-            let source = FileSource::File { file: blob.file, size_bytes: blob.size_bytes };
-            (source, format!("\"{}\"", blob.sha256), Some(blob.size_bytes))
+    let mut response = match content {
+        FileContent::Git(bytes) => {
+            let (source, etag) = (FileSource::Memory(bytes), format!("\"{}\"", entry.oid));
+            file_response(&parts.method, &parts.headers, source, &etag)
+        }
+        FileContent::Object(object) => {
+            let (size_bytes, etag) = (object.size_bytes(), format!("\"{}\"", object.sha256()));
+            let mut response = object_response(&parts.method, &parts.headers, object).await?;
+            let headers = response.headers_mut();
+            headers.insert(X_LINKED_SIZE, HeaderValue::from(size_bytes));
+            headers.insert(X_LINKED_ETAG, respond::header_text(&etag));
+            response
         }
     };
-    let mut response = file_response(&parts.method, &parts.headers, source, &etag);
     let headers = response.headers_mut();
     headers.insert(X_REPO_COMMIT, respond::header_text(&commit_id.to_string()));
-    if let Some(size_bytes) = linked_size {
-        headers.insert(X_LINKED_SIZE, HeaderValue::from(size_bytes));
-        headers.insert(X_LINKED_ETAG, respond::header_text(&etag));
-    }
     present(headers, &at.path, at.download);
-    response
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -60,7 +62,7 @@ mod tests {
     use bytes::Bytes;
     use http::{Method, StatusCode};
     use polder_http::Url;
-    use polder_hub::{EntryKind, OpenBlob, TreeEntry};
+    use polder_hub::{EntryKind, OpenBlob, OpenObject, TreeEntry};
     use polder_types::{ObjectId, Sha256};
 
     use crate::Route;
@@ -112,10 +114,11 @@ mod tests {
         assert_eq!(headers(response), expected);
     }
 
-    #[test]
-    fn a_small_file_is_tagged_with_its_git_hash() {
+    #[tokio::test]
+    async fn a_small_file_is_tagged_with_its_git_hash() {
         let content = FileContent::Git(Bytes::from_static(b"{}\n"));
-        let response = answer(&at("config.json"), &request(Method::HEAD, None), open(content));
+        let response =
+            answer(&at("config.json"), &request(Method::HEAD, None), open(content)).await.expect("here");
         assert_eq!(response.status(), StatusCode::OK);
         let (oid, commit) = ("ab".repeat(20), "cd".repeat(20));
         expect(
@@ -131,14 +134,17 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_large_file_is_tagged_with_its_sha256_and_says_its_size_even_in_part() {
+    #[tokio::test]
+    async fn a_large_file_is_tagged_with_its_sha256_and_says_its_size_even_in_part() {
         let mut file = tempfile::tempfile().expect("file");
         file.write_all(b"0123456789").expect("written");
         let sha256 = Sha256::new([0xef; 32]);
-        let content = FileContent::Blob(OpenBlob { file: Arc::new(file), size_bytes: 10, sha256 });
+        let content =
+            FileContent::Object(OpenObject::Here(OpenBlob { file: Arc::new(file), size_bytes: 10, sha256 }));
         let response =
-            answer(&at("w/a.safetensors"), &request(Method::GET, Some("bytes=2-4")), open(content));
+            answer(&at("w/a.safetensors"), &request(Method::GET, Some("bytes=2-4")), open(content))
+                .await
+                .expect("here");
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
         let (etag, commit) = (format!("\"{sha256}\""), "cd".repeat(20));
         expect(

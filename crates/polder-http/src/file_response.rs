@@ -1,6 +1,7 @@
 //! Content of known length as the answer to a GET or HEAD, with ranges and conditions.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -35,7 +36,7 @@ impl FileSource {
     }
 
     /// A response with the bytes `range`, and no headers yet.
-    fn response(self, range: std::ops::Range<u64>) -> Response<Body> {
+    pub(crate) fn response(self, range: Range<u64>) -> Response<Body> {
         match self {
             Self::File { file, .. } => {
                 let body = FileBody::new(file, range);
@@ -57,39 +58,79 @@ impl FileSource {
 ///
 /// `etag` is a strong entity tag with its quotes. A HEAD ignores `Range` (RFC 9110 §14.2).
 pub fn file_response(method: &Method, headers: &HeaderMap, source: FileSource, etag: &str) -> Response<Body> {
-    let size_bytes = source.size_bytes();
-    let empty = || Response::new(Body::empty());
-    let (status, length, range, mut response) = if is_not_modified(headers, etag) {
-        (StatusCode::NOT_MODIFIED, None, None, empty())
-    } else if *method == Method::HEAD {
-        (StatusCode::OK, Some(size_bytes), None, empty())
-    } else {
-        match select_range(headers, size_bytes, etag) {
-            Selection::Whole => (StatusCode::OK, Some(size_bytes), None, source.response(0..size_bytes)),
-            Selection::Part(part) => {
-                let range = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
-                let length = part.end - part.start;
-                (StatusCode::PARTIAL_CONTENT, Some(length), Some(range), source.response(part))
-            }
-            Selection::Unsatisfiable => {
-                let range = format!("bytes */{size_bytes}");
-                (StatusCode::RANGE_NOT_SATISFIABLE, Some(0), Some(range), empty())
-            }
-        }
+    let answer = Answer::to(method, headers, source.size_bytes(), etag);
+    let body = match answer.range() {
+        Some(range) => source.response(range),
+        None => Response::new(Body::empty()),
     };
-    *response.status_mut() = status;
-    let out = response.headers_mut();
-    out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Ok(etag) = HeaderValue::from_str(etag) {
-        out.insert(ETAG, etag);
+    answer.with(body, etag)
+}
+
+/// What a GET or HEAD is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    NotModified,
+    /// The length of a whole that is not sent.
+    Head(u64),
+    Whole(u64),
+    /// A part, and the length of the whole.
+    Part(Range<u64>, u64),
+    /// No part of something of this length.
+    Unsatisfiable(u64),
+}
+
+impl Answer {
+    /// What to answer for something of `size_bytes` bytes.
+    pub(crate) fn to(method: &Method, headers: &HeaderMap, size_bytes: u64, etag: &str) -> Self {
+        if is_not_modified(headers, etag) {
+            return Self::NotModified;
+        }
+        if *method == Method::HEAD {
+            return Self::Head(size_bytes);
+        }
+        match select_range(headers, size_bytes, etag) {
+            Selection::Whole => Self::Whole(size_bytes),
+            Selection::Part(part) => Self::Part(part, size_bytes),
+            Selection::Unsatisfiable => Self::Unsatisfiable(size_bytes),
+        }
     }
-    if let Some(length) = length {
-        out.insert(CONTENT_LENGTH, length.into());
+
+    /// The bytes that the body must be, if it is to have any.
+    pub(crate) fn range(&self) -> Option<Range<u64>> {
+        match self {
+            Self::NotModified | Self::Head(_) | Self::Unsatisfiable(_) => None,
+            Self::Whole(size_bytes) => Some(0..*size_bytes),
+            Self::Part(part, _) => Some(part.clone()),
+        }
     }
-    if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
-        out.insert(CONTENT_RANGE, range);
+
+    /// The answer with its body.
+    pub(crate) fn with(self, mut response: Response<Body>, etag: &str) -> Response<Body> {
+        let (status, length, range) = match self {
+            Self::NotModified => (StatusCode::NOT_MODIFIED, None, None),
+            Self::Head(size_bytes) | Self::Whole(size_bytes) => (StatusCode::OK, Some(size_bytes), None),
+            Self::Part(part, size_bytes) => {
+                let range = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
+                (StatusCode::PARTIAL_CONTENT, Some(part.end - part.start), Some(range))
+            }
+            Self::Unsatisfiable(size_bytes) => {
+                (StatusCode::RANGE_NOT_SATISFIABLE, Some(0), Some(format!("bytes */{size_bytes}")))
+            }
+        };
+        *response.status_mut() = status;
+        let out = response.headers_mut();
+        out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if let Ok(etag) = HeaderValue::from_str(etag) {
+            out.insert(ETAG, etag);
+        }
+        if let Some(length) = length {
+            out.insert(CONTENT_LENGTH, length.into());
+        }
+        if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
+            out.insert(CONTENT_RANGE, range);
+        }
+        response
     }
-    response
 }
 
 #[cfg(test)]

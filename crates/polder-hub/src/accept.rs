@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
-use polder_db::{NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
+use polder_db::{LazyObject, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
 use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
 use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
 use tokio::runtime::Handle;
@@ -63,6 +63,8 @@ pub(crate) enum LargeObjects {
     Server(Box<RemoteObjects>),
     /// Another hub, which is not trusted.
     Peer(Box<PeerObjects>),
+    /// Such a hub, when somebody asks for them.
+    Later(Box<PeerObjects>),
 }
 
 /// Objects in quarantine, indexed but not yet trusted.
@@ -175,6 +177,7 @@ impl Hub {
         for warning in &checked.warnings {
             say(&format!("warning: {warning}"));
         }
+        let mut lazy = Vec::new();
         match &origin.large_objects {
             LargeObjects::Here => {}
             LargeObjects::Directory(from) => {
@@ -182,14 +185,16 @@ impl Hub {
             }
             LargeObjects::Server(from) => self.fetch_objects(origin.repo, from, &checked.pointers, say)?,
             LargeObjects::Peer(from) => self.bring_objects(origin.repo, from, &checked.pointers, say)?,
+            LargeObjects::Later(from) => lazy = self.later_objects(origin.repo, from, &checked.pointers)?,
         }
-        self.require_objects(origin, &checked.pointers, say)?;
+        self.require_objects(origin, &checked.pointers, &lazy, say)?;
         if origin.run_hooks && !free.is_empty() {
             self.pre_receive(origin, &free, &held.snapshot, quarantined, say)?;
         }
         failpoint::hit("push.checked");
         let mut push = decide(origin, &free, received, &checked, &held)?;
         push.expected_lock_gen = generation;
+        push.lazy = lazy;
         push.catalog = self.catalog_entry(origin, &free, received, &push, &held);
         self.apply_protection(origin, &mut push.updates)?;
         Ok(Ready { push, checked, commands: free, refused })
@@ -221,15 +226,23 @@ impl Hub {
         Ok(true)
     }
 
-    /// Before anything costly: every newly reachable pointer has its object here. The transaction
-    /// asks again.
-    fn require_objects(&self, origin: &Origin, pointers: &[NewPointer], say: Say<'_>) -> Result<()> {
+    /// Before anything costly: every newly reachable pointer has its object here, or it is one of `lazy`. The
+    /// transaction asks again.
+    fn require_objects(
+        &self,
+        origin: &Origin,
+        pointers: &[NewPointer],
+        lazy: &[LazyObject],
+        say: Say<'_>,
+    ) -> Result<()> {
         if pointers.is_empty() {
             return Ok(());
         }
         let oids: Vec<Sha256> = pointers.iter().map(|pointer| pointer.pointer.oid).collect();
         let linked = Handle::current().block_on(self.db.linked_blobs(origin.repo, &oids))?;
-        let sizes: HashMap<Sha256, i64> = linked.iter().map(|blob| (blob.sha256, blob.size_bytes)).collect();
+        let linked = linked.iter().map(|blob| (blob.sha256, blob.size_bytes));
+        let sizes: HashMap<Sha256, i64> =
+            lazy.iter().map(|object| (object.sha256, object.size_bytes)).chain(linked).collect();
         for NewPointer { path, pointer, .. } in pointers {
             let size = sizes.get(&pointer.oid);
             if size.is_some_and(|size| u64::try_from(*size) != Ok(pointer.size_bytes)) {
@@ -297,6 +310,7 @@ fn decide(
         exact_head: origin.head.clone(),
         pack: received.map(new_pack).transpose()?,
         pointers: checked.pointers.iter().map(|new| (new.pointer.oid, new.blob)).collect(),
+        lazy: Vec::new(),
         catalog: None,
     })
 }
@@ -378,7 +392,7 @@ fn missing_objects(origin: &Origin, pointers: &[NewPointer], missing: &[Sha256],
     say(match origin.large_objects {
         LargeObjects::Here => "upload them first: git lfs push --all <remote>",
         LargeObjects::Directory(_) => "fetch them into the source first: git lfs fetch --all",
-        LargeObjects::Server(_) | LargeObjects::Peer(_) => {
+        LargeObjects::Server(_) | LargeObjects::Peer(_) | LargeObjects::Later(_) => {
             "the server they come from does not have them either"
         }
     });

@@ -7,7 +7,7 @@ use polder_types::ObjectId;
 use crate::Hub;
 use crate::access::{Grant, Read};
 use crate::error::{Error, Kind, Result};
-use crate::lfs_transfer::OpenBlob;
+use crate::follow::OpenObject;
 
 /// A file at a revision, open for reading.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub struct OpenFile {
 pub enum FileContent {
     /// In git: here they are.
     Git(Bytes),
-    /// In the large-object store.
-    Blob(OpenBlob),
+    /// A large object's.
+    Object(OpenObject),
 }
 
 /// Why a file could not be opened, as far as clients tell the cases apart.
@@ -135,7 +135,7 @@ impl Hub {
         let (commit_id, entry, content) = found.await??;
         let content = match entry.pointer {
             Some(pointer) if follow => {
-                FileContent::Blob(self.open_linked(grant.repo_id(), pointer.oid).await?)
+                FileContent::Object(self.open_object(grant.repo_id(), pointer.oid).await?)
             }
             _ => FileContent::Git(content),
         };

@@ -161,15 +161,24 @@ impl Hub {
         Ok(report)
     }
 
-    /// Every large object that a repository links, with its size.
+    /// Every large object that a repository links, or fetches when somebody asks for it, with its size.
     async fn links(&self, repo: RepoId) -> Result<HashMap<Sha256, i64>> {
         let mut links = HashMap::new();
         let mut after = None;
         loop {
             let page = self.db.list_repo_blobs(repo, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(links) };
+            let Some(last) = page.last() else { break };
             after = Some(last.sha256);
             links.extend(page.into_iter().map(|blob| (blob.sha256, blob.size_bytes)));
+        }
+        after = None;
+        loop {
+            let page = self.db.list_lazy_objects(repo, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(links) };
+            after = Some(last.sha256);
+            for object in page {
+                links.entry(object.sha256).or_insert(object.size_bytes);
+            }
         }
     }
 

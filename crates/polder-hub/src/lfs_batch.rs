@@ -66,7 +66,7 @@ const FULL: &str = "the hub has no space left for this object";
 const PROOF_REPOS_MAX: i64 = 16;
 
 impl Hub {
-    /// Answers a batch download: a signed link for each object that this repository has.
+    /// Answers a batch download: a signed link for each object that this repository has or can get.
     ///
     /// # Errors
     /// When the database cannot be read; what is wrong with one object is in its own answer.
@@ -75,14 +75,25 @@ impl Hub {
         grant: &Grant<Read>,
         objects: &[LfsObject],
     ) -> Result<Vec<LfsAnswer>> {
-        let linked = self.linked(grant.repo_id(), objects).await?;
-        let answer = |object: &LfsObject| match linked.get(&object.oid) {
-            None => LfsAnswer::refused(*object, 404, "this repository has no such object"),
-            Some(blob) if u64::try_from(blob.size_bytes) != Ok(object.size_bytes) => {
-                LfsAnswer::refused(*object, 422, format!("the object has {} bytes", blob.size_bytes))
-            }
-            Some(blob) if blob.damaged => LfsAnswer::refused(*object, 503, DAMAGED),
-            Some(_) => {
+        let repo = grant.repo_id();
+        let linked = self.linked(repo, objects).await?;
+        let is_here = |oid: &Sha256| linked.get(oid).is_some_and(|blob| !blob.damaged);
+        let elsewhere: Vec<Sha256> =
+            objects.iter().map(|object| object.oid).filter(|oid| !is_here(oid)).collect();
+        let away = self.db.lazy_objects(repo, &elsewhere).await?;
+        let away: HashMap<Sha256, i64> =
+            away.into_iter().map(|object| (object.sha256, object.size_bytes)).collect();
+        let answer = |object: &LfsObject| {
+            let blob = linked.get(&object.oid);
+            let size_bytes = blob.map(|blob| blob.size_bytes).or(away.get(&object.oid).copied());
+            let Some(size_bytes) = size_bytes else {
+                return LfsAnswer::refused(*object, 404, "this repository has no such object");
+            };
+            if u64::try_from(size_bytes) != Ok(object.size_bytes) {
+                LfsAnswer::refused(*object, 422, format!("the object has {size_bytes} bytes"))
+            } else if blob.is_some_and(|blob| blob.damaged) && !away.contains_key(&object.oid) {
+                LfsAnswer::refused(*object, 503, DAMAGED)
+            } else {
                 let action = self.link(grant, *object, Action::Download, None);
                 LfsAnswer { action: Some(action), ..LfsAnswer::here(*object) }
             }

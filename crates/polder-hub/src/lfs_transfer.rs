@@ -17,6 +17,7 @@ use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
 use crate::error::{Error, Kind, Result};
+use crate::follow::OpenObject;
 use crate::lfs_batch::LfsObject;
 use crate::mechanisms::may_have_committed;
 use crate::quota::Hold;
@@ -52,10 +53,10 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Forbidden`] for a link that is altered, expired or of another object; [`Kind::NotFound`].
-    pub async fn lfs_download(&self, name: &RepoName, oid: Sha256, query: &str) -> Result<OpenBlob> {
+    pub async fn lfs_download(&self, name: &RepoName, oid: Sha256, query: &str) -> Result<OpenObject> {
         let repo = self.linked_repo(name).await?;
         Link::check((Action::Download, repo.id, oid), query, &self.keys.url, self.clock.now())?;
-        self.open_linked(repo.id, oid).await
+        self.open_object(repo.id, oid).await
     }
 
     /// Takes an object's bytes by a signed link.

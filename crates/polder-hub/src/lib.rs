@@ -81,8 +81,8 @@ pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
-    About, FollowRequest, FollowRule, Followed, MirrorMode, MirrorState, MirrorSummary, Peer, PeerError,
-    PeerFuture, UpstreamState, UpstreamSummary,
+    About, AwayObject, FollowRequest, FollowRule, Followed, MirrorMode, MirrorState, MirrorSummary,
+    OpenObject, Peer, PeerError, PeerFuture, UpstreamState, UpstreamSummary,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
-use polder_http::{Caller, FileSource, Place, Request, Response, Target, body, file_response, respond};
+use polder_http::{Caller, Place, Request, Response, Target, body, object_response, respond};
 use polder_hub::{Error, Hub, LfsAction, LfsAnswer, LfsObject, LfsParts, LfsTransfer};
 use polder_types::RepoName;
 use polder_types::limits::{LFS_BATCH_OBJECTS_MAX, LFS_OBJECT_BYTES_MAX};
@@ -121,10 +121,8 @@ fn part_headers(public_url: &str, parts: LfsParts) -> BTreeMap<String, String> {
 /// Answers `GET` and `HEAD` of an object's signed address.
 pub(crate) async fn download(hub: &Hub, link: &LfsLink, request: Request) -> Result<Response, LfsFailure> {
     let name = link_name(link)?;
-    let blob = hub.lfs_download(name, link.oid, &link.query).await?;
-    let etag = format!("\"{}\"", blob.sha256);
-    let source = FileSource::File { file: blob.file, size_bytes: blob.size_bytes };
-    let mut response = file_response(request.method(), request.headers(), source, &etag);
+    let object = hub.lfs_download(name, link.oid, &link.query).await?;
+    let mut response = object_response(request.method(), request.headers(), object).await?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));

@@ -10,6 +10,7 @@ mod commit;
 mod dump;
 mod follow;
 mod jobs;
+mod lazy;
 mod locks;
 mod log;
 mod names;
@@ -190,6 +191,7 @@ pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
         exact_head: None,
         pack: None,
         pointers: Vec::new(),
+        lazy: Vec::new(),
         catalog: None,
     }
 }

@@ -61,6 +61,7 @@ tables! {
     "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
     "key_chunk", PAGE: chunk Bytes, blob Int; .
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
+    "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.
     "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
     "catalog_tag", PAGE: repo Int, tag Text; .
     "repo_like", PAGE: repo Int, account Int; liked_at Int.

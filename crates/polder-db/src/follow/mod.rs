@@ -1,5 +1,6 @@
 //! Other hubs that this one follows, what is taken of them, and how far each mirror is.
 
+pub(crate) mod lazy;
 mod mirrors;
 mod page;
 
@@ -8,6 +9,7 @@ use std::str::FromStr;
 
 use polder_types::UnixMillis;
 
+pub use lazy::LazyObject;
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use page::{FollowedPage, MirrorTarget};
 
@@ -19,7 +21,10 @@ use crate::{Db, Result};
 
 /// Every statement about following.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, mirrors::ALL, page::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[ALL, lazy::ALL, mirrors::ALL, page::ALL];
+/// Every list statement about following.
+#[cfg(test)]
+pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES];
 
 /// The columns that [`Upstream::from_row`] reads.
 macro_rules! select_upstream {
@@ -96,9 +101,11 @@ words! {
 
 words! {
     /// How much of a repository is taken.
-    MirrorMode, "one of metadata, full, archive":
+    MirrorMode, "one of metadata, lazy, full, archive":
     /// Only what the log says of it.
     Metadata = "metadata",
+    /// All of git; large objects when somebody first asks for one.
+    Lazy = "lazy",
     /// All that its refs reach, large objects too.
     Full = "full",
     /// As full, and what its refs reached before.

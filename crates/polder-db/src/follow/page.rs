@@ -76,7 +76,9 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
         let (state, due) = match (target.hidden, target.mode) {
             (Some(_), _) => (MirrorState::Hidden, None),
             (None, MirrorMode::Metadata) => (MirrorState::Known, None),
-            (None, MirrorMode::Full | MirrorMode::Archive) => (MirrorState::Waiting, Some(now)),
+            (None, MirrorMode::Lazy | MirrorMode::Full | MirrorMode::Archive) => {
+                (MirrorState::Waiting, Some(now))
+            }
         };
         let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
         let (mode, state) = (target.mode.as_str(), state.as_str());

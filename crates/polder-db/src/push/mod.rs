@@ -12,7 +12,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, Sha256};
 
 #[cfg(test)]
 use crate::sql::Template;
-use crate::{Db, NewCatalogEntry, Result};
+use crate::{Db, LazyObject, NewCatalogEntry, Result};
 
 /// Every statement of a push.
 #[cfg(test)]
@@ -102,6 +102,8 @@ pub struct Push {
     pub pack: Option<NewPack>,
     /// Newly reachable pointers: the large object, and the pointer's own blob.
     pub pointers: Vec<(Sha256, ObjectId)>,
+    /// Those of their objects that need not be here yet: they come when somebody asks for them.
+    pub lazy: Vec<LazyObject>,
     /// What the catalogue says from now on, if the default branch comes to be at the commit that it describes.
     pub catalog: Option<NewCatalogEntry>,
 }
@@ -168,7 +170,7 @@ impl Db {
     /// Commits a push whose objects are checked and durable; returns when the outcome is durable too.
     ///
     /// Each ref is compared and swapped by itself, unless `atomic`. Every object of `pointers` must be
-    /// linked to the repository at this very moment.
+    /// linked to the repository at this very moment, or be one of `lazy`.
     ///
     /// # Errors
     /// [`crate::Error::Busy`], [`crate::Error::Full`], [`crate::Error::OverQuota`]: nothing was written.

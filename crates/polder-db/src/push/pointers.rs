@@ -1,14 +1,15 @@
 //! The large objects that a push makes reachable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use polder_types::{ObjectId, RepoId, Sha256};
 
 use super::Push;
-use crate::Result;
+use crate::follow::lazy;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, templates};
 use crate::tx::Tx;
 use crate::value::{Value, args};
+use crate::{LazyObject, Result};
 
 templates! {
     LINKED(1) = "SELECT l.sha256, l.pointer_oid FROM repo_blob l \
@@ -22,6 +23,8 @@ pub(super) struct Pointers {
     repo: RepoId,
     wanted: BTreeMap<Sha256, ObjectId>,
     linked: HashMap<Sha256, Option<ObjectId>>,
+    /// What need not be linked yet, and is not.
+    lazy: Vec<LazyObject>,
 }
 
 impl Pointers {
@@ -37,12 +40,16 @@ impl Pointers {
                 linked.insert(row.sha256(0)?, row.maybe_oid(1)?);
             }
         }
-        Ok(Self { repo: push.repo, wanted, linked })
+        let mut lazy = push.lazy.clone();
+        lazy.retain(|object| wanted.contains_key(&object.sha256) && !linked.contains_key(&object.sha256));
+        Ok(Self { repo: push.repo, wanted, linked, lazy })
     }
 
-    /// Those that the repository does not hold, in order.
+    /// Those that the repository should hold and does not, in order.
     pub(super) fn missing(&self) -> Vec<Sha256> {
-        self.wanted.keys().filter(|oid| !self.linked.contains_key(oid)).copied().collect()
+        let lazy: HashSet<Sha256> = self.lazy.iter().map(|object| object.sha256).collect();
+        let is_missing = |oid: &&Sha256| !self.linked.contains_key(oid) && !lazy.contains(oid);
+        self.wanted.keys().filter(is_missing).copied().collect()
     }
 
     /// All of them, in order.
@@ -50,9 +57,11 @@ impl Pointers {
         self.wanted.keys().copied()
     }
 
-    /// Notes on each link which git blob points to the object, where that is news.
+    /// Notes on each link which git blob points to the object, where that is news, and what may come later.
     pub(super) async fn store(&self, tx: &mut Tx) -> Result<()> {
-        let is_news = |(oid, blob): &(&Sha256, &ObjectId)| self.linked.get(*oid) != Some(&Some(**blob));
+        let is_news = |(oid, blob): &(&Sha256, &ObjectId)| {
+            self.linked.get(*oid).is_some_and(|known| known.as_ref() != Some(*blob))
+        };
         let news: Vec<(&Sha256, &ObjectId)> = self.wanted.iter().filter(is_news).collect();
         let now = tx.now();
         for some in news.chunks(ROWS_PER_STATEMENT_MAX) {
@@ -62,6 +71,6 @@ impl Pointers {
             }
             tx.execute(SET_POINTERS.statement(some.len()), args).await?;
         }
-        Ok(())
+        lazy::store(tx, self.repo, &self.lazy, &self.wanted).await
     }
 }

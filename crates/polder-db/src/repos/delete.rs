@@ -22,6 +22,7 @@ statements! {
         AND sha256 IN (SELECT l.sha256 FROM repo_blob l WHERE l.repo = $1) \
         AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1)";
     DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
+    DELETE_LAZY = "DELETE FROM lazy_object WHERE repo = $1";
     DELETE_LOCKS = "DELETE FROM lock WHERE repo = $1";
     DELETE_PARTS = "DELETE FROM upload_part WHERE upload IN (SELECT u.id FROM upload u WHERE u.repo = $1)";
     DELETE_PROTECTION_ACCOUNTS = "DELETE FROM protection_account WHERE repo = $1";
@@ -64,6 +65,7 @@ pub(super) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
     let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
     let rows_of_it = [
         DELETE_LINKS,
+        DELETE_LAZY,
         DELETE_LOCKS,
         DELETE_PARTS,
         DELETE_UPLOADS,

@@ -12,6 +12,7 @@ mod http;
 #[cfg(test)]
 mod hub_peer;
 mod keys;
+mod lazy;
 mod objects;
 mod peer;
 mod read;
@@ -20,6 +21,7 @@ mod summary;
 mod work;
 
 pub use begin::{FollowRequest, Followed};
+pub use lazy::{AwayObject, OpenObject};
 pub use peer::{About, Peer, PeerError, PeerFuture};
 pub use polder_db::{FollowRule, MirrorMode, MirrorState, UpstreamState};
 pub use summary::{MirrorSummary, UpstreamSummary};

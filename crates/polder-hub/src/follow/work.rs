@@ -157,11 +157,17 @@ impl Hub {
 
         let (hub, to, from, keep) =
             (self.clone(), repo.clone(), Arc::clone(peer), mirror.mode == MirrorMode::Archive);
-        let (log, rid) = (mirror.log, mirror.rid);
+        let (log, rid, mode) = (mirror.log, mirror.rid, mirror.mode);
         let refs = map.clone();
         self.mirror_door
             .run(move || {
                 let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
+                let objects = if mode == MirrorMode::Lazy {
+                    LargeObjects::Later(Box::new(objects))
+                } else {
+                    hub.bring_the_rest(to.id, &objects)?;
+                    LargeObjects::Peer(Box::new(objects))
+                };
                 hub.take_refs(&to, &*from, rid, &refs, objects, keep)
             })
             .await?;
@@ -293,7 +299,7 @@ impl Hub {
         peer: &dyn Peer,
         rid: Sha256,
         map: &RefMap,
-        objects: PeerObjects,
+        large_objects: LargeObjects,
         keep: bool,
     ) -> Result<()> {
         let to_ref = |(name, oid): &(String, _)| Ref { name: name.clone(), oid: *oid, peeled: None };
@@ -317,7 +323,7 @@ impl Hub {
             head: Some(map.head().to_owned()),
             commands,
             quarantined: Quarantined { received, scratch },
-            large_objects: LargeObjects::Peer(Box::new(objects)),
+            large_objects,
             entry,
         };
         self.take_over(repo, taken, &mut |_| {}).map(drop)

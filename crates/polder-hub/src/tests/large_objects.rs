@@ -101,7 +101,7 @@ async fn a_link_is_for_one_object_one_repository_and_one_direction() {
     let answers = fixture.hub.lfs_batch_download(&grant.as_read(), &[here]).await.expect("answered");
     let download = query(&answers[0]);
     let opened = fixture.hub.lfs_download(&repo("acme/open"), here.oid, &download).await.expect("opens");
-    assert_eq!(opened.size_bytes, 7);
+    assert_eq!(opened.size_bytes(), 7);
     let other = fixture.hub.lfs_download(&repo("acme/closed"), here.oid, &download).await;
     assert_eq!(other.expect_err("other repository").kind(), Kind::Forbidden);
     let upload =

@@ -121,6 +121,7 @@ async fn a_snapshot_that_is_behind_is_given_only_what_has_changed() {
             exact_head: None,
             pack: None,
             pointers: Vec::new(),
+            lazy: Vec::new(),
             catalog: None,
         };
         nodes.here.db.commit_push(push).await.expect("pushed");

@@ -36,6 +36,7 @@ async fn set(
         exact_head: None,
         pack: None,
         pointers: Vec::new(),
+        lazy: Vec::new(),
         catalog: None,
     };
     fixture.hub.db.commit_push(push).await.expect("committed");

@@ -17,7 +17,8 @@ pub struct Follow {
     /// Only repositories that one of these fits: acme/*, datasets/acme/d [default: all]
     #[arg(long, value_name = "RULE")]
     pub select: Vec<String>,
-    /// How much of each: metadata, full, or archive, which keeps what is force-pushed away or deleted, too
+    /// How much of each: metadata; lazy, large objects only when somebody asks for one; full; or archive, which
+    /// keeps what is force-pushed away or deleted, too
     #[arg(long, value_name = "MODE", default_value = "full")]
     pub mode: MirrorMode,
     /// The key that the hub must have, for a host that cannot vouch for it

@@ -1,0 +1,157 @@
+//! Large objects that a mirror gets when somebody first asks for one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use polder_db::{LazyObject, UpstreamState};
+use polder_git::NewPointer;
+use polder_types::{RepoId, Sha256};
+use tokio::runtime::Handle;
+
+use super::PeerObjects;
+use crate::error::{Error, Kind, Result};
+use crate::lfs_transfer::OpenBlob;
+use crate::{Arriving, Hub, ObjectSource, TransferOptions, Wanted};
+
+/// Objects looked through at a time.
+const PAGE: i64 = 500;
+
+/// A large object of a repository, for who may read it.
+#[derive(Debug)]
+pub enum OpenObject {
+    /// It is here.
+    Here(OpenBlob),
+    /// It can be fetched.
+    Away(AwayObject),
+}
+
+impl OpenObject {
+    /// Its length in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Here(blob) => blob.size_bytes,
+            Self::Away(object) => object.size_bytes(),
+        }
+    }
+
+    /// Its hash, which is also its entity tag.
+    pub fn sha256(&self) -> Sha256 {
+        match self {
+            Self::Here(blob) => blob.sha256,
+            Self::Away(object) => object.wanted.oid,
+        }
+    }
+}
+
+/// A large object that can be fetched.
+pub struct AwayObject {
+    hub: Hub,
+    wanted: Wanted,
+}
+
+impl std::fmt::Debug for AwayObject {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("AwayObject").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+impl AwayObject {
+    /// Its length in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.wanted.size_bytes
+    }
+
+    /// Has it fetched, unless it is on its way already or came meanwhile.
+    ///
+    /// # Errors
+    /// As [`Hub::open_or_fetch`]; [`Kind::Unavailable`] when the hub that has it is no longer followed.
+    pub async fn fetch(self) -> Result<Arriving> {
+        let Self { hub, wanted } = self;
+        let sources = hub.object_sources(wanted.upstream).await?;
+        hub.open_or_fetch(wanted, sources, TransferOptions::default()).await
+    }
+}
+
+impl Hub {
+    /// A large object of a repository, here or to be fetched.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when the repository has no such object; [`Kind::Unavailable`] while it is damaged
+    /// and cannot be fetched anew.
+    pub(crate) async fn open_object(&self, repo: RepoId, oid: Sha256) -> Result<OpenObject> {
+        let error = match self.open_linked(repo, oid).await {
+            Ok(blob) => return Ok(OpenObject::Here(blob)),
+            Err(error) if [Kind::NotFound, Kind::Unavailable].contains(&error.kind()) => error,
+            Err(error) => return Err(error),
+        };
+        let Some(object) = self.db.lazy_objects(repo, &[oid]).await?.pop() else { return Err(error) };
+        let Some(upstream) = self.db.repo(repo).await?.and_then(|repo| repo.upstream) else {
+            return Err(error);
+        };
+        let wanted = wanted(repo, upstream, object)?;
+        Ok(OpenObject::Away(AwayObject { hub: self.clone(), wanted }))
+    }
+
+    /// Where the large objects of an upstream's repositories can be had.
+    async fn object_sources(&self, upstream: i64) -> Result<Vec<Arc<dyn ObjectSource>>> {
+        let followed = self.db.upstream(upstream).await?;
+        let Some(followed) = followed.filter(|one| one.state != UpstreamState::Unfollowed) else {
+            return Err(Error::unavailable("the hub that this object comes from is no longer followed"));
+        };
+        Ok(vec![self.peer(&followed.url)?.objects()])
+    }
+
+    /// The objects that pointers need and the repository does not have, to be written down. Blocking.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a size that no object has.
+    pub(crate) fn later_objects(
+        &self,
+        repo: RepoId,
+        from: &PeerObjects,
+        pointers: &[NewPointer],
+    ) -> Result<Vec<LazyObject>> {
+        let runtime = Handle::current();
+        let oids: Vec<Sha256> = pointers.iter().map(|new| new.pointer.oid).collect();
+        let mut later: HashMap<Sha256, LazyObject> = HashMap::new();
+        for new in pointers {
+            let (sha256, xet) = (new.pointer.oid, from.xet.get(&new.pointer.oid).copied());
+            let size_bytes = i64::try_from(new.pointer.size_bytes).map_err(|error| {
+                Error::invalid(format!("`{}` points to an object that is too large", new.path))
+                    .caused_by(error)
+            })?;
+            later.entry(sha256).or_insert(LazyObject { sha256, size_bytes, xet });
+        }
+        // What was said of one before holds.
+        for known in runtime.block_on(self.db.lazy_objects(repo, &oids))? {
+            later.entry(known.sha256).and_modify(|object| object.size_bytes = known.size_bytes);
+        }
+        for blob in runtime.block_on(self.db.linked_blobs(repo, &oids))? {
+            later.remove(&blob.sha256);
+        }
+        Ok(later.into_values().collect())
+    }
+
+    /// Fetches what was to come later, for a mirror that shall have everything. Blocking.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch_object`].
+    pub(super) fn bring_the_rest(&self, repo: RepoId, from: &PeerObjects) -> Result<()> {
+        let (runtime, mut after) = (Handle::current(), None);
+        loop {
+            let page = runtime.block_on(self.db.away_objects(repo, after, PAGE))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.sha256);
+            for object in page {
+                let wanted = wanted(repo, from.upstream, object)?;
+                let options = TransferOptions::default();
+                runtime.block_on(self.fetch_object(wanted, from.sources.clone(), options))?;
+            }
+        }
+    }
+}
+
+fn wanted(repo: RepoId, upstream: i64, object: LazyObject) -> Result<Wanted> {
+    let size_bytes = u64::try_from(object.size_bytes).map_err(Error::internal)?;
+    Ok(Wanted { repo, oid: object.sha256, size_bytes, xet: object.xet, upstream })
+}

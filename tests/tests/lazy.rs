@@ -1,0 +1,184 @@
+//! A mirror that fetches large objects when somebody first asks for one.
+#![cfg(test)]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use polder_tests::{Git, Hub, LargeObject, Token, Work, run, until};
+
+/// More than is held back at the end of a stream.
+const BYTES: usize = 20 << 20;
+
+struct Pair {
+    home: Hub,
+    token: Token,
+    mirror: Hub,
+    /// `acme/m` on the mirror.
+    there: String,
+    work: Work,
+    dir: tempfile::TempDir,
+}
+
+impl Pair {
+    /// A home with the object at `model.bin` of `acme/m`, and a lazy mirror that is in step.
+    fn with(object: &LargeObject) -> Self {
+        let (home, mirror) = (Hub::start(), Hub::start());
+        let token = home.acme();
+        home.repo("acme/m");
+        object.upload(home.http(), "acme/m", &token);
+        let work = Work::new();
+        work.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n");
+        work.commit_file("model.bin", object.pointer().as_bytes());
+        let there = format!("acme.{}/m", home.address().to_string().replace(':', "_"));
+        let pair = Self { home, token, mirror, there, work, dir: tempfile::tempdir().unwrap() };
+        pair.push();
+        pair.follow("lazy");
+        pair.in_step();
+        pair
+    }
+
+    fn push(&self) {
+        self.work.ok(&["push", "-q", &self.home.repo_url_as("acme/m", &self.token), "main"]);
+    }
+
+    fn follow(&self, mode: &str) {
+        self.mirror.cli(&["follow", &format!("http://{}", self.home.address()), "--mode", mode]).ok();
+    }
+
+    /// Waits until the mirror serves the refs that its home does.
+    fn in_step(&self) {
+        until("the mirror to be in step", 30, || {
+            let [home, here] = [self.home.repo_url("acme/m"), self.mirror.repo_url(&self.there)]
+                .map(|url| self.work.run(&["ls-remote", &url]));
+            (home.success() && here.success() && home.stdout == here.stdout).then_some(())
+        });
+    }
+
+    fn objects(&self) -> usize {
+        self.mirror.stored_objects().len()
+    }
+
+    /// Clones from the mirror as somebody who has git-lfs and nothing else does.
+    fn clone(&self, name: &str, skip_smudge: bool) -> Result<Vec<u8>, String> {
+        let (home, to) = (self.dir.path().join(format!("home-{name}")), self.dir.path().join(name));
+        std::fs::create_dir_all(&home).unwrap();
+        let git = Git::new(&home);
+        git.ok(&home, &["lfs", "install"]);
+        let url = self.mirror.repo_url(&self.there);
+        let path = to.to_str().unwrap();
+        let mut clone = git.command(&home, &["-c", "lfs.transfer.maxretries=1", "clone", "-q", &url, path]);
+        if skip_smudge {
+            clone.env("GIT_LFS_SKIP_SMUDGE", "1");
+        }
+        let done = run(&mut clone);
+        if done.success() { Ok(std::fs::read(to.join("model.bin")).unwrap()) } else { Err(done.stderr) }
+    }
+
+    /// Bytes that the mirror got from other hubs since it started.
+    fn received(&self) -> usize {
+        let metrics = self.mirror.http().get("/metrics").send().expect(200).text();
+        let counts =
+            metrics.lines().filter_map(|line| line.strip_prefix("polder_egress_received_bytes_total "));
+        counts.map(|count| count.parse::<usize>().unwrap()).sum()
+    }
+
+    fn resolve(&self) -> String {
+        format!("/{}/resolve/main/model.bin", self.there)
+    }
+}
+
+#[test]
+fn the_first_clone_has_the_files_fetched_and_the_next_needs_no_home() {
+    let object = LargeObject::random(1, BYTES);
+    let mut pair = Pair::with(&object);
+    assert_eq!(pair.objects(), 0, "nothing is fetched that nobody asked for");
+    pair.mirror.fsck();
+    assert!(pair.clone("first", false).expect("cloned") == object.bytes);
+    assert_eq!(pair.objects(), 1);
+    pair.home.kill();
+    assert!(pair.clone("second", false).expect("cloned") == object.bytes);
+    pair.mirror.fsck();
+}
+
+#[test]
+fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
+    let object = LargeObject::random(2, BYTES);
+    let pair = Pair::with(&object);
+    let http = pair.mirror.http();
+    let head = http.head(&pair.resolve()).send().expect(200);
+    let (size, etag) = (BYTES.to_string(), format!("\"{}\"", object.oid));
+    assert_eq!(head.header("content-length"), Some(size.as_str()));
+    assert_eq!(head.header("x-linked-size"), Some(size.as_str()));
+    assert_eq!(head.header("etag"), Some(etag.as_str()));
+    let known = http.get(&pair.resolve()).header("If-None-Match", &etag).send().expect(304);
+    assert!(known.body.is_empty());
+    let beyond = format!("bytes={BYTES}-");
+    http.get(&pair.resolve()).header("Range", &beyond).send().expect(416);
+    assert_eq!(pair.objects(), 0, "none of these needs a byte of it");
+    let before = pair.received();
+
+    let range = |from: usize, to: usize| {
+        let range = format!("bytes={from}-{}", to - 1);
+        let part = http.get(&pair.resolve()).header("Range", &range).within(60).send().expect(206);
+        let said = format!("bytes {from}-{}/{BYTES}", to - 1);
+        assert_eq!(part.header("content-range"), Some(said.as_str()));
+        assert!(part.body == object.bytes[from..to], "{range}");
+    };
+    // Several at once, from both ends and whole.
+    std::thread::scope(|scope| {
+        scope.spawn(|| range(5, 1_000_000));
+        scope.spawn(|| range(BYTES - 100, BYTES));
+        scope.spawn(|| range(1_000_000, BYTES - 1));
+        scope.spawn(|| {
+            let whole = http.get(&pair.resolve()).within(60).send().expect(200);
+            assert!(whole.body == object.bytes);
+        });
+    });
+    assert_eq!(pair.objects(), 1);
+    let received = pair.received() - before;
+    assert!(received <= BYTES + BYTES / 50, "{received} bytes: it came once");
+}
+
+#[test]
+fn without_its_home_git_works_and_a_file_is_refused() {
+    let object = LargeObject::random(3, 100_000);
+    let mut pair = Pair::with(&object);
+    pair.home.kill();
+    let told = pair.mirror.http().get(&pair.resolve()).within(60).send().expect(503);
+    assert!(told.text().contains("did not arrive"), "{}", told.text());
+    let href = object.action(pair.mirror.http(), &pair.there, "download", None).expect("it can be had");
+    let refused = pair.mirror.http().get(&href).within(60).send().expect(503);
+    assert!(refused.json()["message"].as_str().unwrap().contains("did not arrive"), "{}", refused.text());
+    let told = pair.clone("smudged", false).expect_err("there is no file");
+    assert!(told.contains("did not arrive"), "{told}");
+    let pointer = pair.clone("skipped", true).expect("cloned");
+    assert_eq!(String::from_utf8(pointer).unwrap(), object.pointer());
+
+    pair.mirror.cli(&["unfollow", &format!("http://{}", pair.home.address())]).ok();
+    let told = pair.mirror.http().get(&pair.resolve()).send().expect(503);
+    assert!(told.text().contains("no longer followed"), "{}", told.text());
+}
+
+#[test]
+fn what_a_home_alters_is_never_given_out_whole() {
+    let object = LargeObject::random(4, BYTES);
+    let pair = Pair::with(&object);
+    let stored = pair.home.stored_objects();
+    let path = pair.home.data().join(&stored[0]);
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let at = BYTES - 3;
+    file.write_all_at(&[object.bytes[at] ^ 1], u64::try_from(at).unwrap()).unwrap();
+    // The announced length never comes.
+    assert!(pair.mirror.http().get(&pair.resolve()).within(60).try_send().is_none());
+    let mut stream = pair.mirror.http().connect();
+    let request = format!("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", pair.resolve());
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut received = Vec::new();
+    // However it ends: what came is judged.
+    let _end = stream.read_to_end(&mut received);
+    assert!(received.len() < BYTES, "{} bytes", received.len());
+    assert_eq!(pair.objects(), 0, "nor is it kept");
+    file.write_all_at(&object.bytes[at..=at], u64::try_from(at).unwrap()).unwrap();
+    let whole = pair.mirror.http().get(&pair.resolve()).within(60).send().expect(200);
+    assert!(whole.body == object.bytes);
+}
