@@ -1,4 +1,4 @@
-//! What an operator takes down is gone here and on every hub that follows.
+//! What an operator takes down is gone here and on every hub that follows; what one blocks, here.
 #![cfg(test)]
 
 use std::time::{Duration, Instant};
@@ -207,4 +207,104 @@ fn takedowns_are_hidden_on_a_connected_follower_within_seconds() {
     let (half, p99) = (took[TAKEDOWNS / 2], took[TAKEDOWNS - 1]);
     println!("takedown to hidden on a follower, {TAKEDOWNS} times: p50 {half:?}, p99 {p99:?}");
     assert!(p99 < P99_MAX, "{p99:?}");
+}
+
+#[test]
+fn what_is_blocked_is_neither_served_nor_fetched_here_until_it_is_unblocked() {
+    let two = Two::new();
+    let object = LargeObject::random(6, 100_000);
+    two.home.repo("acme/spam");
+    object.upload(two.home.http(), "acme/spam", &two.token);
+    two.work.write("weights.bin", object.pointer().as_bytes());
+    two.work.commit_file("README.md", b"# A model\n");
+    two.push("acme/spam");
+    let base = format!("http://{}", two.home.address());
+    two.mirror.cli(&["follow", &base, "--alias", "acme=friends"]).ok();
+    two.in_step("spam");
+    let (origin, here) = (two.namespace["acme.".len()..].to_owned(), two.mirrored("spam"));
+    for (n, what) in ["friends/spam", "friends", &format!("origin:{origin}")].into_iter().enumerate() {
+        two.mirror.cli(&["block", "add", what, "--reason", "unwanted"]).ok();
+        two.mirror.cli(&["block", "add", what, "--reason", "unwanted"]).fails();
+        is_gone(&two.mirror, &here, &object);
+        is_gone(&two.mirror, "friends/spam", &object);
+        assert!(tip(&two.home, "acme/spam").is_some(), "only here");
+        two.work.commit_file("README.md", format!("{n}\n").as_bytes());
+        two.push("acme/spam");
+        let synced = two.mirror.cli(&["sync", "--now"]).ok();
+        assert!(!synced.contains("event "), "{synced}");
+        let listed: Value =
+            serde_json::from_str(&two.mirror.cli(&["block", "list", "--json"]).ok()).expect("json");
+        assert_eq!((listed[0]["reason"].as_str(), listed[1].is_null()), (Some("unwanted"), true), "{listed}");
+        two.mirror.cli(&["block", "remove", listed[0]["what"].as_str().expect("a text")]).ok();
+        two.in_step("spam");
+    }
+    two.mirror.cli(&["block", "add", &format!("origin:{origin}"), "--reason", "unwanted"]).ok();
+    let told = two.mirror.cli(&["follow", &base]).fails();
+    assert!(told.contains("blocked the hub"), "{told}");
+    let log = format!("/polder/v1/mirror/{}/log/checkpoint", polder_tests::sha256_hex(origin.as_bytes()));
+    two.mirror.http().get(&log).send().expect(404);
+    two.home.http().get("/polder/v1/log/checkpoint").send().expect(200);
+
+    for (wrong, words) in [
+        ("acme/spam", "polder takedown"),
+        ("acme", "polder takedown"),
+        (&format!("origin:{origin}")[..], "does not block itself"),
+        ("sha256:12", "sha256"),
+        ("a b", "may only have"),
+    ] {
+        let told = two.home.cli(&["block", "add", wrong, "--reason", "x"]).fails();
+        assert!(told.contains(words), "{wrong}: {told}");
+    }
+    two.home.cli(&["block", "add", "friends", "--reason", ""]).fails();
+    two.home.cli(&["block", "remove", &format!("sha256:{}", object.oid)]).fails();
+    assert_eq!(two.home.cli(&["block", "list", "--json"]).ok(), "[]");
+}
+
+#[test]
+fn a_blocked_object_gets_neither_in_nor_out() {
+    let two = Two::new();
+    let object = LargeObject::random(7, 100_000);
+    two.home.repo("acme/m");
+    two.home.repo("acme/late");
+    object.upload(two.home.http(), "acme/m", &two.token);
+    two.work.write("weights.bin", object.pointer().as_bytes());
+    two.work.commit_file("README.md", b"# A model\n");
+    two.push("acme/m");
+    let blocked = format!("sha256:{}", object.oid);
+    two.mirror.cli(&["block", "add", &blocked, "--reason", "a claim"]).ok();
+    two.follow();
+    let told = until("the mirror to stop at the object", 15, || {
+        let listed: Value = serde_json::from_str(&two.mirror.cli(&["mirrors", "--json"]).ok()).ok()?;
+        let row = listed[0]["repositories"].as_array()?.iter().find(|row| row["id"] == "acme/m")?.clone();
+        (row["state"] == "blocked").then(|| row["error"].as_str().unwrap_or_default().to_owned())
+    });
+    assert!(told.contains(&object.oid), "{told}");
+    assert_eq!(tip(&two.mirror, &two.mirrored("m")), None);
+    assert!(two.mirror.stored_objects().is_empty(), "nothing was fetched");
+
+    let (raw, file) =
+        (format!("/polder/v1/objects/sha256/{}", object.oid), "/acme/m/resolve/main/weights.bin");
+    two.home.cli(&["block", "add", &blocked, "--reason", "a claim"]).ok();
+    two.home.http().get(&raw).send().expect(404);
+    two.home.http().get(&format!("{raw}/chunks")).send().expect(404);
+    two.home.http().get(file).send().expect(404);
+    two.home.http().get("/acme/m/resolve/main/README.md").send().expect(200);
+    let status = |repo, operation| {
+        let answer = object.batch(two.home.http(), repo, operation, Some(&two.token)).expect(200).json();
+        answer["objects"][0]["error"]["code"].as_u64()
+    };
+    assert_eq!(status("acme/m", "download"), Some(404));
+    assert_eq!((status("acme/m", "upload"), status("acme/late", "upload")), (Some(403), Some(403)));
+    let url = two.home.repo_url_as("acme/late", &two.token);
+    let told = two.work.run(&["push", &url, "main"]).fails();
+    assert!(told.contains("blocked the object"), "{told}");
+
+    two.home.cli(&["block", "remove", &blocked]).ok();
+    two.home.http().get(&raw).send().expect(200);
+    two.home.http().get(file).send().expect(200);
+    two.mirror.cli(&["block", "remove", &blocked]).ok();
+    two.in_step("m");
+    two.mirror.http().get(&raw).send().expect(200);
+    two.home.fsck();
+    two.mirror.fsck();
 }

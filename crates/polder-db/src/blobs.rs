@@ -8,7 +8,7 @@ use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
-use crate::{Db, Result, chunks, quota};
+use crate::{Db, Result, blocks, chunks, quota};
 
 /// Whether a public repository links blob `b`.
 macro_rules! is_public {
@@ -18,7 +18,14 @@ macro_rules! is_public {
     };
 }
 
-pub(crate) use is_public;
+/// Whether the operator lets anyone have blob `b`.
+macro_rules! is_allowed {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM block k WHERE k.kind = 'object' AND k.sha256 = b.sha256)"
+    };
+}
+
+pub(crate) use {is_allowed, is_public};
 
 statements! {
     LIVE_BLOB = "SELECT id, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE sha256 = $1 AND state = 'live'";
@@ -31,7 +38,7 @@ statements! {
         (SELECT z.pointer_oid FROM lazy_object z WHERE z.repo = $1 AND z.sha256 = $2)) \
         ON CONFLICT (repo, sha256) DO NOTHING";
     PUBLIC_BLOB = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
-        WHERE b.sha256 = $1 AND b.state = 'live' AND ", is_public!());
+        WHERE b.sha256 = $1 AND b.state = 'live' AND ", is_public!(), " AND ", is_allowed!());
     REPOS_OF_BLOB = "SELECT repo FROM repo_blob WHERE sha256 = $1 ORDER BY repo LIMIT $2";
     BLOBS_OF_REPO = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
@@ -42,8 +49,9 @@ statements! {
 }
 
 templates! {
-    LINKED_BLOBS(1) = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
-        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND l.sha256 IN (", "?", ")";
+    LINKED_BLOBS(1) = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND ", is_allowed!(),
+        " AND l.sha256 IN ("), "?", ")";
 }
 
 /// One live incarnation of a large object.
@@ -192,6 +200,7 @@ async fn live(tx: &mut Tx, sha256: Sha256) -> Result<Option<Blob>> {
 }
 
 async fn link(tx: &mut Tx, namespace: AccountId, repo: RepoId, blob: &Blob) -> Result<()> {
+    blocks::refuse_object(tx, blob.sha256).await?;
     let now = tx.now();
     if tx.execute(INSERT_LINK, args![repo, blob.sha256, now]).await? > 0 {
         quota::count_link(tx, namespace, repo, blob.sha256, blob.size_bytes).await?;

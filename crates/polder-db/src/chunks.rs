@@ -3,7 +3,7 @@
 use polder_types::{BlobId, RepoId, Sha256};
 use polder_xet::{ChunkHash, Cut};
 
-use crate::blobs::{Blob, is_public};
+use crate::blobs::{Blob, is_allowed, is_public};
 use crate::row::each;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
@@ -26,7 +26,7 @@ statements! {
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND b.xet IS NOT NULL \
         ORDER BY l.added_at DESC, b.id DESC LIMIT $2";
     REUSABLE = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
-        WHERE b.sha256 = $1 AND b.state = 'live' AND (", is_public!(), " OR ", is_linked!(), ")");
+        WHERE b.sha256 = $1 AND b.state = 'live' AND (", is_public!(), " OR ", is_linked!(), ") AND ", is_allowed!());
     FORGET_KEYS = "DELETE FROM key_chunk WHERE blob = $1";
 }
 

@@ -30,6 +30,12 @@ pub enum Error {
         /// What could still be added, in bytes.
         bytes_left: i64,
     },
+    /// The operator will not have it here; nothing was written.
+    #[error("the operator of this hub blocked the {what}")]
+    Blocked {
+        /// The thing, for a message.
+        what: String,
+    },
     /// The write queue is full, or the database is locked or cannot be reached: try again later. Nothing
     /// was written.
     #[error("the database is busy")]

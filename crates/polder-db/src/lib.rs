@@ -60,6 +60,7 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod blocks;
 mod catalog;
 mod chunks;
 #[cfg(test)]
@@ -97,6 +98,7 @@ mod write_queue;
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
+pub use blocks::{Block, Blocked};
 pub use catalog::{
     CATALOG_TAGS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry,
 };

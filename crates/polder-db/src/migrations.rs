@@ -26,6 +26,7 @@ pub(crate) const MAIN: Steps = &[
     (11, "follow more", include_str!("../migrations/0011_follow_more.sql")),
     (12, "takedown", include_str!("../migrations/0012_takedown.sql")),
     (13, "lazy", include_str!("../migrations/0013_lazy.sql")),
+    (14, "block", include_str!("../migrations/0014_block.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

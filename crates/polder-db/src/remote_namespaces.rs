@@ -69,7 +69,10 @@ impl Db {
     }
 
     /// The folded name of the namespace that a short name means, where no account has that name.
-    pub(crate) async fn namespace_of_alias(&self, fold: &str) -> Result<Option<String>> {
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn namespace_of_alias(&self, fold: &str) -> Result<Option<String>> {
         self.row(MEANT, args![fold]).await?.map(|row| row.read(0)).transpose()
     }
 }

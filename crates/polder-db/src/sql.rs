@@ -118,15 +118,16 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, catalog, chunks, contract, damage, dump, events, follow, jobs, locks, log,
-        meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep,
-        uploads,
+        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, dump, events, follow, jobs, locks,
+        log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens,
+        upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
         accounts::ALL,
         audit::ALL,
         blobs::ALL,
+        blocks::ALL,
         catalog::ALL,
         chunks::ALL,
         damage::ALL,
@@ -144,8 +145,14 @@ mod tests {
         upkeep::ALL,
         uploads::ALL,
     ];
-    const LISTS: &[&[&Template]] =
-        &[blobs::TEMPLATES, catalog::TEMPLATES, chunks::TEMPLATES, jobs::TEMPLATES, snapshots::TEMPLATES];
+    const LISTS: &[&[&Template]] = &[
+        blobs::TEMPLATES,
+        blocks::TEMPLATES,
+        catalog::TEMPLATES,
+        chunks::TEMPLATES,
+        jobs::TEMPLATES,
+        snapshots::TEMPLATES,
+    ];
 
     #[tokio::test]
     async fn every_statement_prepares() {

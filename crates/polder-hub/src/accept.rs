@@ -251,6 +251,7 @@ impl Hub {
             }
         }
         let missing: Vec<Sha256> = oids.into_iter().filter(|oid| !sizes.contains_key(oid)).collect();
+        self.refuse_blocked(&missing)?;
         if missing.is_empty() { Ok(()) } else { Err(missing_objects(origin, pointers, &missing, say)) }
     }
 

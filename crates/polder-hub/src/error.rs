@@ -88,6 +88,11 @@ impl Error {
         Self::new(Kind::Unavailable, message)
     }
 
+    /// The refusal of what the operator will not have here.
+    pub(crate) fn blocked(what: &str) -> Self {
+        Self::new(Kind::Forbidden, format!("the operator of this hub blocked the {what}"))
+    }
+
     /// The refusal of a signed link that is not ours, altered, or for something else.
     pub fn bad_link() -> Self {
         Self::new(Kind::Forbidden, "this link does not allow this; ask for a new one")

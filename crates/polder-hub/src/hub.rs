@@ -121,6 +121,8 @@ pub struct Inner {
     pub(crate) mirror_door: Door,
     /// Rung when another hub is followed, or no longer.
     pub(crate) follow_bell: tokio::sync::Notify,
+    /// Rings where mirrors became due that no page told of.
+    pub(crate) mirrors_bell: tokio::sync::watch::Sender<()>,
     /// Rung when there may be a mirror to pull.
     pub(crate) pull_bell: tokio::sync::Notify,
     pub(crate) refusals: Refusals,
@@ -197,6 +199,7 @@ impl Hub {
             audit_bell: tokio::sync::Notify::new(),
             mirror_door: Door::new(MIRROR_TASKS_MAX),
             follow_bell: tokio::sync::Notify::new(),
+            mirrors_bell: tokio::sync::watch::Sender::default(),
             pull_bell: tokio::sync::Notify::new(),
             refusals: Refusals::default(),
             federation: options.federation,

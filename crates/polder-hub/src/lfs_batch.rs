@@ -116,11 +116,18 @@ impl Hub {
         transfer: LfsTransfer,
     ) -> Result<Vec<LfsAnswer>> {
         let linked = self.linked(grant.repo_id(), objects).await?;
+        let oids: Vec<Sha256> = objects.iter().map(|object| object.oid).collect();
+        let blocked = self.db.blocked_objects(&oids).await?;
         let mut room = self.room(grant.repo_id()).await?;
         let mut answers = Vec::with_capacity(objects.len());
         let mut over_quota = false;
         let mut free_bytes = in_place(|| self.store.free_bytes())?;
         for object in objects {
+            if blocked.contains(&object.oid) {
+                let why = Error::blocked(&format!("object `{}`", object.oid));
+                answers.push(LfsAnswer::refused(*object, 403, why.message()));
+                continue;
+            }
             let answer = match self.present(grant, *object, linked.get(&object.oid)).await {
                 Ok(Some(answer)) => Ok(answer),
                 Ok(None) if object.size_bytes > free_bytes => Err(Error::new(Kind::Full, FULL)),

@@ -11,6 +11,7 @@ mod admission;
 mod audit;
 mod backup;
 mod blocking;
+mod blocks;
 mod body;
 mod body_budget;
 mod card;
@@ -69,6 +70,7 @@ pub use access::{Credentials, Grant, Manage, Principal, Read, Write};
 pub use accounts::TokenRequest;
 pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use backup::{BackupReport, RestoreReport, restore};
+pub use blocks::BlockTarget;
 pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
 pub use card::Card;
 pub use catalog::{FoundRepo, RepoPage, RepoQuery};
@@ -97,7 +99,7 @@ pub use log::{
     Term,
 };
 pub use people::AccountOverview;
-pub use polder_db::{CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock};
+pub use polder_db::{Block, CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock};
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, EntryKind, FileChange, PathCommits, Protocol, Service,
     Signature, TreeEntry, TreePage,

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::admin::{
-    Answer, AuditRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow, UpstreamRow,
-    UserRow,
+    Answer, AuditRow, BlockRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow,
+    UpstreamRow, UserRow,
 };
 use crate::size::show_size;
 
@@ -21,6 +21,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Mirrors(rows) if json => write_json(out, rows),
         Answer::Followed(rows) if json => write_json(out, rows),
         Answer::Protection(rows) if json => write_json(out, rows),
+        Answer::Blocks(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
         Answer::AuditVerified(report) if json => write_json(out, report),
@@ -39,6 +40,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
         Answer::Followed(rows) => write_columns(out, rows.iter().flat_map(upstream_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
+        Answer::Blocks(rows) => write_columns(out, rows.iter().map(block_cells)),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
         Answer::AuditVerified(report) => match &report.problem {
@@ -75,6 +77,10 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
 fn repo_cells(row: &RepoRow) -> Vec<String> {
     let withheld = row.withheld.as_ref().map(|why| format!("withheld: {why}")).unwrap_or_default();
     vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone(), withheld]
+}
+
+fn block_cells(row: &BlockRow) -> Vec<String> {
+    vec![row.what.clone(), format!("since {}", row.since), row.reason.clone()]
 }
 
 fn protection_cells(row: &ProtectionRow) -> Vec<String> {

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod blobs;
+mod blocks;
 mod catalog;
 mod chunks;
 mod commit;

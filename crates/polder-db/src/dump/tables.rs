@@ -88,6 +88,7 @@ tables! {
     "log_file", FILE_PAGE: log Int, owner Bytes, sha256 Bytes; kind Text, idx Int, data Bytes.
     "published", PAGE: repo Int; rid Bytes, rseq Int, prev Bytes, gen Int, state Text, path Text, refs_sha256 Bytes,
         open_since Int.
+    "block", PAGE: kind Text, what Text; origin Text, pattern Text, sha256 Bytes, reason Text, created_at Int.
     "erasure", PAGE: repo Int; next_index Int.
     "published_ns", PAGE: account Int; nsid Bytes, seq Int, head Bytes.
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use polder_types::{ObjectId, RepoId, Sha256};
 use polder_xet::FileHash;
 
+use crate::blobs::is_allowed;
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::Tx;
@@ -20,7 +21,8 @@ statements! {
 }
 
 templates! {
-    NAMED(1) = "SELECT sha256, size, xet FROM lazy_object WHERE repo = $1 AND sha256 IN (", "?", ")";
+    NAMED(1) = concat!("SELECT b.sha256, b.size, b.xet FROM lazy_object b WHERE b.repo = $1 AND ", is_allowed!(),
+        " AND b.sha256 IN ("), "?", ")";
     INSERT(1) = "INSERT INTO lazy_object (repo, sha256, size, xet, pointer_oid) VALUES ", "($1, ?, ?, ?, ?)",
         " ON CONFLICT (repo, sha256) DO UPDATE SET pointer_oid = excluded.pointer_oid, \
         xet = COALESCE(excluded.xet, lazy_object.xet)";
@@ -44,7 +46,8 @@ impl LazyObject {
 }
 
 impl Db {
-    /// Those of `oids` that a repository gets when somebody asks for them, here by now or not, in any order.
+    /// Those of `oids` that a repository gets when somebody asks for them, here by now or not, in any order;
+    /// none that is blocked.
     ///
     /// # Errors
     /// Only when the database fails.

@@ -8,7 +8,7 @@ use crate::repos;
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result};
+use crate::{Db, Result, blocks};
 
 statements! {
     SIGNED = "UPDATE upstream SET signed = CASE WHEN $2 > signed THEN $2 ELSE signed END, heard_at = $3, \
@@ -72,6 +72,7 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
     }
     let signed = i64::try_from(page.signed).unwrap_or(i64::MAX);
     tx.execute(SIGNED, args![log, signed, now]).await?;
+    let some_blocked = blocks::concern(tx, log).await?;
     for target in page.targets {
         let (state, due) = match (target.hidden, target.mode) {
             (Some(_), _) => (MirrorState::Hidden, None),
@@ -82,10 +83,13 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
         };
         let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
         let (mode, state) = (target.mode.as_str(), state.as_str());
-        let args = args![log, target.rid, target.path, mode, state, rseq, target.body, due, now];
+        let args = args![log, target.rid, target.path.clone(), mode, state, rseq, target.body, due, now];
         let repo = tx.row(UPSERT_MIRROR, args).await?.map(|row| row.read::<Option<i64>>(0)).transpose()?;
         if let (Some(why), Some(Some(repo))) = (target.hidden, repo) {
             repos::withhold(tx, RepoId(repo), Some(why.to_owned())).await?;
+        }
+        if some_blocked {
+            blocks::stop(tx, log, target.rid, &target.path).await?;
         }
     }
     for index in page.erased {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use polder_types::{ObjectId, RepoId, Sha256};
 
 use super::Push;
+use crate::blobs::is_allowed;
 use crate::follow::lazy;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, templates};
 use crate::tx::Tx;
@@ -12,8 +13,9 @@ use crate::value::{Value, args};
 use crate::{LazyObject, Result};
 
 templates! {
-    LINKED(1) = "SELECT l.sha256, l.pointer_oid FROM repo_blob l \
-        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND l.sha256 IN (", "?", ")";
+    LINKED(1) = concat!("SELECT l.sha256, l.pointer_oid FROM repo_blob l \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND ", is_allowed!(),
+        " AND l.sha256 IN ("), "?", ")";
     SET_POINTERS(2) = "INSERT INTO repo_blob (repo, sha256, pointer_oid, added_at) VALUES ", "($1, ?, ?, $2)",
         " ON CONFLICT (repo, sha256) DO UPDATE SET pointer_oid = excluded.pointer_oid";
 }

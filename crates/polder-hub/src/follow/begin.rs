@@ -61,6 +61,9 @@ impl Hub {
         {
             return Err(Error::invalid("a hub does not follow itself"));
         }
+        if self.db.origin_block(log.origin.as_str()).await?.is_some() {
+            return Err(Error::blocked(&format!("hub `{}`", log.origin)));
+        }
         let opened = self.db.open_log(log.clone(), key.clone(), false).await?;
         if opened.is_own || opened.key != key {
             let message = format!("`{url}` signs with another key than before: KeyMismatch");

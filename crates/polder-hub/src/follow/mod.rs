@@ -80,7 +80,8 @@ impl Hub {
 
     async fn followed(&self) -> Result<Vec<Upstream>> {
         let mut upstreams = self.db.list_upstreams().await?;
-        upstreams.retain(|upstream| upstream.state == UpstreamState::Following);
+        let blocked = self.db.blocked_logs().await?;
+        upstreams.retain(|one| one.state == UpstreamState::Following && !blocked.contains(&one.log));
         Ok(upstreams)
     }
 

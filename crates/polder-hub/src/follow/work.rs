@@ -49,7 +49,12 @@ pub(super) struct Trouble {
 impl From<Error> for Trouble {
     /// What cannot be taken over whole is not what was signed, or is nothing that this hub takes.
     fn from(error: Error) -> Self {
-        let state = if error.kind() == Kind::Invalid { MirrorState::Quarantined } else { MirrorState::Retry };
+        let state = match error.kind() {
+            Kind::Invalid => MirrorState::Quarantined,
+            // An object that the operator blocked; taking that back has it tried again.
+            Kind::Forbidden => MirrorState::Blocked,
+            _ => MirrorState::Retry,
+        };
         Self { state, error }
     }
 }
@@ -72,6 +77,7 @@ impl Hub {
     /// Works on what is due of an upstream's mirrors, now and whenever something is.
     pub(super) async fn keep_mirroring(&self, upstream: &Upstream, peer: &Arc<dyn Peer>, bell: &Notify) {
         let mut running = JoinSet::new();
+        let mut woken = self.mirrors_bell.subscribe();
         loop {
             let pause = self.start_due_mirrors(upstream, peer, &mut running).await.unwrap_or_else(|error| {
                 tracing::error!(url = upstream.url, error = %error.chain(), "cannot look for mirrors to work on");
@@ -80,6 +86,7 @@ impl Hub {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = bell.notified() => {}
+                Ok(()) = woken.changed() => {}
                 Some(ended) = running.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "work on a mirror died; it is taken up again when its claim lapses");

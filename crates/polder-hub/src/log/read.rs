@@ -84,7 +84,11 @@ impl Hub {
     /// [`Kind::NotFound`].
     pub async fn mirrored_log_tip(&self, origin_sha256: Sha256) -> Result<LogTip> {
         let log = self.db.log_of_origin(origin_sha256).await?;
-        let tip = log.as_ref().and_then(LogTip::of);
+        let blocked = match &log {
+            Some(log) => self.db.origin_block(log.name.origin.as_str()).await?.is_some(),
+            None => false,
+        };
+        let tip = log.as_ref().filter(|_| !blocked).and_then(LogTip::of);
         tip.ok_or_else(|| Error::not_found("no log of a hub with this origin is mirrored here"))
     }
 

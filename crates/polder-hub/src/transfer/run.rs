@@ -156,6 +156,7 @@ impl Hub {
         if let Some(shared) = self.transfers.find(&wanted.key()) {
             return Ok(Begun::Another(shared));
         }
+        self.refuse_blocked_object(wanted.oid).await?;
         // One that ended before this look has linked its object.
         if let Some(blob) = self.link_if_here(&wanted).await? {
             return Ok(Begun::Here(blob));

@@ -7,8 +7,8 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow, MirrorRow, OrgRow,
-    ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow, UserRow,
+    AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow,
+    MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -123,6 +123,8 @@ pub enum Command {
     },
     /// `follow`, `unfollow`, `mirrors` and `sync`
     Follow { task: FollowTask },
+    /// `block …`
+    Block { task: BlockTask },
     /// `takedown`
     Takedown { task: TakedownTask },
     /// `key …`
@@ -180,6 +182,8 @@ pub enum Answer {
     Followed(Vec<UpstreamRow>),
     /// `repo protection`
     Protection(Vec<ProtectionRow>),
+    /// `block list`
+    Blocks(Vec<BlockRow>),
     /// `quota show`
     Quotas(Vec<QuotaRow>),
     /// `audit`

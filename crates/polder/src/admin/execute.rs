@@ -68,16 +68,12 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
         }
         Command::Follow { task } => task.execute(hub, progress).await,
+        Command::Block { task } => task.execute(hub).await,
         Command::Takedown { task } => task.execute(hub).await,
         Command::Key { what } => what.execute(hub).await,
         Command::Audit { task } => task.execute(hub, progress).await,
         Command::Backup { dir } => done(back_up(hub, &dir, progress).await?),
-        Command::AcceptDatabase => {
-            hub.accept_database().await?;
-            done(
-                "the database is taken as it is; files that it does not know go to lost/ in a day".to_owned(),
-            )
-        }
+        Command::AcceptDatabase => accept_database(hub).await,
         Command::Fsck { deep } => {
             let report = hub.fsck(FsckOptions { deep }, progress.teller()).await?;
             Ok(Answer::Fsck(FsckAnswer::from(report)))
@@ -93,6 +89,11 @@ fn done(sentence: String) -> Result<Answer, Error> {
 /// What is listed, as it is shown.
 fn rows<T, Row: From<T>>(listed: Vec<T>) -> Vec<Row> {
     listed.into_iter().map(Row::from).collect()
+}
+
+async fn accept_database(hub: &Hub) -> Result<Answer, Error> {
+    hub.accept_database().await?;
+    done("the database is taken as it is; files that it does not know go to lost/ in a day".to_owned())
 }
 
 async fn export(hub: &Hub, id: &RepoName, dir: &Path, progress: &Progress) -> Result<Answer, Error> {

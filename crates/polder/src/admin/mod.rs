@@ -4,6 +4,7 @@
 //! directory; otherwise the command opens the directory itself. Both ways end in [`execute`].
 
 mod audit;
+mod block;
 mod branches;
 mod client;
 mod command;
@@ -20,6 +21,7 @@ mod takedown;
 mod wire;
 
 pub use audit::AuditTask;
+pub use block::{BlockRow, BlockTask};
 pub use branches::{BranchCommand, ProtectionRow};
 pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod block;
 mod duration;
 mod follow;
 mod key;
@@ -18,6 +19,7 @@ use polder_log::VerifierKey;
 
 pub use self::accounts::{Org, Token, User};
 pub use self::audit::{Audit, AuditAction};
+pub use self::block::Block;
 pub use self::follow::{Follow, Sync, Unfollow};
 pub use self::key::Key;
 pub use self::quota::Quota;
@@ -73,6 +75,9 @@ pub enum Action {
     Repo(Repo),
     /// Let nobody have a repository any more, here and where it is mirrored
     Takedown(Takedown),
+    /// What is neither served, fetched nor taken here, whoever offers it
+    #[command(subcommand)]
+    Block(Block),
     /// What users and organisations may store
     #[command(subcommand)]
     Quota(Quota),
@@ -195,6 +200,7 @@ impl From<Action> for Invocation {
             Action::Token(token) => token.command(),
             Action::Repo(repo) => repo.command(),
             Action::Takedown(takedown) => takedown.command(),
+            Action::Block(block) => block.command(),
             Action::Quota(quota) => quota.command(),
             Action::Follow(follow) => follow.command(),
             Action::Unfollow(unfollow) => unfollow.command(),
