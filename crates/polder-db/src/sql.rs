@@ -6,10 +6,11 @@ use sqlx::{AssertSqlSafe, Database, Encode, SqlSafeStr, SqlStr, Type};
 
 use crate::value::Value;
 
-/// Most rows (or list members) that one statement takes; longer lists are split.
-pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 400;
+/// Most rows (or list members) that one statement takes; longer lists are split. SQLite looks every numbered
+/// argument up among all others, which makes long statements dear.
+pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 100;
 
-/// Up to this many rows a statement's text is worth keeping prepared.
+/// Up to this many rows a statement's text is worth keeping prepared; and with the most, which long lists repeat.
 const ROWS_KEPT_PREPARED_MAX: usize = 4;
 
 /// A statement with a list of any length in it.
@@ -46,7 +47,8 @@ impl Template {
             }
         }
         text.push_str(self.tail);
-        Statement { kept: rows <= ROWS_KEPT_PREPARED_MAX, text: AssertSqlSafe(text).into_sql_str() }
+        let kept = rows <= ROWS_KEPT_PREPARED_MAX || rows == ROWS_PER_STATEMENT_MAX;
+        Statement { kept, text: AssertSqlSafe(text).into_sql_str() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A follower that takes pages from a file into a database, and says what it took.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use polder_db::{Appended, Db, Log, LogEntry};
-use polder_log::{Advanced, Content, Cursor, EventsPage, PAGE_BYTES_MAX, RepoHead, check_next};
+use polder_log::{Advanced, Content, Cursor, EventsPage, Leaf, PAGE_BYTES_MAX, RepoHead, check_next};
 use polder_types::{Clock, IdSource, Sha256};
 
 use super::origin::Origin;
@@ -70,18 +70,16 @@ fn next_page(file: &mut impl Read) -> Result<Option<Vec<u8>>> {
 
 /// Each event must follow the one before it of its repository.
 async fn check_chains(db: &Db, log: &Log, advanced: &Advanced) -> Result<()> {
-    let mut heads: BTreeMap<Sha256, RepoHead> = BTreeMap::new();
+    let rids: BTreeSet<Sha256> = advanced.entries.iter().map(|entry| entry.leaf.rid).collect();
+    let rids: Vec<Sha256> = rids.into_iter().collect();
+    let known = db.log_heads(log.id, &rids).await?;
+    let head = |leaf: &Leaf| RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 };
+    let mut heads: BTreeMap<Sha256, RepoHead> = known.iter().map(|row| (row.rid, head(&row.leaf))).collect();
     for entry in &advanced.entries {
         let Content::Body(body) = &entry.content else { return Err("a body is not in order".into()) };
         let Some(rid) = body.repo() else { continue };
-        let head = if let Some(head) = heads.get(&rid) {
-            Some(*head)
-        } else {
-            let row = db.log_head(log.id, rid).await?;
-            row.map(|row| RepoHead { rseq: row.leaf.rseq, body_sha256: row.leaf.body_sha256 })
-        };
-        check_next(head, body)?;
-        heads.insert(rid, RepoHead { rseq: body.rseq, body_sha256: body.sha256() });
+        check_next(heads.get(&rid).copied(), body)?;
+        heads.insert(rid, head(&entry.leaf));
     }
     Ok(())
 }

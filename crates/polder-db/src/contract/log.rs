@@ -137,6 +137,8 @@ async fn the_newest_leaf_and_every_operation_are_found() {
     appended(&home, &log, &bodies).await;
     let head = home.db.log_head(log.id, bodies[3].repo().unwrap()).await.unwrap().unwrap();
     assert_eq!((head.index, head.leaf), (3, bodies[3].leaf()));
+    let asked = [bodies[3].repo().unwrap(), Sha256::new([9; 32])];
+    assert_eq!(home.db.log_heads(log.id, &asked).await.unwrap(), [head]);
     let namespace = home.db.log_head(log.id, create.id()).await.unwrap().unwrap();
     assert_eq!((namespace.index, namespace.leaf), (0, create.leaf()));
     assert_eq!(home.db.namespace_ops(log.id, create.id()).await.unwrap(), [(0, create.sha256())]);

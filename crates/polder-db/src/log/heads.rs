@@ -6,14 +6,18 @@ use polder_types::Sha256;
 
 use super::{damaged, unsigned};
 use crate::row::{Row, each};
-use crate::sql::statements;
-use crate::value::args;
+use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
+use crate::value::{Value, args};
 use crate::{Db, Result};
 
 statements! {
     HEAD = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid = $2";
     HEADS_AFTER = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid > $2 ORDER BY rid LIMIT $3";
     OPS = "SELECT idx, body_sha256 FROM ns_op WHERE log = $1 AND nsid = $2 ORDER BY seq, idx LIMIT $3";
+}
+
+templates! {
+    HEADS_OF(1) = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid IN (", "?", ")";
 }
 
 /// Most operations of a namespace that are read.
@@ -45,6 +49,20 @@ impl Db {
     /// Only when the database fails.
     pub async fn log_head(&self, log: i64, rid: Sha256) -> Result<Option<LogHeadRow>> {
         self.row(HEAD, args![log, rid]).await?.map(|row| LogHeadRow::from_row(&row)).transpose()
+    }
+
+    /// The newest leaves of those among these repositories and namespaces that a log tells of, in no order.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn log_heads(&self, log: i64, rids: &[Sha256]) -> Result<Vec<LogHeadRow>> {
+        let mut found = Vec::with_capacity(rids.len());
+        for some in rids.chunks(ROWS_PER_STATEMENT_MAX) {
+            let args = args![log].into_iter().chain(some.iter().copied().map(Value::from)).collect();
+            let rows = self.rows(HEADS_OF.statement(some.len()), args).await?;
+            found.extend(each(&rows, LogHeadRow::from_row)?);
+        }
+        Ok(found)
     }
 
     /// The newest leaves of a log's repositories and namespaces by their ids, at most `limit` after `after`.

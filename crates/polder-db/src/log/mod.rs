@@ -46,7 +46,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
 ];
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] =
-    &[append::TEMPLATES, bodies::TEMPLATES, pending::TEMPLATES, tiles::TEMPLATES];
+    &[append::TEMPLATES, bodies::TEMPLATES, heads::TEMPLATES, pending::TEMPLATES, tiles::TEMPLATES];
 
 /// The columns that [`Log::from_row`] reads.
 macro_rules! select_log {

@@ -1,13 +1,13 @@
 //! Reading the log of another hub.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
 use polder_log::{
-    Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Lie, Plan, RepoHead, Signed,
-    check_next, open_body,
+    Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Leaf, Lie, Plan, RepoHead,
+    Signed, check_next, open_body,
 };
 use polder_types::Sha256;
 use tokio::sync::Notify;
@@ -186,7 +186,7 @@ impl Hub {
             return Ok(Some(reader));
         }
         let Reader { mut log, rules, .. } = reader;
-        let mut heads: HashMap<Sha256, RepoHead> = HashMap::new();
+        let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
         let mut erased = Vec::new();
@@ -198,10 +198,7 @@ impl Hub {
             }
             erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
             if entry.leaf.kind.is_repo() {
-                let before = match heads.get(&entry.leaf.rid) {
-                    Some(head) => Some(*head),
-                    None => self.head(log.id, entry.leaf.rid).await?,
-                };
+                let before = heads.get(&entry.leaf.rid).copied();
                 if let Some(target) = body.as_ref().and_then(|body| next_target(before, body, &rules)) {
                     targets.insert(target.rid, target);
                 }
@@ -255,9 +252,14 @@ impl Hub {
         }
     }
 
-    async fn head(&self, log: i64, rid: Sha256) -> Result<Option<RepoHead>> {
-        let head = self.db.log_head(log, rid).await?;
-        Ok(head.map(|head| RepoHead { rseq: head.leaf.rseq, body_sha256: head.leaf.body_sha256 }))
+    /// The newest events before these of the repositories that they are about.
+    async fn heads(&self, log: i64, entries: &[Entry]) -> Result<HashMap<Sha256, RepoHead>> {
+        let rids: HashSet<Sha256> =
+            entries.iter().filter(|entry| entry.leaf.kind.is_repo()).map(|entry| entry.leaf.rid).collect();
+        let rids: Vec<Sha256> = rids.into_iter().collect();
+        let rows = self.db.log_heads(log, &rids).await?;
+        let head = |leaf: &Leaf| RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 };
+        Ok(rows.iter().map(|row| (row.rid, head(&row.leaf))).collect())
     }
 }
 
