@@ -396,6 +396,8 @@ fn federation(
         Kind::Entries => v1("log/tile/entries/000.p/1".to_owned()),
         Kind::Body => v1(format!("log/body/{body}")),
         Kind::Events => v1("log/events?from=0".to_owned()),
+        Kind::Bodies => http.post("/polder/v1/log/bodies", vec![0; 32]),
+        Kind::Snapshot => v1("snapshot".to_owned()),
         Kind::SnapshotPart => v1(format!("snapshot/0/{none}")),
         Kind::Namespace => v1(format!("ns/{nsid}")),
         Kind::Repo => v1(format!("repos/{rid}")),
@@ -429,6 +431,7 @@ fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility)
         | Kind::Tile
         | Kind::Entries
         | Kind::Events
+        | Kind::Bodies
         // Linked by the public repository, too.
         | Kind::Object
         | Kind::Chunks => 200,
@@ -438,7 +441,7 @@ fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility)
             Visibility::Private | Visibility::Missing => 404,
         },
         Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack | Kind::Proof => if is_public { 200 } else { 404 },
-        Kind::SnapshotPart | Kind::Manifest | Kind::Ping | Kind::Unknown => 404,
+        Kind::Snapshot | Kind::SnapshotPart | Kind::Manifest | Kind::Ping | Kind::Unknown => 404,
         Kind::Extents => 400,
         Kind::WrongMethod => 405,
     }

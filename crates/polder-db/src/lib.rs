@@ -108,14 +108,15 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, Upstream,
-    UpstreamState,
+    FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget,
+    SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
     Appended, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
-    Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState, Sequenced,
+    LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState,
+    Sequenced,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

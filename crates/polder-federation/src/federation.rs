@@ -66,6 +66,11 @@ impl Federation {
                 let (parts, _) = request.into_parts();
                 log::events(hub, &self.polls, at, query, wait, &parts).await
             }
+            Route::Bodies(at) => {
+                tip(hub, at).await?;
+                log::bodies(hub, request).await
+            }
+            Route::Snapshot(at) => log::snapshot(hub, &tip(hub, at).await?).await,
             Route::SnapshotPart(at, sha256) => {
                 let part = hub.log_snapshot_part(&tip(hub, at).await?, sha256).await?;
                 Ok(tagged(&headers, &sha256, part, FOR_EVER))

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use polder_http::{ClientAddress, Response, is_not_modified};
-use polder_hub::{Hub, LOG_WAIT_MAX, LogTip, PageQuery, Result};
+use polder_http::{ClientAddress, Request, Response, is_not_modified};
+use polder_hub::{Error, Hub, Kind, LOG_WAIT_MAX, LogTip, PageQuery, Result};
+use polder_types::Sha256;
 use serde_json::json;
 
 use crate::polls::Polls;
@@ -83,6 +84,23 @@ pub(crate) async fn well_known(hub: &Hub) -> Result<Response> {
     });
     let text = serde_json::to_vec(&body).unwrap_or_default();
     Ok(bytes(text.into(), "application/json", ONE_MINUTE))
+}
+
+/// Where the newest snapshot is.
+pub(crate) async fn snapshot(hub: &Hub, tip: &LogTip) -> Result<Response> {
+    let index = hub.newest_log_snapshot(tip).await?;
+    let index = index.ok_or_else(|| Error::new(Kind::NotFound, "there is no snapshot of this log here"))?;
+    let text = serde_json::to_vec(&json!({ "index": index, "size": tip.size })).unwrap_or_default();
+    Ok(bytes(text.into(), "application/json", NOT_AT_ALL))
+}
+
+/// Many bodies at once, by the hashes that the request has.
+pub(crate) async fn bodies(hub: &Hub, request: Request) -> Result<Response> {
+    let wanted = axum::body::to_bytes(request.into_body(), polder_log::BODIES_MAX * Sha256::BYTES).await;
+    let wanted = wanted.map_err(|error| {
+        Error::new(Kind::Invalid, "the list of bodies did not come whole, or is too long").caused_by(error)
+    })?;
+    Ok(bytes(hub.log_body_list(&wanted).await?, BYTES, NOT_AT_ALL))
 }
 
 /// The signed note.

@@ -6,7 +6,9 @@
 //! /polder/v1/log/tile/<L>/<N>[.p/W]            hashes
 //! /polder/v1/log/tile/entries/<N>[.p/W]        leaves
 //! /polder/v1/log/body/<sha256>
+//! POST /polder/v1/log/bodies                    hashes, for many bodies at once
 //! /polder/v1/log/events?from=I&limit=4096&wait=60&select=…
+//! /polder/v1/snapshot                          where the newest is
 //! /polder/v1/snapshot/<index>/<sha256>         a part; the event at the index names them
 //! /polder/v1/ns/<nsid>
 //! /polder/v1/repos/<rid>[/refs/<sha256>|/manifest/<sha256>]
@@ -38,6 +40,10 @@ polder_http::route_kinds! {
         Body => "body",
         /// Leaves and bodies from some index on, or as soon as there are some.
         Events => "events",
+        /// Some bodies.
+        Bodies => "bodies",
+        /// Where the newest snapshot is.
+        Snapshot => "snapshot",
         /// A part of a snapshot.
         SnapshotPart => "snapshot-part",
         /// The operations of a namespace.
@@ -79,6 +85,8 @@ impl RouteKind {
             | Self::Entries
             | Self::Body
             | Self::Events
+            | Self::Bodies
+            | Self::Snapshot
             | Self::SnapshotPart
             | Self::Namespace
             | Self::Repo
@@ -121,6 +129,10 @@ pub enum Route {
     Body(Log, Sha256),
     /// [`RouteKind::Events`], and for how many seconds to wait.
     Events(Log, PageQuery, u64),
+    /// [`RouteKind::Bodies`].
+    Bodies(Log),
+    /// [`RouteKind::Snapshot`].
+    Snapshot(Log),
     /// [`RouteKind::SnapshotPart`].
     SnapshotPart(Log, Sha256),
     /// [`RouteKind::Namespace`].
@@ -188,6 +200,8 @@ impl Route {
             ["log", "tile", tile @ ..] => tile.join("/").parse().ok().map(|tile| Self::Tile(log, tile)),
             ["log", "body", sha256] => hash(sha256).map(|sha256| Self::Body(log, sha256)),
             ["log", "events"] => events(log, url),
+            ["log", "bodies"] => Some(Self::Bodies(log)),
+            ["snapshot"] => Some(Self::Snapshot(log)),
             ["snapshot", index, part] if index.parse::<u64>().is_ok() => {
                 hash(part).map(|part| Self::SnapshotPart(log, part))
             }
@@ -219,7 +233,7 @@ impl Route {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::UploadPack(_) | Self::Extents(_) | Self::Ping => POST,
+            Self::UploadPack(_) | Self::Extents(_) | Self::Bodies(_) | Self::Ping => POST,
             _ => GET,
         }
     }
@@ -233,6 +247,8 @@ impl Route {
             Self::Entries(..) => RouteKind::Entries,
             Self::Body(..) => RouteKind::Body,
             Self::Events(..) => RouteKind::Events,
+            Self::Bodies(_) => RouteKind::Bodies,
+            Self::Snapshot(_) => RouteKind::Snapshot,
             Self::SnapshotPart(..) => RouteKind::SnapshotPart,
             Self::Namespace(..) => RouteKind::Namespace,
             Self::Repo(..) => RouteKind::Repo,
@@ -309,6 +325,7 @@ mod tests {
             ("log/tile/entries/000".to_owned(), RouteKind::Entries),
             (format!("log/body/{HASH}"), RouteKind::Body),
             ("log/events?from=7&limit=10&wait=60&select=none".to_owned(), RouteKind::Events),
+            ("snapshot".to_owned(), RouteKind::Snapshot),
             (format!("snapshot/7/{HASH}"), RouteKind::SnapshotPart),
             (format!("ns/{HASH}"), RouteKind::Namespace),
             (format!("repos/{HASH}"), RouteKind::Repo),
@@ -324,6 +341,7 @@ mod tests {
         assert_eq!(kind("/.well-known/polder"), RouteKind::WellKnown);
         assert_eq!(kind("/polder/v1/proof/datasets/acme/d"), RouteKind::Proof);
         assert_eq!(parse(&Method::POST, "/polder/v1/ping"), Some(Route::Ping));
+        assert_eq!(parse(&Method::POST, "/polder/v1/log/bodies"), Some(Route::Bodies(Log::Own)));
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! Bodies one after the other, each after its length in four bytes.
 
+use std::collections::BTreeMap;
+
+use polder_types::Sha256;
+
 use crate::body::BODY_BYTES_MAX;
 use crate::error::{Error, Result};
+use crate::hash::sha256;
 use crate::reader::Reader;
 
+/// Most bodies that are asked for at a time.
+pub const BODIES_MAX: usize = 1_024;
+/// Longest list that answers such a question, in bytes.
+pub const BODIES_BYTES_MAX: usize = 4 << 20;
 const WHAT: &str = "a list of bodies";
 
 /// Appends a body to a list.
@@ -37,4 +46,12 @@ pub fn read_bodies(list: &[u8]) -> Result<Vec<&[u8]>> {
         bodies.push(fields.slice(length)?);
     }
     Ok(bodies)
+}
+
+/// The same by their hashes.
+///
+/// # Errors
+/// As [`read_bodies`].
+pub fn bodies_by_hash(list: &[u8]) -> Result<BTreeMap<Sha256, &[u8]>> {
+    Ok(read_bodies(list)?.into_iter().map(|body| (sha256(&[body]), body)).collect())
 }

@@ -41,7 +41,7 @@ mod snapshot;
 mod tile;
 
 pub use body::{BODY_BYTES_MAX, Body, BodySignature, Statement};
-pub use body_list::{push_body, read_bodies};
+pub use body_list::{BODIES_BYTES_MAX, BODIES_MAX, bodies_by_hash, push_body, read_bodies};
 pub use body_proof::{BODY_PROOF_BYTES_MAX, BodyProof};
 pub use cbor::Value;
 pub use checkpoint::Checkpoint;

@@ -1,12 +1,13 @@
 //! Snapshots: the newest body of every repository and namespace, in files of sorted rows.
 
-use polder_types::Sha256;
+use polder_types::{RepoKind, Sha256};
 
+use crate::body::Body;
 use crate::data::SnapshotPart;
 use crate::error::{Error, Result, malformed};
 use crate::event_type::EventType;
 use crate::hash::sha256;
-use crate::leaf::Leaf;
+use crate::leaf::{Hint, Leaf, VERSION};
 use crate::reader::Reader;
 
 /// Most rows of a part, so that it stays below 4 MiB.
@@ -54,6 +55,34 @@ impl SnapshotRow {
             license: hint.get(8..).and_then(|hint| hint.first_chunk()).copied().unwrap_or_default(),
             nsid: hint.get(16..).and_then(|hint| hint.first_chunk()).copied().unwrap_or_default(),
         }
+    }
+
+    /// What is known of its leaf without the body: length, time and the rest of the hint are zero.
+    pub fn leaf(&self) -> Leaf {
+        let hint = [&[self.repo_kind][..], &[0; 7], &self.license, &[0; 4], &self.nsid, &[0; 8]].concat();
+        Leaf {
+            version: VERSION,
+            kind: self.kind,
+            flags: 0,
+            body_len: 0,
+            rid: if self.kind.is_repo() { self.rid } else { Sha256::new([0; 32]) },
+            rseq: self.rseq,
+            time_ms: 0,
+            body_sha256: self.body_sha256,
+            hint: Hint(hint.try_into().unwrap_or_default()),
+        }
+    }
+
+    /// Whether this is the row of the repository or namespace that `body` is of, with that body.
+    pub fn is_of(&self, body: &Body) -> bool {
+        let of = if body.kind.is_namespace() { body.namespace() } else { body.repo() };
+        of == Some(self.rid) && *self == Self::new(self.rid, self.index, &body.leaf())
+    }
+
+    /// What it holds; `None` for a namespace, and for what this program does not know.
+    pub fn repo_kind(&self) -> Option<RepoKind> {
+        let kinds = [RepoKind::Model, RepoKind::Dataset, RepoKind::Space, RepoKind::Kernel];
+        kinds.into_iter().find(|kind| self.leaf().hint.is_kind(*kind))
     }
 
     fn encode(&self) -> Vec<u8> {

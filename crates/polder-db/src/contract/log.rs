@@ -1,12 +1,14 @@
 use bytes::Bytes;
 use polder_log::{
     Body, Checkpoint, Cursor, Data, EventType, EventsPage, Frontier, HubKeys, LogName, Meta, Namespace, Plan,
-    SecretKey, SignerKey, State, Statement, consistency_roots, inclusion_root, leaf_hash,
+    SecretKey, SignerKey, State, Statement, TileId, consistency_roots, inclusion_root, leaf_hash,
 };
 use polder_types::{RepoKind, Sha256, UnixMillis};
 
 use super::{Home, sha};
-use crate::{Appended, FileKind, Log, LogAppend, LogBody, LogEntry, LogFile};
+use crate::{
+    Appended, FileKind, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow, LogOp, LogStart, SnapshotRows,
+};
 
 fn signer() -> SignerKey {
     SignerKey::new("hub.example.org", SecretKey::new(&[7; 32])).unwrap()
@@ -22,6 +24,10 @@ async fn open(home: &Home) -> Log {
 
 /// Event `n` of one of `repos` repositories, as a heavy one would be.
 fn event(n: u64, repos: u64) -> Body {
+    statement(n, repos).seal(&[]).unwrap()
+}
+
+fn statement(n: u64, repos: u64) -> Statement {
     let mut salt = [0; 16];
     salt[..8].copy_from_slice(&n.to_be_bytes());
     let mut event = Statement::new(name(), EventType::RepoRefs, UnixMillis(1_800_000_000_000), salt);
@@ -32,7 +38,7 @@ fn event(n: u64, repos: u64) -> Body {
     event.state = Some(State { refs_sha256: sha(4), count: 1 });
     event.meta =
         Some(Meta::new(RepoKind::Model, format!("acme/m{}", n % repos), "refs/heads/main".to_owned()));
-    event.seal(&[]).unwrap()
+    event
 }
 
 fn entry(body: &Body) -> LogEntry {
@@ -203,8 +209,82 @@ async fn what_is_pruned_is_gone_but_for_hashes_and_the_newest() {
     assert_eq!(home.db.log_leaves(log.id, 256, 600, 1000).await.unwrap().len(), 344);
     assert_eq!(home.db.log_body(bodies[0].sha256()).await.unwrap(), LogBody::Missing);
     assert!(matches!(home.db.log_body(bodies[1].sha256()).await.unwrap(), LogBody::Held(_)), "its newest");
+    assert!(matches!(home.db.log_body(bodies[599].sha256()).await.unwrap(), LogBody::Held(_)), "not so old");
     let path = home.db.log_path(log.id, &Plan::inclusion(3, 600).unwrap()).await.unwrap();
     assert_eq!(inclusion_root(bodies[3].leaf().hash(), 3, 600, &path), Ok(log.tree.root()));
+}
+
+#[tokio::test]
+async fn of_what_was_the_newest_when_its_bundle_went_nothing_stays_once_it_is_not() {
+    let home = Home::open().await;
+    let first = event(0, 1000);
+    let mut next = statement(1000, 1000);
+    next.prev = Some(first.sha256());
+    let next = next.seal(&[]).unwrap();
+    let filler = |from: u64| (from..from + 255).map(|n| event(n, 1000)).collect::<Vec<Body>>();
+    let bodies = [vec![first.clone()], filler(1)].concat();
+    appended(&home, &open(&home).await, &bodies).await;
+    let log = open(&home).await;
+    home.db.set_log_checkpoint(log.id, "note".to_owned(), 256).await.unwrap();
+    assert_eq!(home.db.prune_log(log.id, 256).await.unwrap(), 256);
+    assert!(matches!(home.db.log_body(first.sha256()).await.unwrap(), LogBody::Held(_)));
+    appended(&home, &log, &[vec![next.clone()], filler(256)].concat()).await;
+    home.db.set_log_checkpoint(log.id, "note".to_owned(), 512).await.unwrap();
+    assert_eq!(home.db.prune_log(log.id, 512).await.unwrap(), 512);
+    assert_eq!(home.db.log_body(first.sha256()).await.unwrap(), LogBody::Missing);
+    assert!(matches!(home.db.log_body(next.sha256()).await.unwrap(), LogBody::Held(_)));
+}
+
+#[tokio::test]
+async fn a_log_that_begins_at_a_snapshot_goes_on_as_the_whole_one_does() {
+    let (whole, part) = (Home::open().await, Home::open().await);
+    let bodies: Vec<Body> = (0..1000).map(|n| event(n, 10)).collect();
+    appended(&whole, &open(&whole).await, &bodies[..700]).await;
+    let at = open(&whole).await;
+    let open =
+        async |home: &Home| home.db.open_log(name(), signer().verifier().clone(), false).await.unwrap();
+    let log = open(&part).await;
+    let base = Frontier::new(512, at.tree.peaks()[..1].to_vec()).unwrap();
+    let edge = TileId { level: 1, index: 0, width: 2 };
+    let tile = Bytes::from(whole.db.log_tile(at.id, 1, 0).await.unwrap().unwrap());
+    let leaves: Vec<_> = bodies[512..700].iter().map(Body::leaf).collect();
+    let before = log.tree.clone();
+    let start = LogStart { log: log.id, before, base, edge: vec![(edge, tile)], leaves };
+    assert_eq!(part.db.start_log(start.clone()).await.unwrap(), Appended::Done(at.tree.clone()));
+    assert_eq!(part.db.start_log(start).await.unwrap(), Appended::Raced, "it has begun");
+    let log = open(&part).await;
+    assert_eq!((&log.tree, log.min_index), (&at.tree, 512));
+    let tree = appended(&part, &log, &bodies[700..]).await;
+    assert_eq!(appended(&whole, &at, &bodies[700..]).await, tree);
+    for old in [512, 600, 700, 768, 999] {
+        let path = part.db.log_path(log.id, &Plan::consistency(old, 1000).unwrap()).await.unwrap();
+        let old_root = whole.db.log_root(&open(&whole).await, old).await.unwrap().unwrap();
+        assert_eq!(consistency_roots(old, 1000, &path), Ok((old_root, tree.root())), "{old}");
+    }
+    assert_eq!(part.db.log_leaves(log.id, 512, 1000, 4096).await.unwrap().len(), 488);
+}
+
+#[tokio::test]
+async fn rows_of_a_snapshot_do_not_undo_what_is_newer() {
+    let home = Home::open().await;
+    let log = open(&home).await;
+    appended(&home, &log, &[event(0, 1), event(1, 1)]).await;
+    let rid = event(0, 1).repo().unwrap();
+    let row = |rid, index, n| LogHeadRow { rid, index, leaf: event(n, 1).leaf() };
+    let op = LogOp { nsid: sha(7), seq: 1, index: 0, body_sha256: sha(8) };
+    let rows = SnapshotRows {
+        log: log.id,
+        heads: vec![row(rid, 0, 0), row(sha(5), 9, 5)],
+        bodies: vec![(event(5, 1).sha256(), Bytes::copy_from_slice(event(5, 1).bytes()))],
+        ops: vec![op, LogOp { index: 1, ..op }],
+        targets: Vec::new(),
+    };
+    home.db.load_snapshot_rows(rows).await.unwrap();
+    assert_eq!(home.db.log_head(log.id, rid).await.unwrap().unwrap().index, 1);
+    assert_eq!(home.db.log_head(log.id, sha(5)).await.unwrap().unwrap().index, 9);
+    assert!(matches!(home.db.log_body(event(5, 1).sha256()).await.unwrap(), LogBody::Held(_)));
+    assert_eq!(home.db.namespace_ops(log.id, sha(7)).await.unwrap(), [(0, sha(8))], "one, told of twice");
+    assert_eq!(home.db.mirrors_among(log.id, &[rid, sha(5)]).await.unwrap(), []);
 }
 
 #[tokio::test]

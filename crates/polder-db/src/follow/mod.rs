@@ -3,6 +3,7 @@
 pub(crate) mod lazy;
 mod mirrors;
 mod page;
+mod rows;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use polder_types::UnixMillis;
 pub use lazy::LazyObject;
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use page::{FollowedPage, MirrorTarget};
+pub use rows::SnapshotRows;
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -24,7 +26,7 @@ use crate::{Db, Result};
 pub(crate) const EVERY: &[&[&str]] = &[ALL, lazy::ALL, mirrors::ALL, page::ALL];
 /// Every list statement about following.
 #[cfg(test)]
-pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES];
+pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];
 
 /// The columns that [`Upstream::from_row`] reads.
 macro_rules! select_upstream {

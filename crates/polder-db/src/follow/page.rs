@@ -72,8 +72,18 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
     }
     let signed = i64::try_from(page.signed).unwrap_or(i64::MAX);
     tx.execute(SIGNED, args![log, signed, now]).await?;
+    put_targets(tx, log, page.targets).await?;
+    for index in page.erased {
+        crate::log::erase_at(tx, log, index).await?;
+    }
+    Ok(Verdict::Keep(appended))
+}
+
+/// Makes mirrors what newer events say, and hides what must not be seen any more.
+pub(super) async fn put_targets(tx: &mut Tx, log: i64, targets: Vec<MirrorTarget>) -> Result<()> {
+    let now = tx.now();
     let some_blocked = blocks::concern(tx, log).await?;
-    for target in page.targets {
+    for target in targets {
         let (state, due) = match (target.hidden, target.mode) {
             (Some(_), _) => (MirrorState::Hidden, None),
             (None, MirrorMode::Metadata) => (MirrorState::Known, None),
@@ -92,8 +102,5 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
             blocks::stop(tx, log, target.rid, &target.path).await?;
         }
     }
-    for index in page.erased {
-        crate::log::erase_at(tx, log, index).await?;
-    }
-    Ok(Verdict::Keep(appended))
+    Ok(())
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use polder_log::{EventType, Frontier, Leaf, VerifierKey};
 use polder_types::Sha256;
 
+use super::heads::LogHeadRow;
 use super::lease::Lease;
 use super::{Log, bodies, place, tiles};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
-use crate::value::{Value, args};
+use crate::value::args;
 use crate::{Db, Result};
 
 statements! {
@@ -36,6 +37,19 @@ pub struct LogEntry {
     pub body: Option<Bytes>,
     /// For events of a namespace, which one: the body says it.
     pub nsid: Option<Sha256>,
+}
+
+/// An operation of a namespace, or a key of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogOp {
+    /// The namespace; zeros for the hub.
+    pub nsid: Sha256,
+    /// Its place among those of the namespace, from 1.
+    pub seq: u64,
+    /// Where it is in the log, or at the latest is when only a snapshot tells of it.
+    pub index: u64,
+    /// Its body.
+    pub body_sha256: Sha256,
 }
 
 /// What to append, and to what.
@@ -126,21 +140,36 @@ async fn heads(tx: &mut Tx, log: i64, first: u64, entries: &[LogEntry]) -> Resul
             newest.insert(leaf.rid, (index, leaf));
         } else if let (EventType::NsCreate | EventType::NsOp, Some(nsid)) = (leaf.kind, entry.nsid) {
             newest.insert(nsid, (index, leaf));
-            ops.push(args![nsid, place(leaf.rseq), leaf.body_sha256, place(index)]);
+            ops.push(LogOp { nsid, seq: leaf.rseq, index, body_sha256: leaf.body_sha256 });
         } else if leaf.kind == EventType::HubKey {
-            ops.push(args![super::HUB_KEYS, place(leaf.rseq), leaf.body_sha256, place(index)]);
+            let nsid = super::HUB_KEYS;
+            ops.push(LogOp { nsid, seq: leaf.rseq, index, body_sha256: leaf.body_sha256 });
         }
     }
-    let newest: Vec<_> = newest.into_iter().collect();
-    for some in newest.chunks(ROWS_PER_STATEMENT_MAX) {
+    let newest = newest.into_iter().map(|(rid, (index, leaf))| LogHeadRow { rid, index, leaf: *leaf });
+    put_heads(tx, log, &newest.collect::<Vec<_>>()).await?;
+    put_ops(tx, log, &ops).await
+}
+
+/// Records newest leaves, unless newer ones are known.
+pub(crate) async fn put_heads(tx: &mut Tx, log: i64, heads: &[LogHeadRow]) -> Result<()> {
+    for some in heads.chunks(ROWS_PER_STATEMENT_MAX) {
         let mut args = args![log];
-        for (rid, (index, leaf)) in some {
+        for LogHeadRow { rid, index, leaf } in some {
             args.extend(args![*rid, place(*index), Bytes::copy_from_slice(&leaf.encode())]);
         }
         tx.execute(UPSERT_HEADS.statement(some.len()), args).await?;
     }
+    Ok(())
+}
+
+/// Records operations.
+pub(crate) async fn put_ops(tx: &mut Tx, log: i64, ops: &[LogOp]) -> Result<()> {
     for some in ops.chunks(ROWS_PER_STATEMENT_MAX) {
-        let args = args![log].into_iter().chain(some.iter().flatten().cloned()).collect::<Vec<Value>>();
+        let mut args = args![log];
+        for LogOp { nsid, seq, index, body_sha256 } in some {
+            args.extend(args![*nsid, place(*seq), *body_sha256, place(*index)]);
+        }
         tx.execute(INSERT_OPS.statement(some.len()), args).await?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Bodies by their hashes: erased ones are remembered as such.
 
 use bytes::Bytes;
+use polder_log::Body;
 use polder_types::Sha256;
 
 use super::{LOG_BY_ID, Log, place, tiles};
@@ -52,6 +53,11 @@ pub(super) async fn insert(tx: &mut Tx, bodies: impl Iterator<Item = (Sha256, By
 pub(super) async fn held(tx: &mut Tx, sha256: Sha256) -> Result<Option<Bytes>> {
     let row = tx.row(BODY, args![sha256]).await?;
     Ok(row.map(|row| row.maybe_bytes(0)).transpose()?.flatten())
+}
+
+/// As [`Db::put_log_bodies`], in a write.
+pub(crate) async fn put_bodies(tx: &mut Tx, bodies: Vec<(Sha256, Bytes)>) -> Result<()> {
+    insert(tx, bodies.into_iter()).await
 }
 
 /// Erases a body for good, in a write; it can never come back.
@@ -140,13 +146,20 @@ async fn prune_bundle(tx: &mut Tx, log: &Log, index: u64) -> Result<u64> {
     let bundle = place(log.min_index / TILE_WIDTH);
     let mut old = Vec::new();
     for (leaf, at) in tiles::bundle(tx, log.id, bundle).await?.into_iter().zip(log.min_index..) {
+        if !leaf.kind.is_repo() {
+            continue;
+        }
+        // The one before it was kept if it was the newest when its bundle went.
+        let body = held(tx, leaf.body_sha256).await?;
+        let before = body.and_then(|bytes| Body::decode(&bytes).ok()).and_then(|body| body.prev);
+        old.extend(before.map(Value::from));
         let is_head = tx.row(IS_HEAD, args![log.id, leaf.rid, place(at)]).await?.is_some();
-        if leaf.kind.is_repo() && !is_head {
+        if !is_head {
             old.push(Value::from(leaf.body_sha256));
         }
     }
-    if !old.is_empty() {
-        tx.execute(DROP_BODIES.statement(old.len()), old).await?;
+    for some in old.chunks(ROWS_PER_STATEMENT_MAX) {
+        tx.execute(DROP_BODIES.statement(some.len()), some.to_vec()).await?;
     }
     tx.execute(DROP_BUNDLE, args![log.id, bundle]).await?;
     tx.execute(SET_MIN, args![log.id, place(end)]).await?;

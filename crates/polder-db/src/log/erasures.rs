@@ -4,7 +4,7 @@ use polder_log::{Body, TILE_WIDTH};
 use polder_types::{RepoId, Sha256};
 
 use super::append::{Appended, LogAppend, append};
-use super::{LOG_BY_ID, Log, bodies, place, tiles, unsigned};
+use super::{LOG_BY_ID, Log, bodies, heads, place, tiles, unsigned};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
@@ -18,6 +18,8 @@ statements! {
         LEFT JOIN log_head h ON h.log = $1 AND h.rid = p.rid WHERE p.state IS NULL OR p.state = 'takedown' \
         ORDER BY e.repo LIMIT 1";
     ADVANCE = "UPDATE erasure SET next_index = $2 WHERE repo = $1";
+    // What a snapshot told of has no leaf of its own here.
+    HEAD_AT = "SELECT leaf FROM log_head WHERE log = $1 AND idx = $2";
     END = "DELETE FROM erasure WHERE repo = $1";
 }
 
@@ -97,11 +99,17 @@ async fn erase(tx: &mut Tx, erased: Erased) -> Result<Verdict<Appended>> {
 pub(crate) async fn erase_at(tx: &mut Tx, log: i64, index: u64) -> Result<()> {
     let within = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
     let bundle = tiles::bundle(tx, log, place(index / TILE_WIDTH)).await?;
-    let Some(leaf) = bundle.get(within).filter(|leaf| leaf.kind.is_repo()) else { return Ok(()) };
+    let leaf = match bundle.get(within) {
+        Some(leaf) => Some(*leaf),
+        None => {
+            tx.row(HEAD_AT, args![log, place(index)]).await?.map(|row| heads::leaf(&row, 0)).transpose()?
+        }
+    };
+    let Some(leaf) = leaf.filter(|leaf| leaf.kind.is_repo()) else { return Ok(()) };
     let Some(row) = tx.row(LOG_BY_ID, args![log]).await? else { return Ok(()) };
     let name = Log::from_row(&row)?.name;
     let held = bodies::held(tx, leaf.body_sha256).await?;
-    let is_own = |body: &Body| body.log == name && body.leaf() == *leaf;
+    let is_own = |body: &Body| body.log == name && body.leaf() == leaf;
     if held.and_then(|bytes| Body::decode(&bytes).ok()).is_some_and(|body| is_own(&body)) {
         bodies::erase(tx, leaf.body_sha256).await?;
     }

@@ -36,10 +36,14 @@ pub struct LogHeadRow {
 
 impl LogHeadRow {
     fn from_row(row: &Row) -> Result<Self> {
-        let leaf: Vec<u8> = row.read(2)?;
-        let leaf = Leaf::decode(&leaf).map_err(|error| damaged("a leaf", error))?;
-        Ok(Self { rid: row.sha256(0)?, index: unsigned(row, 1)?, leaf })
+        Ok(Self { rid: row.sha256(0)?, index: unsigned(row, 1)?, leaf: leaf(row, 2)? })
     }
+}
+
+/// Reads a leaf.
+pub(super) fn leaf(row: &Row, column: usize) -> Result<Leaf> {
+    let leaf: Vec<u8> = row.read(column)?;
+    Leaf::decode(&leaf).map_err(|error| damaged("a leaf", error))
 }
 
 impl Db {
@@ -93,6 +97,9 @@ impl Db {
     /// Only when the database fails.
     pub async fn namespace_ops(&self, log: i64, nsid: Sha256) -> Result<Vec<(u64, Sha256)>> {
         let rows = self.rows(OPS, args![log, nsid, OPS_MAX]).await?;
-        each(&rows, |row| Ok((unsigned(row, 0)?, row.sha256(1)?)))
+        let mut ops: Vec<(u64, Sha256)> = each(&rows, |row| Ok((unsigned(row, 0)?, row.sha256(1)?)))?;
+        // A snapshot may have told of one before its event came.
+        ops.dedup_by_key(|(_, body)| *body);
+        Ok(ops)
     }
 }

@@ -8,14 +8,16 @@ mod heads;
 mod lease;
 mod pending;
 mod published;
+mod start;
 mod tiles;
 
 use polder_log::{Frontier, LogName, VerifierKey};
 use polder_types::{Sha256, UnixMillis};
 
-pub(crate) use append::append;
-pub use append::{Appended, LogAppend, LogEntry};
+pub use append::{Appended, LogAppend, LogEntry, LogOp};
+pub(crate) use append::{append, put_heads, put_ops};
 pub use bodies::LogBody;
+pub(crate) use bodies::put_bodies;
 pub use erasures::{Erased, Erasure};
 pub(crate) use erasures::{begin_erasure, erase_at};
 pub use files::{FileKind, LogFile};
@@ -23,6 +25,7 @@ pub use heads::LogHeadRow;
 pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};
 pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};
+pub use start::LogStart;
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -42,6 +45,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     lease::ALL,
     pending::ALL,
     published::ALL,
+    start::ALL,
     tiles::ALL,
 ];
 #[cfg(test)]

@@ -68,15 +68,20 @@ impl Grown {
             data.extend(added.bytes);
             rows.push((level, index, Bytes::from(data)));
         }
-        for some in rows.chunks(ROWS_PER_STATEMENT_MAX) {
-            let mut args = args![log];
-            for (level, index, data) in some {
-                args.extend(args![*level, *index, data.clone()]);
-            }
-            tx.execute(UPSERT_TILES.statement(some.len()), args).await?;
-        }
-        Ok(())
+        put(tx, log, &rows).await
     }
+}
+
+/// Writes bundles as they are: level, index and bytes.
+pub(super) async fn put(tx: &mut Tx, log: i64, rows: &[(i64, i64, Bytes)]) -> Result<()> {
+    for some in rows.chunks(ROWS_PER_STATEMENT_MAX) {
+        let mut args = args![log];
+        for (level, index, data) in some {
+            args.extend(args![*level, *index, data.clone()]);
+        }
+        tx.execute(UPSERT_TILES.statement(some.len()), args).await?;
+    }
+    Ok(())
 }
 
 fn missing_tile(level: i64, index: i64) -> Error {

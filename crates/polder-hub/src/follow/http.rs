@@ -12,12 +12,15 @@ use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
 use polder_egress::{Allowance, Body, Egress, Request, Response, Url};
 use polder_git::client::Exchange;
-use polder_log::{BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, REF_MAP_BYTES_MAX};
+use polder_log::{
+    BODIES_BYTES_MAX, BODIES_MAX, BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, PART_ROWS_MAX, REF_MAP_BYTES_MAX,
+    SnapshotRow, TileId,
+};
 use polder_types::Sha256;
 use polder_xet::{EXTENTS_BYTES_MAX, Extent};
 use serde::Deserialize;
 
-use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 use crate::body::BodyStream;
 use crate::error::{Error, Result};
 use crate::pull::{HttpExchange, PullSource};
@@ -29,6 +32,9 @@ const ABOUT_BYTES_MAX: usize = 64 << 10;
 const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// Longest list of the operations of a namespace, in bytes.
 const CHAIN_BYTES_MAX: usize = 8 << 20;
+/// Longest part of a snapshot, and longest tile, in bytes.
+const PART_BYTES_MAX: usize = PART_ROWS_MAX * SnapshotRow::BYTES;
+const TILE_BYTES_MAX: usize = 256 * Sha256::BYTES;
 /// How long an answer may take beyond the time that was asked for.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Largest page of a chunk list, in bytes.
@@ -140,6 +146,30 @@ impl Peer for HttpPeer {
 
     fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
         self.get(format!("polder/v1/ns/{nsid}"), CHAIN_BYTES_MAX)
+    }
+
+    fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
+        Box::pin(async move {
+            let answer = self.get("polder/v1/snapshot".to_owned(), ABOUT_BYTES_MAX).await?;
+            serde_json::from_slice(&answer).map_err(malformed)
+        })
+    }
+
+    fn snapshot_part(&self, index: u64, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/snapshot/{index}/{sha256}"), PART_BYTES_MAX)
+    }
+
+    fn tile(&self, tile: TileId) -> PeerFuture<'_, Bytes> {
+        self.get(format!("polder/v1/log/tile/{tile}"), TILE_BYTES_MAX)
+    }
+
+    fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
+        Box::pin(async move {
+            let url = self.inner.base.under("polder/v1/log/bodies").map_err(failed)?;
+            let wanted: Vec<u8> = hashes.iter().take(BODIES_MAX).flat_map(|hash| *hash.as_bytes()).collect();
+            let request = Request::post(&url, &self.inner.allowance, wanted).wait_max(ANSWER_MAX);
+            self.inner.answer(request).await?.bytes(BODIES_BYTES_MAX).await.map_err(failed)
+        })
     }
 
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {

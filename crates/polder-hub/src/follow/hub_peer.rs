@@ -1,33 +1,60 @@
 //! A hub in this process as the peer of another one, without a network between them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{FollowRule, Log, MirrorMode};
 use polder_git::client::Exchange;
+use polder_log::TileId;
 use polder_types::Sha256;
 
-use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 use crate::error::{Error, Kind, Result};
 use crate::tests::{Fixture, fixture};
 use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
+
+/// From what was asked for and the right answer to the one that is given.
+pub(super) type Lie = fn(&'static str, Bytes) -> Bytes;
 
 pub(super) struct HubPeer {
     pub(super) hub: Hub,
     /// Most events of a page.
     pub(super) page: u64,
+    /// Questions that it still answers.
+    pub(super) answers: AtomicUsize,
+    /// What it does to its answers, by what was asked for.
+    pub(super) lie: Lie,
 }
 
 impl HubPeer {
-    fn ask<'a, T: Send + 'a>(ask: impl Future<Output = Result<T>> + Send + 'a) -> PeerFuture<'a, T> {
+    fn new(hub: &Hub) -> Self {
+        Self { hub: hub.clone(), page: 4096, answers: usize::MAX.into(), lie: |_, answer| answer }
+    }
+
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        ask: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> PeerFuture<'a, T> {
         Box::pin(async move {
+            let left =
+                self.answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            left.map_err(|_none| PeerError::Failed(Error::unavailable("it is gone")))?;
             ask.await.map_err(|error| match error.kind() {
                 Kind::NotFound => PeerError::Missing,
                 Kind::Gone => PeerError::Gone,
                 _ => PeerError::Failed(error),
             })
         })
+    }
+
+    fn bytes<'a>(
+        &'a self,
+        what: &'static str,
+        ask: impl Future<Output = Result<Bytes>> + Send + 'a,
+    ) -> PeerFuture<'a, Bytes> {
+        self.ask(async move { Ok((self.lie)(what, ask.await?)) })
     }
 
     fn tip(&self) -> Result<LogTip> {
@@ -41,28 +68,51 @@ impl Peer for HubPeer {
     }
 
     fn about(&self) -> PeerFuture<'_, About> {
-        Self::ask(async { Ok(About { log: self.tip()?.name, key: self.hub.federation_about().await?.key }) })
+        self.ask(async { Ok(About { log: self.tip()?.name, key: self.hub.federation_about().await?.key }) })
     }
 
     fn events(&self, from: u64, limit: u64, _wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         let query = PageQuery { from, limit: limit.min(self.page), select: Select::All };
-        Self::ask(async move { self.hub.log_page(&self.tip()?, query).await.map(Some) })
+        let page = self.bytes("events", async move { self.hub.log_page(&self.tip()?, query).await });
+        Box::pin(async move { page.await.map(Some) })
     }
 
     fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Self::ask(self.hub.log_body(sha256))
+        self.bytes("body", self.hub.log_body(sha256))
     }
 
     fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
-        Self::ask(async move { self.hub.log_namespace(&self.tip()?, nsid).await })
+        self.bytes("namespace", async move { self.hub.log_namespace(&self.tip()?, nsid).await })
+    }
+
+    fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
+        self.ask(async {
+            let tip = self.tip()?;
+            let index = self.hub.newest_log_snapshot(&tip).await?;
+            let index = index.ok_or_else(|| Error::not_found("there is none"))?;
+            Ok(NewestSnapshot { index, size: tip.size })
+        })
+    }
+
+    fn snapshot_part(&self, _index: u64, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.bytes("part", async move { self.hub.log_snapshot_part(&self.tip()?, sha256).await })
+    }
+
+    fn tile(&self, tile: TileId) -> PeerFuture<'_, Bytes> {
+        self.bytes("tile", async move { self.hub.log_tile(&self.tip()?, tile).await })
+    }
+
+    fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
+        let wanted: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
+        self.bytes("bodies", async move { self.hub.log_body_list(&wanted).await })
     }
 
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Self::ask(async move { self.hub.log_file(&self.tip()?, rid, sha256, true).await })
+        self.bytes("refs", async move { self.hub.log_file(&self.tip()?, rid, sha256, true).await })
     }
 
     fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Self::ask(async move { self.hub.log_file(&self.tip()?, rid, sha256, false).await })
+        self.bytes("manifest", async move { self.hub.log_file(&self.tip()?, rid, sha256, false).await })
     }
 
     fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
@@ -87,7 +137,7 @@ impl Pair {
         let (home, follower) = (fixture().await, fixture().await);
         home.hub.begin_log().await.expect("begun");
         home.hub.sequence_once().await.expect("sequenced");
-        let mut pair = Self { peer: HubPeer { hub: home.hub.clone(), page: 4096 }, home, follower, log: 0 };
+        let mut pair = Self { peer: HubPeer::new(&home.hub), home, follower, log: 0 };
         pair.log = pair.follow(&pair.follower, pattern).await;
         pair
     }
@@ -105,6 +155,11 @@ impl Pair {
     pub(super) async fn read(&self) -> Result<u64> {
         self.home.hub.sequence_once().await?;
         self.follower.hub.read_to_the_end(self.log, &self.peer).await
+    }
+
+    /// Lets the home say `count` times that nothing happened.
+    pub(super) async fn beat(&self, count: usize) {
+        crate::log::beat(&self.home.hub, count).await;
     }
 
     pub(super) async fn followed(&self) -> Log {

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod attacks;
 mod begin;
+mod bootstrap;
 mod http;
 #[cfg(test)]
 mod hub_peer;
@@ -22,7 +23,7 @@ mod work;
 
 pub use begin::{FollowRequest, Followed};
 pub use lazy::{AwayObject, OpenObject};
-pub use peer::{About, Peer, PeerError, PeerFuture};
+pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 pub use polder_db::{FollowRule, MirrorMode, MirrorState, UpstreamState};
 pub use summary::{MirrorSummary, UpstreamSummary};
 

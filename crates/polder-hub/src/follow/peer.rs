@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polder_git::client::Exchange;
-use polder_log::{LogName, VerifierKey};
+use polder_log::{LogName, TileId, VerifierKey};
 use polder_types::Sha256;
 
 use crate::ObjectSource;
@@ -51,6 +51,15 @@ pub struct About {
     pub key: VerifierKey,
 }
 
+/// Where the newest snapshot of a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub struct NewestSnapshot {
+    /// Of its event.
+    pub index: u64,
+    /// Events in the log now.
+    pub size: u64,
+}
+
 /// Another hub, which may be dead, slow, or a liar: every answer is checked by who asked.
 pub trait Peer: Send + Sync {
     /// What it is called in messages.
@@ -68,6 +77,26 @@ pub trait Peer: Send + Sync {
 
     /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: a list of bodies.
     fn namespace(&self, _nsid: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
+
+    /// The newest snapshot of the log.
+    fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
+
+    /// A part of the snapshot at `index`.
+    fn snapshot_part(&self, _index: u64, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
+
+    /// A tile of hashes.
+    fn tile(&self, _tile: TileId) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
+
+    /// As many of some bodies as it has and fit into a list, in any order.
+    fn bodies<'a>(&'a self, _hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
         Box::pin(async { Err(PeerError::Missing) })
     }
 

@@ -12,6 +12,7 @@ use polder_log::{
 use polder_types::Sha256;
 use tokio::sync::Notify;
 
+use super::bootstrap::Stop;
 use super::peer::{Peer, PeerError};
 use super::select;
 use crate::Hub;
@@ -30,8 +31,8 @@ const PAUSE_MAX: Duration = Duration::from_mins(5);
 /// Where a reader of a log is.
 pub(super) struct Reader {
     pub(super) log: Log,
-    cursor: Cursor,
-    rules: Vec<FollowRule>,
+    pub(super) cursor: Cursor,
+    pub(super) rules: Vec<FollowRule>,
 }
 
 impl Hub {
@@ -100,15 +101,28 @@ impl Hub {
     /// Asks for what comes next and applies it; `None` when another did so meanwhile.
     async fn read_page(&self, mut reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
         let from = reader.cursor.tree.size();
+        if from == 0 && self.is_long(peer).await {
+            match self.begin_at_snapshot(&reader, peer).await {
+                Ok(()) => return Ok(None),
+                // The events may still be there.
+                Err(stop) => {
+                    let error = self.stopped(&reader, peer, stop).await?;
+                    tracing::warn!(error = %error.chain(), "cannot begin with a snapshot");
+                }
+            }
+        }
         let answer = match peer.events(from, LIMIT, wait).await {
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 self.db.heard_upstream(reader.log.id, None).await?;
                 return Ok(Some(reader));
             }
+            // A snapshot stands for them.
             Err(PeerError::Gone) => {
-                let message = format!("`{}` no longer keeps event {from}", peer.name());
-                return Err(Error::unavailable(message));
+                return match self.begin_at_snapshot(&reader, peer).await {
+                    Ok(()) => Ok(None),
+                    Err(stop) => Err(self.stopped(&reader, peer, stop).await?),
+                };
             }
             Err(error) => return Err(error.of(peer.name())),
         };
@@ -116,8 +130,9 @@ impl Hub {
             Ok(page) => page,
             Err(error) => return Err(self.judge(reader.log.id, peer, error.into()).await?),
         };
-        if let Some(key) = self.next_key(&reader.log, &page, peer).await? {
-            reader.log.key = key;
+        match self.next_key(&reader.log, &page, peer).await {
+            Ok(key) => reader.log.key = key.unwrap_or(reader.log.key),
+            Err(stop) => return Err(self.stopped(&reader, peer, stop).await?),
         }
         match reader.cursor.advance(&page, &reader.log.key) {
             Ok(advanced) => self.apply_page(reader, advanced, peer).await,
@@ -155,6 +170,15 @@ impl Hub {
         match closer {
             Err(found @ Fault::Equivocated(_)) => Ok(found),
             _ => Ok(fault),
+        }
+    }
+
+    /// Why no snapshot could be begun with.
+    async fn stopped(&self, reader: &Reader, peer: &dyn Peer, stop: Stop) -> Result<Error> {
+        match stop {
+            Stop::Source(error) => Ok(error),
+            Stop::Fault(fault) => self.judge(reader.log.id, peer, fault).await,
+            Stop::Here(error) => Err(error),
         }
     }
 
@@ -199,11 +223,14 @@ impl Hub {
             erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
             if entry.leaf.kind.is_repo() {
                 let before = heads.get(&entry.leaf.rid).copied();
-                if let Some(target) = body.as_ref().and_then(|body| next_target(before, body, &rules)) {
-                    targets.insert(target.rid, target);
+                // Unless a snapshot has told of this already.
+                if before.is_none_or(|(index, _)| index < entry.index) {
+                    let before = before.map(|(_, head)| head);
+                    let target = body.as_ref().and_then(|body| next_target(before, body, &rules));
+                    targets.extend(target.map(|target| (target.rid, target)));
+                    let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
+                    heads.insert(entry.leaf.rid, (entry.index, head));
                 }
-                let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
-                heads.insert(entry.leaf.rid, head);
             }
             let nsid = body.as_ref().filter(|body| body.kind.is_namespace()).and_then(Body::namespace);
             entries.push(LogEntry { leaf: entry.leaf, body: kept, nsid });
@@ -252,14 +279,14 @@ impl Hub {
         }
     }
 
-    /// The newest events before these of the repositories that they are about.
-    async fn heads(&self, log: i64, entries: &[Entry]) -> Result<HashMap<Sha256, RepoHead>> {
+    /// The newest events of the repositories that these are about, and where they are.
+    async fn heads(&self, log: i64, entries: &[Entry]) -> Result<HashMap<Sha256, (u64, RepoHead)>> {
         let rids: HashSet<Sha256> =
             entries.iter().filter(|entry| entry.leaf.kind.is_repo()).map(|entry| entry.leaf.rid).collect();
         let rids: Vec<Sha256> = rids.into_iter().collect();
         let rows = self.db.log_heads(log, &rids).await?;
         let head = |leaf: &Leaf| RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 };
-        Ok(rows.iter().map(|row| (row.rid, head(&row.leaf))).collect())
+        Ok(rows.iter().map(|row| (row.rid, (row.index, head(&row.leaf)))).collect())
     }
 }
 

@@ -28,6 +28,18 @@ fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {
     rules.iter().find(|rule| fits(&rule.pattern, path)).map(|rule| rule.mode)
 }
 
+/// Whether any rule may fit an id that begins so.
+pub(super) fn may_fit(beginning: &str, rules: &[FollowRule]) -> bool {
+    let beginning = beginning.to_ascii_lowercase();
+    rules.iter().any(|rule| {
+        let pattern = rule.pattern.to_ascii_lowercase();
+        match pattern.split_once('*') {
+            None => pattern.starts_with(&beginning),
+            Some((first, _)) => first.starts_with(&beginning) || beginning.starts_with(first),
+        }
+    })
+}
+
 /// Whether a pattern fits an id, ignoring case; a star stands for anything.
 fn fits(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.to_ascii_lowercase(), path.to_ascii_lowercase());
@@ -67,6 +79,26 @@ mod tests {
             ("*x", "acme/m"),
         ] {
             assert!(!fits(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_fit_is_known_by_its_beginning() {
+        let rules = |pattern: &str| [FollowRule { pattern: pattern.to_owned(), mode: MirrorMode::Full }];
+        for (pattern, beginning) in [
+            ("*", "acme/"),
+            ("acme/*", "Acme/"),
+            ("acme/m", "acme/"),
+            ("*/m", "acme/"),
+            ("a*", "acme/"),
+            ("acme/m*", "acme/"),
+        ] {
+            assert!(may_fit(beginning, &rules(pattern)), "{pattern} {beginning}");
+        }
+        for (pattern, beginning) in
+            [("acme/*", "datasets/acme/"), ("acme/m", "acm/"), ("b*", "acme/"), ("", "acme/")]
+        {
+            assert!(!may_fit(beginning, &rules(pattern)), "{pattern} {beginning}");
         }
     }
 

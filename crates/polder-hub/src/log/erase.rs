@@ -1,8 +1,10 @@
 //! Erasing what the own log has said of a repository, a stretch of the log at a time.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use polder_db::{Appended, Erased, Log, LogAppend};
+use polder_log::Body;
 use polder_types::Sha256;
 
 use super::Lead;
@@ -18,6 +20,7 @@ const ERASED_MAX: usize = 256;
 /// What a stretch has of a repository: indices and bodies, and where to go on.
 struct Found {
     events: Vec<(u64, Sha256)>,
+    before: Vec<Sha256>,
     next: Option<u64>,
 }
 
@@ -28,7 +31,7 @@ impl Hub {
         let Some(log) = self.db.log(id).await? else { return Ok(false) };
         let found = match erasure.rid {
             Some(rid) => self.events_of(&log, rid, erasure.from.max(log.min_index), erasure.end).await?,
-            None => Found { events: Vec::new(), next: None },
+            None => Found { events: Vec::new(), before: Vec::new(), next: None },
         };
         let author = Author { log: log.name.clone(), keys: self.keys.namespaces() };
         let now = self.clock.now();
@@ -37,7 +40,7 @@ impl Hub {
             entries.push(entry(&author.erasure(*index, now)?));
         }
         let append = LogAppend { sequenced: Some((lead.lease, log.fact_seq)), ..log.append(entries) };
-        let bodies = found.events.into_iter().map(|(_, body)| body).collect();
+        let bodies = found.events.into_iter().map(|(_, body)| body).chain(found.before).collect();
         let erased = Erased { append, repo: erasure.repo, bodies, next: found.next };
         if self.db.erase(erased).await? == Appended::Raced {
             return Err(Error::new(Kind::Conflict, "another node appends to the log"));
@@ -55,9 +58,10 @@ impl Hub {
         let (events, rest) = of_repo.split_at(of_repo.len().min(ERASED_MAX));
         let next = rest.first().map_or(stretch_end, |(index, _)| *index);
         let hashes: Vec<Sha256> = events.iter().map(|(_, body)| *body).collect();
-        let held: BTreeSet<Sha256> =
-            self.db.log_bodies(&hashes).await?.into_iter().map(|(hash, _)| hash).collect();
-        let events = events.iter().filter(|(_, body)| held.contains(body)).copied().collect();
-        Ok(Found { events, next: (next < end).then_some(next) })
+        let held: BTreeMap<Sha256, Bytes> = self.db.log_bodies(&hashes).await?.into_iter().collect();
+        let events = events.iter().filter(|(_, body)| held.contains_key(body)).copied().collect();
+        // Of what is no longer in the log, one body may still be here: the one before the first.
+        let before = held.values().filter_map(|bytes| Body::decode(bytes).ok()?.prev).collect();
+        Ok(Found { events, before, next: (next < end).then_some(next) })
     }
 }

@@ -24,6 +24,8 @@ use polder_log::LogName;
 use tokio::sync::{Mutex, Notify, watch};
 
 pub use origin::{FederationAbout, FederationOptions};
+#[cfg(test)]
+pub(crate) use prune::beat;
 pub use read::{LOG_WAIT_MAX, PageQuery, SELECT_TERMS_MAX, Select, Term};
 pub use rotate::LogKey;
 

@@ -48,27 +48,25 @@ impl Hub {
     }
 }
 
+/// Lets the own log say `count` times that nothing happened.
+#[cfg(test)]
+pub(crate) async fn beat(hub: &Hub, count: usize) {
+    use super::author::{Author, entry};
+    let log = hub.db.own_log().await.expect("read").expect("begun");
+    let author = Author { log: log.name.clone(), keys: hub.keys.namespaces() };
+    let beat = || author.statement(polder_log::EventType::Heartbeat, hub.clock.now()).expect("random");
+    let bodies = (0..count).map(|_| entry(&beat().seal(&[]).expect("sealed"))).collect();
+    hub.db.append_to_log(log.append(bodies)).await.expect("appended");
+    hub.sequence_once().await.expect("sequenced");
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use polder_log::EventType;
-
     use super::*;
-    use crate::log::author::{Author, entry};
-    use crate::tests::{Fixture, fixture, repo};
+    use crate::tests::{fixture, repo};
     use crate::{Kind, PageQuery, Select};
-
-    /// Lets the own log say `count` times that nothing happened.
-    async fn beat(place: &Fixture, count: usize) {
-        let hub = &place.hub;
-        let log = hub.db.own_log().await.expect("read").expect("begun");
-        let author = Author { log: log.name.clone(), keys: hub.keys.namespaces() };
-        let beat = || author.statement(EventType::Heartbeat, hub.clock.now()).expect("random");
-        let bodies = (0..count).map(|_| entry(&beat().seal(&[]).expect("sealed"))).collect();
-        hub.db.append_to_log(log.append(bodies)).await.expect("appended");
-        hub.sequence_once().await.expect("sequenced");
-    }
 
     async fn newest(hub: &Hub) -> Option<u64> {
         hub.newest_log_snapshot(&hub.own_log_tip().expect("a log")).await.expect("read")
@@ -81,14 +79,14 @@ mod tests {
         hub.begin_log().await.expect("begun");
         hub.sequence_once().await.expect("sequenced");
         let first = hub.own_log_tip().expect("a log").size;
-        beat(&place, 9_999 - usize::try_from(first).expect("few")).await;
+        beat(hub, 9_999 - usize::try_from(first).expect("few")).await;
         assert_eq!(newest(hub).await, None, "not yet");
-        beat(&place, 1).await;
+        beat(hub, 1).await;
         assert_eq!(newest(hub).await, Some(10_000));
-        beat(&place, 9_000).await;
+        beat(hub, 9_000).await;
         assert_eq!(newest(hub).await, Some(10_000), "the next is due at 20,000");
         hub.delete_repo(&repo("acme/open")).await.expect("deleted");
-        beat(&place, 1_000).await;
+        beat(hub, 1_000).await;
         let second = newest(hub).await.expect("made");
         assert!(second >= 20_000);
 
@@ -103,7 +101,7 @@ mod tests {
         assert_eq!(newest(hub).await, Some(second));
         // A hub that starts again knows when the next one is due.
         *hub.own_log.lead.lock().await = None;
-        beat(&place, 1).await;
+        beat(hub, 1).await;
         assert_eq!(newest(hub).await, Some(second));
         let keys = hub.log_key().await.expect("the first event's body is kept");
         assert_eq!(keys.generation, 1);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{FileKind, LogBody};
 use polder_log::{
-    BodyProof, BundleId, EventsPage, Leaf, PAGE_BYTES_MAX, PAGE_LEAVES_MAX, Plan, TILE_WIDTH, TileId,
-    entry_bundle, push_body,
+    BODIES_BYTES_MAX, BODIES_MAX, BodyProof, BundleId, EventsPage, Leaf, PAGE_BYTES_MAX, PAGE_LEAVES_MAX,
+    Plan, TILE_WIDTH, TileId, entry_bundle, push_body,
 };
 use polder_types::{RepoKind, Sha256};
 
@@ -212,6 +212,25 @@ impl Hub {
         }
     }
 
+    /// As many of some bodies as are here and fit into a list.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when `wanted` is no list of hashes, or one of too many.
+    pub async fn log_body_list(&self, wanted: &[u8]) -> Result<Bytes> {
+        let hashes: Option<Vec<Sha256>> = wanted.chunks(Sha256::BYTES).map(Sha256::from_slice).collect();
+        let hashes = hashes.filter(|hashes| hashes.len() <= BODIES_MAX);
+        let hashes = hashes.ok_or_else(|| {
+            Error::invalid(format!("bodies are asked for by at most {BODIES_MAX} hashes of 32 bytes each"))
+        })?;
+        let mut list = Vec::new();
+        for (_, body) in self.db.log_bodies(&hashes).await? {
+            if list.len() + 4 + body.len() <= BODIES_BYTES_MAX {
+                push_body(&mut list, &body).map_err(Error::internal)?;
+            }
+        }
+        Ok(list.into())
+    }
+
     /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: each body after its length in four bytes.
     ///
     /// # Errors
@@ -234,6 +253,9 @@ impl Hub {
     pub async fn log_repo(&self, tip: &LogTip, rid: Sha256) -> Result<Bytes> {
         let head = self.db.log_head(tip.id, rid).await?.filter(|head| head.index < tip.size);
         let head = head.ok_or_else(|| Error::not_found("this log has no such repository"))?;
+        if !tip.is_own && head.index < tip.min_index {
+            return Err(Error::not_found("only a snapshot tells of this repository here: there is no proof"));
+        }
         let body = self.log_body(head.leaf.body_sha256).await?.to_vec();
         let plan = Plan::inclusion(head.index, tip.size).map_err(Error::internal)?;
         let path = self.db.log_path(tip.id, &plan).await?;
