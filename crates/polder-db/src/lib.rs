@@ -108,7 +108,7 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget,
+    Attest, FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget,
     SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};

@@ -27,6 +27,7 @@ pub(crate) const MAIN: Steps = &[
     (12, "takedown", include_str!("../migrations/0012_takedown.sql")),
     (13, "lazy", include_str!("../migrations/0013_lazy.sql")),
     (14, "block", include_str!("../migrations/0014_block.sql")),
+    (15, "attest", include_str!("../migrations/0015_attest.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -57,6 +57,8 @@ impl Hub {
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;
         self.prune_own_log().await?;
+        self.compare_attests().await?;
+        self.attest_once().await?;
         for job in jobs {
             self.db.finish_job(&job).await?;
         }

@@ -1,8 +1,9 @@
+use polder_log::{SecretKey, VerifierKey};
 use polder_types::{BlobId, Sha256};
 use serde_json::Value;
 
 use super::{Home, inline_pack, push_of, sha, update};
-use crate::{AuditActor, AuditResult, DumpedTable, NewAudit, NewToken};
+use crate::{Attest, AuditActor, AuditResult, DumpedTable, FollowRule, MirrorMode, NewAudit, NewToken};
 
 /// Every row, table after table.
 async fn everything(home: &Home) -> Vec<(&'static str, Vec<Value>)> {
@@ -52,6 +53,14 @@ async fn filled() -> Home {
     let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1), update("refs/heads/模", 0, 1)]);
     push.pack = Some(inline_pack(&home.db, 7));
     home.push(push).await;
+    let key = VerifierKey::new("hub.example.org", SecretKey::new(&[7; 32]).public()).unwrap();
+    let log = home.db.open_log("hub.example.org/polder/1".parse().unwrap(), key, false).await.unwrap().id;
+    let rule = FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full };
+    home.db.set_upstream(log, "https://hub.example.org".to_owned(), vec![rule]).await.unwrap();
+    home.db
+        .put_attests(vec![Attest { log, by: log, size: 1, root: sha(1), contradicts: false }])
+        .await
+        .unwrap();
     // More than a page.
     for n in 0..600 {
         home.db.set_meta(&format!("name-{n:04}"), "a 'quoted' \"text\"\n").await.unwrap();

@@ -46,8 +46,6 @@ tables! {
         gc_epoch Int, rewind_gen Int, cache_epoch Int, rseq Int, ref_count Int, created_at Int,
         lock_gen Int, upstream Int, withheld Text.
     "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
-    "upstream", PAGE: log Int; url Text, state Text, evidence Text, signed Int, heard_at Int, last_error Text,
-        created_at Int, budget Int, rate Int, hours Text, purge_until Int.
     "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.
     "mirror", PAGE: log Int, rid Bytes; repo Int, path Text, mode Text, state Text, rseq Int, body Bytes,
@@ -81,6 +79,9 @@ tables! {
     "log", PAGE: id Int; origin Text, origin_sha256 Bytes, epoch Int, own Bool, vkey Text, version Int, size Int,
         root Bytes, peaks Bytes, checkpoint Text, checkpoint_size Int, min_index Int, fact_seq Int, appended_at Int,
         holder Int, lease_until Int, fence Int, created_at Int.
+    "upstream", PAGE: log Int; url Text, state Text, evidence Text, signed Int, heard_at Int, last_error Text,
+        created_at Int, budget Int, rate Int, hours Text, purge_until Int.
+    "attest", PAGE: log Int, by_log Int; size Int, root Bytes, contradicts Bool.
     "log_tile", PACK_PAGE: log Int, level Int, idx Int; data Bytes.
     "log_body", PAGE: sha256 Bytes; body Bytes.
     "log_head", PAGE: log Int, rid Bytes; idx Int, leaf Bytes.

@@ -1,5 +1,6 @@
 //! Other hubs that this one follows, what is taken of them, and how far each mirror is.
 
+mod attests;
 pub(crate) mod lazy;
 mod mirrors;
 mod page;
@@ -10,6 +11,7 @@ use std::str::FromStr;
 
 use polder_types::UnixMillis;
 
+pub use attests::Attest;
 pub use lazy::LazyObject;
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use page::{FollowedPage, MirrorTarget};
@@ -23,7 +25,7 @@ use crate::{Db, Result};
 
 /// Every statement about following.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, lazy::ALL, mirrors::ALL, page::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[ALL, attests::ALL, lazy::ALL, mirrors::ALL, page::ALL];
 /// Every list statement about following.
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];
@@ -171,6 +173,7 @@ impl Db {
             Box::pin(async move {
                 let now = tx.now();
                 tx.execute(UPSERT, args![log, url, now]).await?;
+                attests::forget(tx, log).await?;
                 tx.execute(DROP_RULES, args![log]).await?;
                 for (place, rule) in (0_i64..).zip(rules) {
                     tx.execute(INSERT_RULE, args![log, place, rule.pattern, rule.mode.as_str()]).await?;

@@ -165,6 +165,15 @@ impl Db {
         self.row(LOG_BY_ID, args![id]).await?.map(|row| Log::from_row(&row)).transpose()
     }
 
+    /// The log of that name, if anything of it is here.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn log_named(&self, name: &LogName) -> Result<Option<Log>> {
+        let row = self.row(LOG_BY_NAME, args![name.origin.as_str(), i64::from(name.epoch)]).await?;
+        row.map(|row| Log::from_row(&row)).transpose()
+    }
+
     /// The newest epoch of this hub's own log.
     ///
     /// # Errors

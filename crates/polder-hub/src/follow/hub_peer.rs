@@ -29,7 +29,7 @@ pub(super) struct HubPeer {
 }
 
 impl HubPeer {
-    fn new(hub: &Hub) -> Self {
+    pub(super) fn new(hub: &Hub) -> Self {
         Self { hub: hub.clone(), page: 4096, answers: usize::MAX.into(), lie: |_, answer| answer }
     }
 

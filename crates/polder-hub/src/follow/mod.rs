@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod attacks;
+mod attest;
 mod begin;
 mod bootstrap;
 mod http;

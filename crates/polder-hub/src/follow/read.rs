@@ -12,6 +12,7 @@ use polder_log::{
 use polder_types::Sha256;
 use tokio::sync::Notify;
 
+use super::attest;
 use super::bootstrap::Stop;
 use super::peer::{Peer, PeerError};
 use super::select;
@@ -213,13 +214,14 @@ impl Hub {
         let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
-        let mut erased = Vec::new();
+        let (mut erased, mut attested) = (Vec::new(), Vec::new());
         let mut hub_keys = Vec::new();
         for entry in &advanced.entries {
             let (kept, body) = self.content(&log, entry, peer).await;
             if let Some(body) = body.as_ref().filter(|body| body.kind == EventType::HubKey) {
                 hub_keys.push(body.clone());
             }
+            attested.extend(body.as_ref().and_then(attest::attested));
             erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
             if entry.leaf.kind.is_repo() {
                 let before = heads.get(&entry.leaf.rid).copied();
@@ -244,6 +246,7 @@ impl Hub {
         let hides = targets.values().any(|target| target.hidden.is_some());
         let page = FollowedPage { append, signed, targets: targets.into_values().collect(), erased };
         let Appended::Done(tree) = self.db.follow_page(page).await? else { return Ok(None) };
+        self.hear_attests(log.id, attested).await?;
         if hides {
             self.names.clear();
         }

@@ -52,7 +52,7 @@ impl Hub {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_followed(&self) -> Result<Vec<UpstreamSummary>> {
-        let mut summaries = Vec::new();
+        let (mut summaries, mut contradictions) = (Vec::new(), self.contradictions().await?);
         for upstream in self.db.list_upstreams().await? {
             let Some(log) = self.db.log(upstream.log).await? else { continue };
             let (mut mirrors, mut after) = (Vec::new(), None);
@@ -74,7 +74,7 @@ impl Hub {
                 state: upstream.state,
                 lag_events: upstream.signed.saturating_sub(log.tree.size()),
                 heard_at: upstream.heard_at,
-                last_error: upstream.last_error,
+                last_error: upstream.last_error.or(contradictions.remove(&upstream.log)),
                 mirrors,
             });
         }

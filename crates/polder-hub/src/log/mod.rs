@@ -1,5 +1,6 @@
 //! This hub's own log: what it says of its repositories to other hubs, in order and signed.
 
+mod attest;
 mod author;
 mod checkpoint_file;
 mod clone_proof;

@@ -56,9 +56,16 @@ pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
 
 /// A hub with alice, bob, the organisation acme (alice admin, bob reader), `acme/open` and `acme/closed`.
 pub(crate) async fn fixture() -> Fixture {
+    fixture_as(None).await
+}
+
+/// The same with another name among hubs.
+pub(crate) async fn fixture_as(origin: Option<&str>) -> Fixture {
     let dir = tempfile::tempdir().expect("tempdir");
     let millis = Arc::new(AtomicI64::new(START));
-    let hub = Hub::open(options_in(dir.path(), Clock::Manual(Arc::clone(&millis)))).await.expect("opens");
+    let mut options = options_in(dir.path(), Clock::Manual(Arc::clone(&millis)));
+    options.federation.origin = origin.map(str::to_owned);
+    let hub = Hub::open(options).await.expect("opens");
     for user in ["alice", "bob", "carol"] {
         hub.add_user(&name(user), false).await.expect("added");
     }
