@@ -17,6 +17,11 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let (home, mirror) = (Hub::start(), Hub::start());
+        for hub in [&home, &mirror] {
+            until("its log to begin", 15, || {
+                (hub.http().get("/.well-known/polder").send().status == 200).then_some(())
+            });
+        }
         let token = home.acme();
         let namespace = format!("acme.{}", home.address().to_string().replace(':', "_"));
         let dir = tempfile::tempdir().unwrap();
@@ -35,6 +40,18 @@ impl Pair {
 
     fn follow(&self, more: &[&str]) -> String {
         self.mirror.cli(&[&["follow", &self.base()][..], more].concat()).ok()
+    }
+
+    /// The home's, as it shows it.
+    fn key(&self) -> Value {
+        serde_json::from_str(&self.home.cli(&["key", "show", "--json"]).ok()).unwrap()
+    }
+
+    /// The home listens elsewhere since it was started again.
+    fn moved(&mut self) {
+        self.follow(&["--key", self.key()["key"].as_str().unwrap()]);
+        self.mirror.kill();
+        self.mirror.serve(None);
     }
 
     fn mirrors(&self) -> Value {
@@ -200,4 +217,64 @@ fn a_mirror_follows_its_home_through_another_key() {
     assert_eq!(pair.mirrors()[0]["last_error"], Value::Null);
     let told = pair.mirror.cli(&["sync", "--now"]).ok();
     assert!(told.contains("every mirror serves the newest"), "{told}");
+}
+
+#[test]
+fn a_home_whose_database_was_restored_takes_its_log_back_from_its_mirror() {
+    let mut pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    for name in ["acme/m", "acme/quiet"] {
+        pair.home.repo(name);
+        pair.push(&work, name, &["main"]);
+    }
+    pair.follow(&[]);
+    let before = pair.in_step("m");
+    pair.in_step("quiet");
+    pair.home.stop();
+    let database = pair.home.data().join("polder.db");
+    let backup = std::fs::read(&database).unwrap();
+    pair.home.serve(None);
+    pair.moved();
+
+    // All of this is lost: pushes, a repository, another name, another key.
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.home.repo("acme/later");
+    pair.push(&work, "acme/later", &["main"]);
+    pair.home.cli(&["key", "rotate"]).ok();
+    pair.push(&work, "acme/quiet", &["main:side"]);
+    pair.in_step("m");
+    pair.in_step("later");
+    pair.in_step("quiet");
+    pair.home.kill();
+    std::fs::write(&database, backup).unwrap();
+    for rest in ["polder.db-wal", "polder.db-shm"] {
+        std::fs::remove_file(pair.home.data().join(rest)).ok();
+    }
+    pair.home.serve(None);
+    until("the home to refuse to sign", 20, || {
+        pair.home.log().contains("nothing more is signed").then_some(())
+    });
+    pair.home.kill();
+
+    let config = std::fs::read_to_string(pair.home.config_file()).unwrap();
+    let mirrors = format!("[federation]\nmirrors = [\"http://{}\"]\n", pair.mirror.address());
+    std::fs::write(pair.home.config_file(), [config, mirrors].join("\n")).unwrap();
+    pair.home.serve(None);
+    until("the log to be taken back", 20, || (pair.key()["generation"] == 2).then_some(()));
+    pair.moved();
+    // What the home has now is what the mirror shows, and it goes on from there.
+    assert_eq!(pair.in_step("m"), before);
+    let quiet = pair.in_step("quiet");
+    assert!(!quiet.contains("side"), "{quiet}");
+    until("what is lost to be hidden", 20, || {
+        pair.refs(&pair.mirror, &format!("{}/later", pair.namespace)).is_none().then_some(())
+    });
+    work.commit_file("c", b"c\n");
+    pair.push(&work, "acme/m", &["main"]);
+    assert_ne!(pair.in_step("m"), before);
+    let listed = pair.mirrors();
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    pair.mirror.fsck();
 }

@@ -116,7 +116,7 @@ pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
     Appended, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
     LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState,
-    Sequenced,
+    Refill, Retold, Sequenced,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

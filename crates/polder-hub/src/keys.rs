@@ -80,14 +80,22 @@ impl Keys {
 
     /// The secret of `public`, one of the keys that this hub's log has had.
     pub(crate) fn log_key(&self, public: &PublicKey) -> Result<SecretKey> {
-        let rotated = read_log_keys(&self.dir)?;
-        let seeds = rotated.chunks_exact(32).filter_map(|seed| Some(SecretKey::new(seed.try_into().ok()?)));
-        let mut keys = std::iter::once(self.log.clone()).chain(seeds);
-        keys.find(|key| key.public() == *public).ok_or_else(|| {
+        self.every_log_key()?.into_iter().find(|key| key.public() == *public).ok_or_else(|| {
             let message = "the key that signs the log of this hub is not here: restore it from a backup, or \
                            use `polder key rotate --recovery FILE`";
             Error::new(Kind::Internal, message)
         })
+    }
+
+    fn every_log_key(&self) -> Result<Vec<SecretKey>> {
+        let rotated = read_log_keys(&self.dir)?;
+        let seeds = rotated.chunks_exact(32).filter_map(|seed| Some(SecretKey::new(seed.try_into().ok()?)));
+        Ok(std::iter::once(self.log.clone()).chain(seeds).collect())
+    }
+
+    /// All that has ever signed the log.
+    pub(crate) fn log_publics(&self) -> Result<Vec<PublicKey>> {
+        Ok(self.every_log_key()?.iter().map(SecretKey::public).collect())
     }
 
     /// Keeps another key of the log, durably.

@@ -8,6 +8,7 @@ mod heads;
 mod lease;
 mod pending;
 mod published;
+mod refill;
 mod start;
 mod tiles;
 
@@ -25,6 +26,7 @@ pub use heads::LogHeadRow;
 pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};
 pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};
+pub use refill::{Refill, Retold};
 pub use start::LogStart;
 
 use crate::row::{Row, each};
@@ -45,6 +47,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     lease::ALL,
     pending::ALL,
     published::ALL,
+    refill::ALL,
     start::ALL,
     tiles::ALL,
 ];

@@ -207,32 +207,43 @@ where
 impl Outgoing {
     async fn record(self, tx: &mut Tx, log: i64, index: u64) -> Result<()> {
         if let Some((account, said)) = self.namespace {
-            let args = args![account, said.nsid, super::place(said.seq), said.head];
-            tx.execute(PUT_NAMESPACE, args).await?;
+            put_namespace(tx, account, said).await?;
         }
         let Some((repo, said)) = self.repo else { return Ok(()) };
-        if said.rseq == 1 {
-            tx.execute(SET_RID, args![repo, said.rid]).await?;
-        }
         if said.state != PublishedState::Open {
             files::drop_all(tx, log, said.rid).await?;
         }
         for (sha256, kind, data) in self.files {
             files::put(tx, log, LogFile { owner: said.rid, sha256, kind, index, data }).await?;
         }
-        let args = args![
-            repo,
-            said.rid,
-            super::place(said.rseq),
-            said.prev,
-            said.generation,
-            said.state.as_str(),
-            said.path,
-            said.refs_sha256,
-            said.open_since
-        ];
-        tx.execute(PUT_PUBLISHED, args).await.map(drop)
+        let is_new = said.rseq == 1;
+        put(tx, repo, said, is_new).await
     }
+}
+
+/// Remembers what was said of a namespace, in a write.
+pub(super) async fn put_namespace(tx: &mut Tx, account: AccountId, said: PublishedNamespace) -> Result<()> {
+    let args = args![account, said.nsid, super::place(said.seq), said.head];
+    tx.execute(PUT_NAMESPACE, args).await.map(drop)
+}
+
+/// Remembers what was said of a repository, which only now has its name between hubs if that `is_new`; in a write.
+pub(super) async fn put(tx: &mut Tx, repo: RepoId, said: Published, is_new: bool) -> Result<()> {
+    if is_new {
+        tx.execute(SET_RID, args![repo, said.rid]).await?;
+    }
+    let args = args![
+        repo,
+        said.rid,
+        super::place(said.rseq),
+        said.prev,
+        said.generation,
+        said.state.as_str(),
+        said.path,
+        said.refs_sha256,
+        said.open_since
+    ];
+    tx.execute(PUT_PUBLISHED, args).await.map(drop)
 }
 
 /// What was said of a repository, in a write.

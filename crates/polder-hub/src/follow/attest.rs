@@ -77,7 +77,7 @@ mod tests {
     use polder_log::{EventType, Statement};
     use polder_types::{UnixMillis, Visibility};
 
-    use crate::follow::hub_peer::Pair;
+    use crate::follow::hub_peer::{Pair, read_all};
     use crate::follow::peer::Peer as _;
     use crate::tests::{Fixture, fixture_as, repo};
 
@@ -87,7 +87,7 @@ mod tests {
         hub.hub.begin_log().await.expect("begun");
         hub.hub.sequence_once().await.expect("sequenced");
         let log = pair.follow(&hub, "*").await;
-        hub.hub.read_to_the_end(log, &pair.peer).await.expect("read");
+        read_all(&hub.hub, log, &pair.peer).await.expect("read");
         (hub, log)
     }
 
@@ -99,7 +99,7 @@ mod tests {
         let db = &pair.follower.hub.db;
         let log = db.open_log(about.log, about.key, false).await.expect("opened").id;
         db.set_upstream(log, "http://other.example".to_owned(), Vec::new()).await.expect("set");
-        pair.follower.hub.read_to_the_end(log, &peer).await.expect("read");
+        read_all(&pair.follower.hub, log, &peer).await.expect("read");
         log
     }
 
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(other.attest_once().await.expect("looked"), 0, "nothing is new");
         pair.home.hub.add_repo(&repo("acme/m"), Visibility::Public).await.expect("added");
         pair.home.hub.sequence_once().await.expect("sequenced");
-        other.read_to_the_end(log, &pair.peer).await.expect("read");
+        read_all(other, log, &pair.peer).await.expect("read");
         assert_eq!(other.attest_once().await.expect("said"), 1);
         read(&pair, &hub).await;
         let size = other.db.log(log).await.expect("read").expect("there").tree.size();

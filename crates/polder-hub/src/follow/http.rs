@@ -49,6 +49,7 @@ struct Inner {
     egress: Egress,
     name: String,
     base: Url,
+    prefix: String,
     allowance: Allowance,
 }
 
@@ -60,11 +61,12 @@ struct AboutAnswer {
 }
 
 impl HttpPeer {
-    pub(super) fn new(egress: &Egress, url: &str) -> Result<Self> {
+    /// A hub at `url`, whose log that is asked for is below `prefix`.
+    pub(super) fn new(egress: &Egress, url: &str, prefix: String) -> Result<Self> {
         let name = url.trim_end_matches('/').to_owned();
         let base: Url = name.parse()?;
         let allowance = Allowance::naming(&base);
-        Ok(Self { inner: Arc::new(Inner { egress: egress.clone(), name, base, allowance }) })
+        Ok(Self { inner: Arc::new(Inner { egress: egress.clone(), name, base, prefix, allowance }) })
     }
 
     fn get(&self, path: String, bytes_max: usize) -> PeerFuture<'_, Bytes> {
@@ -84,13 +86,21 @@ fn malformed(error: impl std::fmt::Display) -> PeerError {
 }
 
 impl Inner {
+    /// The URL of a path; what belongs to the log is below the prefix.
+    fn under(&self, path: &str) -> Result<Url, polder_egress::Error> {
+        match path.strip_prefix("polder/v1/") {
+            Some(rest) => self.base.under(&format!("{}/{rest}", self.prefix)),
+            None => self.base.under(path),
+        }
+    }
+
     async fn get(
         &self,
         path: &str,
         wait: Duration,
         range: Option<HeaderValue>,
     ) -> Result<Response, PeerError> {
-        let url = self.base.under(path).map_err(failed)?;
+        let url = self.under(path).map_err(failed)?;
         let mut request = Request::get(&url, &self.allowance).wait_max(wait);
         if let Some(range) = range {
             request = request.header(RANGE, range);
@@ -165,7 +175,7 @@ impl Peer for HttpPeer {
 
     fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
         Box::pin(async move {
-            let url = self.inner.base.under("polder/v1/log/bodies").map_err(failed)?;
+            let url = self.inner.under("polder/v1/log/bodies").map_err(failed)?;
             let wanted: Vec<u8> = hashes.iter().take(BODIES_MAX).flat_map(|hash| *hash.as_bytes()).collect();
             let request = Request::post(&url, &self.inner.allowance, wanted).wait_max(ANSWER_MAX);
             self.inner.answer(request).await?.bytes(BODIES_BYTES_MAX).await.map_err(failed)
@@ -181,7 +191,7 @@ impl Peer for HttpPeer {
     }
 
     fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
-        let url = self.inner.base.under(&format!("polder/v1/git/{rid}"))?;
+        let url = self.inner.under(&format!("polder/v1/git/{rid}"))?;
         let source = PullSource::new(&url.to_string(), None, None)?;
         Ok(Box::new(HttpExchange::new(&self.inner.egress, &source)?))
     }
@@ -233,7 +243,7 @@ impl ObjectSource for HttpObjects {
     fn extents(&self, oid: Sha256, places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
         Box::pin(async move {
             let fail = |error: polder_egress::Error| SourceError::Failed(error.to_string());
-            let url = self.0.base.under(&format!("polder/v1/objects/sha256/{oid}/extents")).map_err(fail)?;
+            let url = self.0.under(&format!("polder/v1/objects/sha256/{oid}/extents")).map_err(fail)?;
             let request = Request::post(&url, &self.0.allowance, Extent::encode_all(&places));
             let answer = self.0.answer(request.wait_max(ANSWER_MAX)).await.map_err(not_had)?;
             Ok(Chunks::stream(answer.into_body().at_most(EXTENTS_BYTES_MAX)))

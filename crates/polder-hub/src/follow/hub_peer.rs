@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{FollowRule, Log, MirrorMode};
 use polder_git::client::Exchange;
-use polder_log::TileId;
+use polder_log::{Origin, TileId};
 use polder_types::Sha256;
 
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
@@ -16,21 +16,23 @@ use crate::tests::{Fixture, fixture};
 use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
 
 /// From what was asked for and the right answer to the one that is given.
-pub(super) type Lie = fn(&'static str, Bytes) -> Bytes;
+pub(crate) type Lie = fn(&'static str, Bytes) -> Bytes;
 
-pub(super) struct HubPeer {
-    pub(super) hub: Hub,
+pub(crate) struct HubPeer {
+    pub(crate) hub: Hub,
+    /// Whose log it gives out; its own, if none is named.
+    pub(crate) of: Option<Origin>,
     /// Most events of a page.
-    pub(super) page: u64,
+    pub(crate) page: u64,
     /// Questions that it still answers.
-    pub(super) answers: AtomicUsize,
+    pub(crate) answers: AtomicUsize,
     /// What it does to its answers, by what was asked for.
-    pub(super) lie: Lie,
+    pub(crate) lie: Lie,
 }
 
 impl HubPeer {
-    pub(super) fn new(hub: &Hub) -> Self {
-        Self { hub: hub.clone(), page: 4096, answers: usize::MAX.into(), lie: |_, answer| answer }
+    pub(crate) fn new(hub: &Hub) -> Self {
+        Self { hub: hub.clone(), of: None, page: 4096, answers: usize::MAX.into(), lie: |_, answer| answer }
     }
 
     fn ask<'a, T: Send + 'a>(
@@ -57,8 +59,11 @@ impl HubPeer {
         self.ask(async move { Ok((self.lie)(what, ask.await?)) })
     }
 
-    fn tip(&self) -> Result<LogTip> {
-        self.hub.own_log_tip()
+    async fn tip(&self) -> Result<LogTip> {
+        match &self.of {
+            Some(origin) => self.hub.mirrored_log_tip(origin.sha256()).await,
+            None => self.hub.own_log_tip(),
+        }
     }
 }
 
@@ -68,12 +73,14 @@ impl Peer for HubPeer {
     }
 
     fn about(&self) -> PeerFuture<'_, About> {
-        self.ask(async { Ok(About { log: self.tip()?.name, key: self.hub.federation_about().await?.key }) })
+        self.ask(async {
+            Ok(About { log: self.tip().await?.name, key: self.hub.federation_about().await?.key })
+        })
     }
 
     fn events(&self, from: u64, limit: u64, _wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         let query = PageQuery { from, limit: limit.min(self.page), select: Select::All };
-        let page = self.bytes("events", async move { self.hub.log_page(&self.tip()?, query).await });
+        let page = self.bytes("events", async move { self.hub.log_page(&self.tip().await?, query).await });
         Box::pin(async move { page.await.map(Some) })
     }
 
@@ -82,12 +89,12 @@ impl Peer for HubPeer {
     }
 
     fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("namespace", async move { self.hub.log_namespace(&self.tip()?, nsid).await })
+        self.bytes("namespace", async move { self.hub.log_namespace(&self.tip().await?, nsid).await })
     }
 
     fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
         self.ask(async {
-            let tip = self.tip()?;
+            let tip = self.tip().await?;
             let index = self.hub.newest_log_snapshot(&tip).await?;
             let index = index.ok_or_else(|| Error::not_found("there is none"))?;
             Ok(NewestSnapshot { index, size: tip.size })
@@ -95,11 +102,11 @@ impl Peer for HubPeer {
     }
 
     fn snapshot_part(&self, _index: u64, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("part", async move { self.hub.log_snapshot_part(&self.tip()?, sha256).await })
+        self.bytes("part", async move { self.hub.log_snapshot_part(&self.tip().await?, sha256).await })
     }
 
     fn tile(&self, tile: TileId) -> PeerFuture<'_, Bytes> {
-        self.bytes("tile", async move { self.hub.log_tile(&self.tip()?, tile).await })
+        self.bytes("tile", async move { self.hub.log_tile(&self.tip().await?, tile).await })
     }
 
     fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
@@ -108,11 +115,11 @@ impl Peer for HubPeer {
     }
 
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("refs", async move { self.hub.log_file(&self.tip()?, rid, sha256, true).await })
+        self.bytes("refs", async move { self.hub.log_file(&self.tip().await?, rid, sha256, true).await })
     }
 
     fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("manifest", async move { self.hub.log_file(&self.tip()?, rid, sha256, false).await })
+        self.bytes("manifest", async move { self.hub.log_file(&self.tip().await?, rid, sha256, false).await })
     }
 
     fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
@@ -124,16 +131,21 @@ impl Peer for HubPeer {
     }
 }
 
+/// Lets a hub read all that a peer has of the log that it follows.
+pub(crate) async fn read_all(hub: &Hub, log: i64, peer: &dyn Peer) -> Result<u64> {
+    hub.read_to_the_end(log, peer).await
+}
+
 /// A hub with a log, and another one that is to follow it.
-pub(super) struct Pair {
-    pub(super) home: Fixture,
-    pub(super) follower: Fixture,
-    pub(super) peer: HubPeer,
-    pub(super) log: i64,
+pub(crate) struct Pair {
+    pub(crate) home: Fixture,
+    pub(crate) follower: Fixture,
+    pub(crate) peer: HubPeer,
+    pub(crate) log: i64,
 }
 
 impl Pair {
-    pub(super) async fn new(pattern: &str) -> Self {
+    pub(crate) async fn new(pattern: &str) -> Self {
         let (home, follower) = (fixture().await, fixture().await);
         home.hub.begin_log().await.expect("begun");
         home.hub.sequence_once().await.expect("sequenced");
@@ -143,7 +155,7 @@ impl Pair {
     }
 
     /// Lets a hub follow the home.
-    pub(super) async fn follow(&self, who: &Fixture, pattern: &str) -> i64 {
+    pub(crate) async fn follow(&self, who: &Fixture, pattern: &str) -> i64 {
         let about = self.peer.about().await.expect("it answers");
         let log = who.hub.db.open_log(about.log, about.key, false).await.expect("begun").id;
         let rules = vec![FollowRule { pattern: pattern.to_owned(), mode: MirrorMode::Metadata }];
@@ -152,17 +164,17 @@ impl Pair {
     }
 
     /// Lets the follower read all there is.
-    pub(super) async fn read(&self) -> Result<u64> {
+    pub(crate) async fn read(&self) -> Result<u64> {
         self.home.hub.sequence_once().await?;
-        self.follower.hub.read_to_the_end(self.log, &self.peer).await
+        read_all(&self.follower.hub, self.log, &self.peer).await
     }
 
     /// Lets the home say `count` times that nothing happened.
-    pub(super) async fn beat(&self, count: usize) {
+    pub(crate) async fn beat(&self, count: usize) {
         crate::log::beat(&self.home.hub, count).await;
     }
 
-    pub(super) async fn followed(&self) -> Log {
+    pub(crate) async fn followed(&self) -> Log {
         self.follower.hub.db.log(self.log).await.expect("read").expect("there")
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     use polder_log::{SecretKey, SignerKey};
 
     use super::*;
-    use crate::follow::hub_peer::{HubPeer, Pair};
+    use crate::follow::hub_peer::{HubPeer, Pair, read_all};
     use crate::tests::{fixture, repo};
 
     async fn change(pair: &Pair, from: &str, to: &str) {
@@ -158,7 +158,7 @@ mod tests {
         // Who comes now trusts the newest, which the log leads to.
         let late = fixture().await;
         let log = pair.follow(&late, "*").await;
-        late.hub.read_to_the_end(log, &pair.peer).await.expect("read from the beginning");
+        read_all(&late.hub, log, &pair.peer).await.expect("read from the beginning");
         assert_eq!(late.hub.db.log(log).await.expect("read").expect("there").key, fourth);
     }
 

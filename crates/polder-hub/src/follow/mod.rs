@@ -12,7 +12,7 @@ mod begin;
 mod bootstrap;
 mod http;
 #[cfg(test)]
-mod hub_peer;
+pub(crate) mod hub_peer;
 mod keys;
 mod lazy;
 mod objects;
@@ -104,6 +104,12 @@ impl Hub {
     }
 
     pub(crate) fn peer(&self, url: &str) -> Result<Arc<dyn Peer>> {
-        Ok(Arc::new(http::HttpPeer::new(&self.egress, url)?))
+        Ok(Arc::new(http::HttpPeer::new(&self.egress, url, "polder/v1".to_owned())?))
+    }
+
+    /// What another hub gives out of the log of `origin`.
+    pub(crate) fn mirror_peer(&self, url: &str, origin: &polder_log::Origin) -> Result<Arc<dyn Peer>> {
+        let prefix = format!("polder/v1/mirror/{}", origin.sha256());
+        Ok(Arc::new(http::HttpPeer::new(&self.egress, url, prefix)?))
     }
 }

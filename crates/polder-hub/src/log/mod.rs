@@ -10,6 +10,7 @@ mod origin;
 mod pings;
 mod prune;
 mod read;
+mod refill;
 mod rotate;
 mod sequencer;
 mod snapshot;

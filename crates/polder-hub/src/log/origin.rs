@@ -16,13 +16,22 @@ pub struct FederationOptions {
     pub contact: Option<String>,
     /// Where the rules of this hub can be read.
     pub policy: Option<String>,
+    /// Base URLs of hubs that mirror this one: after a restore the log is taken back from them.
+    pub mirrors: Vec<String>,
     /// How long every event is kept, in days; the newest of each repository always is.
     pub keep_days: i64,
 }
 
 impl Default for FederationOptions {
     fn default() -> Self {
-        Self { is_enabled: true, origin: None, contact: None, policy: None, keep_days: 90 }
+        Self {
+            is_enabled: true,
+            origin: None,
+            contact: None,
+            policy: None,
+            mirrors: Vec::new(),
+            keep_days: 90,
+        }
     }
 }
 

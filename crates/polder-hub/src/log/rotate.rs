@@ -43,7 +43,7 @@ impl Hub {
     }
 
     /// Follows the events that gave this hub its keys.
-    async fn hub_keys(&self, log: &Log) -> Result<HubKeys> {
+    pub(super) async fn hub_keys(&self, log: &Log) -> Result<HubKeys> {
         let mut bodies = Vec::new();
         for (_, sha256) in self.db.hub_keys(log.id).await? {
             bodies.push(Body::decode(&self.log_body(sha256).await?).map_err(Error::internal)?);

@@ -78,7 +78,16 @@ impl Hub {
         if let Some(held) = held.filter(|held| (held.log, held.lease) == (log.id, lease)) {
             return Ok(Some(held));
         }
-        self.check_not_rolled_back(log).await?;
+        let log = &match self.check_not_rolled_back(log).await {
+            Ok(()) => log.clone(),
+            Err(error) if self.refill(log, lease).await? => {
+                let log = self.db.log(log.id).await?.ok_or(error)?;
+                self.check_not_rolled_back(&log).await?;
+                log
+            }
+            Err(error) => return Err(error),
+        };
+        self.tell_lost(log.id, lease).await?;
         Ok(Some(Lead { log: log.id, lease, next_snapshot: self.next_snapshot(log).await? }))
     }
 
@@ -96,7 +105,7 @@ impl Hub {
         }
         let message = format!(
             "the log `{}` was signed with {} leaves, and the database, which has {}, is behind it or another: \
-             nothing more is signed. Restore a newer backup, or begin another epoch",
+             nothing more is signed. Name a hub that mirrors this one in `[federation] mirrors`, or restore a newer backup",
             signed.log,
             signed.size,
             log.tree.size()

@@ -161,6 +161,8 @@ pub struct FederationLayer {
     pub contact: Option<String>,
     /// Where its rules are.
     pub policy: Option<String>,
+    /// Hubs that mirror this one.
+    pub mirrors: Option<Vec<String>>,
     /// How long events are kept, in days.
     pub keep_days: Option<u64>,
 }
@@ -172,13 +174,21 @@ impl FederationLayer {
             origin: self.origin.or(below.origin),
             contact: self.contact.or(below.contact),
             policy: self.policy.or(below.policy),
+            mirrors: self.mirrors.or(below.mirrors),
             keep_days: self.keep_days.or(below.keep_days),
         }
     }
 
     fn every_key() -> Self {
         let text = || Some(String::new());
-        Self { enabled: Some(false), origin: text(), contact: text(), policy: text(), keep_days: Some(0) }
+        Self {
+            enabled: Some(false),
+            origin: text(),
+            contact: text(),
+            policy: text(),
+            mirrors: Some(Vec::new()),
+            keep_days: Some(0),
+        }
     }
 }
 

@@ -294,6 +294,7 @@ fn federation(layer: layer::FederationLayer) -> Result<polder_hub::FederationOpt
         origin: layer.origin,
         contact: layer.contact,
         policy: layer.policy,
+        mirrors: layer.mirrors.unwrap_or_default(),
         keep_days,
     })
 }

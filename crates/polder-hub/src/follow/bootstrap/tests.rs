@@ -7,7 +7,7 @@ use polder_db::{LogEntry, Mirror, MirrorState, UpstreamState};
 use polder_log::{Checkpoint, Cursor, EventType, EventsPage, Frontier, SignerKey, Statement};
 use polder_types::{UnixMillis, Visibility};
 
-use crate::follow::hub_peer::{HubPeer, Lie, Pair};
+use crate::follow::hub_peer::{HubPeer, Lie, Pair, read_all};
 use crate::tests::{Fixture, fixture, name, repo};
 use crate::{Hub, PageQuery, Select};
 
@@ -35,11 +35,11 @@ async fn grown() -> (Pair, Fixture, i64) {
     home.rename_repo(&repo("acme/m9"), &repo("acme/n9")).await.expect("renamed");
     home.rotate_log_key(None).await.expect("rotated");
     pair.beat(700).await;
-    reader.hub.read_to_the_end(log, &pair.peer).await.expect("read");
+    read_all(&reader.hub, log, &pair.peer).await.expect("read");
     prune(&pair).await;
     home.rename_repo(&repo("acme/m10"), &repo("acme/n10")).await.expect("renamed");
     home.sequence_once().await.expect("sequenced");
-    reader.hub.read_to_the_end(log, &pair.peer).await.expect("read");
+    read_all(&reader.hub, log, &pair.peer).await.expect("read");
     (pair, reader, log)
 }
 
@@ -72,7 +72,7 @@ async fn who_begins_with_a_snapshot_knows_what_one_knows_who_read_everything() {
     home.rotate_log_key(None).await.expect("rotated");
     pair.peer.page = 2;
     pair.read().await.expect("read on");
-    reader.hub.read_to_the_end(log, &pair.peer).await.expect("read on");
+    read_all(&reader.hub, log, &pair.peer).await.expect("read on");
     assert_eq!(mirrors(follower, pair.log).await, mirrors(&reader.hub, log).await);
     for (_, _, _, body) in mirrors(follower, pair.log).await {
         follower.log_body(body).await.expect("every newest body is here");
@@ -186,8 +186,8 @@ async fn a_source_that_alters_any_of_it_is_not_believed() {
     let (pair, reader, log) = grown().await;
     let Pair { home, follower, peer, log: followed } = pair;
     for (what, lie) in lies {
-        let liar = HubPeer { hub: home.hub.clone(), page: 4096, answers: usize::MAX.into(), lie };
-        let told = follower.hub.read_to_the_end(followed, &liar).await.expect_err(what);
+        let liar = HubPeer { lie, ..HubPeer::new(&home.hub) };
+        let told = read_all(&follower.hub, followed, &liar).await.expect_err(what);
         assert!(told.message().starts_with("`home`"), "{what}: {told}");
         let held = follower.hub.db.log(followed).await.expect("read").expect("there");
         assert_eq!(held.tree.size(), 0, "{what}: nothing was begun");
@@ -196,12 +196,12 @@ async fn a_source_that_alters_any_of_it_is_not_believed() {
     let lie = |what: &'static str, answer: Bytes| {
         if what == "bodies" { Bytes::from_static(&[0; 4]) } else { answer }
     };
-    let liar = HubPeer { hub: home.hub.clone(), page: 4096, answers: usize::MAX.into(), lie };
+    let liar = HubPeer { lie, ..HubPeer::new(&home.hub) };
     let other = fixture().await;
     let about = super::super::peer::Peer::about(&peer).await.expect("it answers");
     let begun = other.hub.db.open_log(about.log, about.key, false).await.expect("begun").id;
-    other.hub.read_to_the_end(begun, &liar).await.expect("begun without them");
+    read_all(&other.hub, begun, &liar).await.expect("begun without them");
     assert_eq!(mirrors(&other.hub, begun).await, []);
-    follower.hub.read_to_the_end(followed, &peer).await.expect("the home is believed");
+    read_all(&follower.hub, followed, &peer).await.expect("the home is believed");
     assert_eq!(mirrors(&follower.hub, followed).await, mirrors(&reader.hub, log).await);
 }
