@@ -145,7 +145,7 @@ impl Hub {
     }
 
     /// Finds out whether the origin itself is to blame, where the answer alone does not tell.
-    async fn look_closer(
+    pub(super) async fn look_closer(
         &self,
         reader: &Reader,
         peer: &dyn Peer,
@@ -161,7 +161,7 @@ impl Hub {
                 bare.and_then(|bare| cursor.advance(&bare, key).map(drop))
             }
             // What is behind must be what this log was at that size.
-            Fault::Stale { size: behind } if *behind > 0 => {
+            Fault::Stale { size: behind } if *behind > 0 && *behind >= reader.log.min_index => {
                 let plan = Plan::consistency(*behind, size).map_err(Error::internal)?;
                 let path = self.db.log_path(reader.log.id, &plan).await?;
                 cursor.compare(&page.checkpoint, &path, key)
@@ -184,7 +184,7 @@ impl Hub {
     }
 
     /// What a fault means: only contradictory signatures of the origin stop the following of it.
-    async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Error> {
+    pub(super) async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Error> {
         let name = match &fault {
             Fault::Source(Lie::Signature) => " (KeyMismatch)",
             _ => "",
