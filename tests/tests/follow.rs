@@ -1,8 +1,15 @@
 //! One hub follows another: real git and git-lfs on both.
 #![cfg(test)]
 
+use std::path::Path;
+use std::sync::Arc;
+
+use polder_db::{Appended, Db, LogEntry};
+use polder_log::{EventType, Statement};
 use polder_tests::{Git, Hub, Token, Work, until};
+use polder_types::{Clock, IdSource};
 use serde_json::Value;
+use sha2::Digest as _;
 
 struct Pair {
     home: Hub,
@@ -52,6 +59,11 @@ impl Pair {
         self.follow(&["--key", self.key()["key"].as_str().unwrap()]);
         self.mirror.kill();
         self.mirror.serve(None);
+    }
+
+    /// What the home says of itself.
+    fn about(&self) -> Value {
+        serde_json::from_slice(&self.home.http().get("/.well-known/polder").send().body).unwrap_or_default()
     }
 
     fn mirrors(&self) -> Value {
@@ -274,6 +286,64 @@ fn a_home_whose_database_was_restored_takes_its_log_back_from_its_mirror() {
     work.commit_file("c", b"c\n");
     pair.push(&work, "acme/m", &["main"]);
     assert_ne!(pair.in_step("m"), before);
+    let listed = pair.mirrors();
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    pair.mirror.fsck();
+}
+
+/// Lets the log of a hub that does not run say `count` times that nothing happened.
+fn say_nothing(data: &Path, count: u8) {
+    const PAGE: u8 = 200;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let db = Db::open(data, Clock::System, Arc::new(IdSource::new(Clock::System, 0))).await.unwrap();
+        for page in 0..count {
+            let log = db.own_log().await.unwrap().unwrap();
+            let entries = (0..PAGE).map(|place| {
+                let mut salt = [0; 16];
+                salt[..2].copy_from_slice(&[page, place]);
+                let beat = Statement::new(log.name.clone(), EventType::Heartbeat, Clock::System.now(), salt);
+                let body = beat.seal(&[]).unwrap();
+                LogEntry { leaf: body.leaf(), body: Some(body.bytes().to_vec().into()), nsid: None }
+            });
+            let appended = db.append_to_log(log.append(entries.collect())).await.unwrap();
+            assert!(matches!(appended, Appended::Done(_)));
+        }
+        db.close().await;
+    });
+}
+
+#[test]
+fn a_long_log_is_begun_with_its_snapshot_and_followed_from_there() {
+    let mut pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    for name in ["acme/m", "acme/gone", "acme/other"] {
+        pair.home.repo(name);
+        pair.push(&work, name, &["main"]);
+    }
+    pair.home.cli(&["repo", "delete", "acme/gone"]).ok();
+    pair.home.cli(&["key", "rotate"]).ok();
+    until("the log to tell of it", 15, || (pair.about()["size"].as_u64()? >= 6).then_some(()));
+    pair.home.stop();
+    say_nothing(pair.home.data(), 101);
+    pair.home.serve(None);
+    let snapshot = until("a snapshot", 30, || pair.about()["snapshot"].as_u64());
+    assert!(snapshot >= 20_200);
+    let key = pair.key()["key"].as_str().unwrap().to_owned();
+    let told = pair.follow(&["--key", &key, "--select", "acme/m"]);
+    assert!(told.contains(&pair.about()["size"].to_string()), "{told}");
+    pair.in_step("m");
+    // Of the log only what is after the snapshot is here, and of the repositories those that were asked for.
+    let origin =
+        polder_types::Sha256::new(sha2::Sha256::digest(pair.about()["origin"].as_str().unwrap()).into());
+    let mirrored = format!("/polder/v1/mirror/{origin}/log/events?from=0");
+    assert_eq!(pair.mirror.http().get(&mirrored).send().status, 410);
+    assert!(pair.refs(&pair.mirror, &format!("{}/other", pair.namespace)).is_none());
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.home.cli(&["key", "rotate"]).ok();
+    pair.in_step("m");
     let listed = pair.mirrors();
     assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
