@@ -249,11 +249,12 @@ async fn a_log_that_begins_at_a_snapshot_goes_on_as_the_whole_one_does() {
     let tile = Bytes::from(whole.db.log_tile(at.id, 1, 0).await.unwrap().unwrap());
     let leaves: Vec<_> = bodies[512..700].iter().map(Body::leaf).collect();
     let before = log.tree.clone();
-    let start = LogStart { log: log.id, before, base, edge: vec![(edge, tile)], leaves };
+    let next = SignerKey::new("hub.example.org", SecretKey::new(&[8; 32])).unwrap().verifier().clone();
+    let start = LogStart { log: log.id, before, base, edge: vec![(edge, tile)], leaves, key: next.clone() };
     assert_eq!(part.db.start_log(start.clone()).await.unwrap(), Appended::Done(at.tree.clone()));
     assert_eq!(part.db.start_log(start).await.unwrap(), Appended::Raced, "it has begun");
     let log = open(&part).await;
-    assert_eq!((&log.tree, log.min_index), (&at.tree, 512));
+    assert_eq!((&log.tree, log.min_index, &log.key), (&at.tree, 512, &next));
     let tree = appended(&part, &log, &bodies[700..]).await;
     assert_eq!(appended(&whole, &at, &bodies[700..]).await, tree);
     for old in [512, 600, 700, 768, 999] {

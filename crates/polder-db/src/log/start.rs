@@ -1,7 +1,7 @@
 //! Beginning to keep a log where a snapshot of it was made, without the events before.
 
 use bytes::Bytes;
-use polder_log::{Frontier, Leaf, TileId};
+use polder_log::{Frontier, Leaf, TileId, VerifierKey};
 
 use super::append::Appended;
 use super::{place, tiles};
@@ -29,6 +29,8 @@ pub struct LogStart {
     pub edge: Vec<(TileId, Bytes)>,
     /// The leaves from there on; fewer than a bundle has.
     pub leaves: Vec<Leaf>,
+    /// The key that signs its checkpoints now.
+    pub key: VerifierKey,
 }
 
 impl Db {
@@ -40,7 +42,7 @@ impl Db {
     pub async fn start_log(&self, start: LogStart) -> Result<Appended> {
         self.write(move |tx| {
             Box::pin(async move {
-                let LogStart { log, before, base, edge, leaves } = start;
+                let LogStart { log, before, base, edge, leaves, key } = start;
                 let (mut tree, mut grown) = (base.clone(), tiles::Grown::default());
                 for leaf in &leaves {
                     grown.push_leaf(tree.size(), leaf);
@@ -54,6 +56,7 @@ impl Db {
                     return Ok(Verdict::Discard(Appended::Raced));
                 }
                 tx.execute(DROP_LEAVES, args![log]).await?;
+                tx.execute(super::SET_VKEY, args![log, key.to_string()]).await?;
                 let edge = edge.into_iter().map(|(id, data)| (i64::from(id.level), place(id.index), data));
                 tiles::put(tx, log, &edge.collect::<Vec<_>>()).await?;
                 grown.store(tx, log).await?;

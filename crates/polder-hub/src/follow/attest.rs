@@ -182,7 +182,7 @@ mod tests {
         assert!(follower.contradictions().await.expect("read").is_empty(), "not so far yet");
         pair.home.hub.add_repo(&repo("acme/m"), Visibility::Public).await.expect("added");
         pair.read().await.expect("read");
-        follower.upkeep_once().await.expect("compared");
+        follower.log_upkeep_once().await.expect("compared");
         let shown = follower.list_followed().await.expect("listed");
         let home = shown.iter().find(|one| one.url == "http://home.example").expect("there");
         let told = home.last_error.as_deref().unwrap_or_default();

@@ -92,7 +92,7 @@ mod tests {
 
         assert_eq!(hub.prune_own_log().await.expect("pruned"), 0, "nothing is old");
         place.millis.fetch_add(91 * 24 * 3_600_000, Ordering::Relaxed);
-        hub.upkeep_once().await.expect("done");
+        hub.log_upkeep_once().await.expect("done");
         let tip = hub.own_log_tip().expect("a log");
         assert_eq!(tip.min_index, 9_984, "the last bundle that ends before the older snapshot");
         let query = |from| PageQuery { from, limit: 10, select: Select::All };

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use polder_db::{Appended, Lease, Log, LogAppend, LogEntry, Published, PublishedNamespace, PublishedState};
-use polder_db::{Refill, Retold};
+use polder_db::{
+    Appended, Lease, Log, LogAppend, LogBody, LogEntry, Published, PublishedNamespace, PublishedState,
+    Refill, Retold,
+};
 use polder_log::{
     Advanced, Body, Checkpoint, Content, Cursor, EventType, EventsPage, Plan, Tiles, VerifierKey,
     consistency_roots, open_body,
@@ -190,8 +192,9 @@ impl Hub {
                 if !head.leaf.kind.is_repo() || is_gone {
                     continue;
                 }
-                let body =
-                    Body::decode(&self.log_body(head.leaf.body_sha256).await?).map_err(Error::internal)?;
+                // Of an erased one nothing more can be said.
+                let LogBody::Held(bytes) = self.db.log_body(head.leaf.body_sha256).await? else { continue };
+                let body = Body::decode(&bytes).map_err(Error::internal)?;
                 let mut event = author.statement(EventType::RepoDelete, self.clock.now())?;
                 (event.rid, event.nsid, event.ns_head) = (body.repo(), body.nsid, body.ns_head);
                 (event.rseq, event.prev, event.meta) =

@@ -26,8 +26,8 @@ impl Hub {
         let base = whole_bundles(&snapshot.tree)?;
         let edge = edge_of(&base, peer).await?;
         let leaves = leaves_between(&base, &snapshot.tree, peer).await?;
-        let (log, before) = (reader.log.id, reader.cursor.tree.clone());
-        self.db.start_log(LogStart { log, before, base, edge, leaves }).await?;
+        let (log, before, key) = (reader.log.id, reader.cursor.tree.clone(), snapshot.key.clone());
+        self.db.start_log(LogStart { log, before, base, edge, leaves, key }).await?;
         Ok(())
     }
 }

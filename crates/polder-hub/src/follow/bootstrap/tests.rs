@@ -58,6 +58,7 @@ async fn who_begins_with_a_snapshot_knows_what_one_knows_who_read_everything() {
     pair.read().await.expect("begun with the snapshot");
     let (home, follower) = (&pair.home.hub, &pair.follower.hub);
     let held = pair.followed().await;
+    assert_eq!(held.key, home.log_key().await.expect("shown").verifier, "the second key");
     assert_eq!(held.tree, home.db.own_log().await.expect("read").expect("there").tree);
     assert!(held.min_index >= 512 && held.checkpoint_size == held.tree.size());
     let expected = mirrors(&reader.hub, log).await;
