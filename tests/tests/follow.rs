@@ -61,6 +61,19 @@ impl Pair {
         self.mirror.serve(None);
     }
 
+    /// Puts a database back that is older than what the home has signed, and starts it again.
+    fn restore(&mut self, backup: &[u8]) {
+        self.home.kill();
+        std::fs::write(self.home.data().join("polder.db"), backup).unwrap();
+        for rest in ["polder.db-wal", "polder.db-shm"] {
+            std::fs::remove_file(self.home.data().join(rest)).ok();
+        }
+        self.home.serve(None);
+        until("the home to refuse to sign", 20, || {
+            self.home.log().contains("nothing more is signed").then_some(())
+        });
+    }
+
     /// What the home says of itself.
     fn about(&self) -> Value {
         serde_json::from_slice(&self.home.http().get("/.well-known/polder").send().body).unwrap_or_default()
@@ -259,15 +272,7 @@ fn a_home_whose_database_was_restored_takes_its_log_back_from_its_mirror() {
     pair.in_step("m");
     pair.in_step("later");
     pair.in_step("quiet");
-    pair.home.kill();
-    std::fs::write(&database, backup).unwrap();
-    for rest in ["polder.db-wal", "polder.db-shm"] {
-        std::fs::remove_file(pair.home.data().join(rest)).ok();
-    }
-    pair.home.serve(None);
-    until("the home to refuse to sign", 20, || {
-        pair.home.log().contains("nothing more is signed").then_some(())
-    });
+    pair.restore(&backup);
     pair.home.kill();
 
     let config = std::fs::read_to_string(pair.home.config_file()).unwrap();
@@ -345,6 +350,55 @@ fn a_long_log_is_begun_with_its_snapshot_and_followed_from_there() {
     pair.home.cli(&["key", "rotate"]).ok();
     pair.in_step("m");
     let listed = pair.mirrors();
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    pair.mirror.fsck();
+}
+
+#[test]
+fn a_home_that_lost_what_it_said_goes_on_in_another_epoch_for_who_accepts_it() {
+    let mut pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    pair.home.repo("acme/m");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.follow(&["--alias", "acme=friends"]);
+    let before = pair.in_step("m");
+    let told = pair.home.cli(&["key", "new-epoch", "--yes"]).fails();
+    assert!(told.contains("it needs no other epoch"), "{told}");
+    pair.home.stop();
+    let backup = std::fs::read(pair.home.data().join("polder.db")).unwrap();
+    pair.home.serve(None);
+    pair.moved();
+    work.commit_file("b", b"b\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.home.repo("acme/lost");
+    pair.push(&work, "acme/lost", &["main"]);
+    let after = pair.in_step("m");
+    let lost = pair.in_step("lost");
+    pair.restore(&backup);
+
+    pair.home.cli(&["key", "new-epoch"]).fails();
+    pair.home.cli(&["key", "new-epoch", "--yes"]).ok();
+    until("the new log", 15, || {
+        (pair.about()["epoch"] == 2 && pair.about()["size"].as_u64()? >= 4).then_some(())
+    });
+    let key = pair.key()["key"].as_str().unwrap().to_owned();
+    let told = pair.mirror.cli(&["follow", &pair.base(), "--key", &key]).fails();
+    assert!(told.contains("--accept-epoch 2"), "{told}");
+    pair.mirror.cli(&["follow", &pair.base(), "--key", &key, "--accept-epoch", "3"]).fails();
+    let there = |name: &str| format!("{}/{name}", pair.namespace);
+    assert_eq!(pair.refs(&pair.mirror, &there("m")), Some(after), "what was there stays");
+    assert_eq!(pair.refs(&pair.mirror, &there("lost")), Some(lost));
+
+    pair.follow(&["--key", &key, "--accept-epoch", "2"]);
+    assert_eq!(pair.in_step("m"), before);
+    assert_eq!(pair.refs(&pair.mirror, "friends/m"), Some(before));
+    assert!(pair.refs(&pair.mirror, &there("lost")).is_none(), "nobody vouches for it");
+    work.commit_file("c", b"c\n");
+    pair.push(&work, "acme/m", &["main"]);
+    pair.in_step("m");
+    let listed = pair.mirrors();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
 }

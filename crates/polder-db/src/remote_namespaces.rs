@@ -2,6 +2,7 @@
 
 use polder_types::{AccountId, AccountName, Sha256};
 
+use crate::follow::epoch::NO_NAMESPACE;
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
@@ -11,6 +12,7 @@ use crate::{Db, Error, Result, accounts};
 statements! {
     NAMESPACE = "SELECT account, nsid FROM remote_namespace WHERE origin = $1 AND fold = $2";
     INSERT_NAMESPACE = "INSERT INTO remote_namespace (account, nsid, origin, fold, home) VALUES ($1, $2, $3, $4, $5)";
+    PIN = "UPDATE remote_namespace SET nsid = $2 WHERE account = $1";
     SET_HOME = "UPDATE remote_namespace SET home = $2 WHERE account = $1 AND home <> $2";
     // A namespace of this hub wins, whenever it was made.
     MEANT = "SELECT a.fold FROM namespace_alias n JOIN account a ON a.id = n.account \
@@ -86,7 +88,10 @@ pub(crate) async fn open(tx: &mut Tx, namespace: &RemoteNamespace) -> Result<Acc
     let (origin, handle) = (origin.to_ascii_lowercase(), name.handle().to_ascii_lowercase());
     if let Some(row) = tx.row(NAMESPACE, args![origin.clone(), handle.clone()]).await? {
         let account = AccountId(row.read(0)?);
-        if row.sha256(1)? != *nsid {
+        let held = row.sha256(1)?;
+        if held == NO_NAMESPACE {
+            tx.execute(PIN, args![account, *nsid]).await?;
+        } else if held != *nsid {
             return Err(Error::Conflict { what: format!("`{name}` is another namespace already") });
         }
         tx.execute(SET_HOME, args![account, home.as_str()]).await?;

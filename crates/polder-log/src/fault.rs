@@ -21,7 +21,9 @@ pub enum Fault {
         size: u64,
     },
     /// The origin has begun another log. Only an operator may follow there.
-    #[error("the origin has begun epoch {epoch} of its log")]
+    #[error(
+        "the origin has begun epoch {epoch} of its log; to accept that, `polder follow` it with `--accept-epoch {epoch}`"
+    )]
     NewEpoch {
         /// Which.
         epoch: u32,

@@ -142,3 +142,35 @@ async fn a_failure_waits_for_its_time_or_for_something_new() {
     home.db.release_mirrors().await.unwrap();
     assert!(claim(&home, log).await.is_some(), "a process that died gave it back");
 }
+
+#[tokio::test]
+async fn another_epoch_takes_the_place_of_the_one_before_and_hides_what_that_told_of() {
+    let home = Home::open().await;
+    let old = upstream(&home).await;
+    let name: polder_types::AccountName = "acme.hub.example.org".parse().unwrap();
+    let pinned = |nsid| RemoteNamespace { name: name.clone(), nsid, home: URL.to_owned() };
+    home.db.open_remote_namespace(pinned(sha(5))).await.unwrap();
+    target(&home, old, 1, None).await;
+    let mirror = claim(&home, old).await.unwrap();
+    let path = "acme.hub.example.org/m".parse().unwrap();
+    let repo = NewRepo { rid: [1; 32], upstream: Some(old), ..new_repo(path, 1) };
+    let repo = home.db.create_repo(repo).await.unwrap();
+    home.db.set_mirror_repo(&mirror, repo.id).await.unwrap();
+    assert!(home.db.publish_mirror(&mirror).await.unwrap());
+    assert!(!home.db.adopt_repo(repo.id, sha(2), old).await.unwrap(), "a mirror stands for it");
+
+    let key = home.db.log(old).await.unwrap().unwrap().key;
+    let next = "hub.example.org/polder/2".parse().unwrap();
+    let new = home.db.open_log(next, key, false).await.unwrap().id;
+    assert!(home.db.accept_epoch(old, new).await.unwrap());
+    assert!(!home.db.accept_epoch(old, new).await.unwrap(), "it is given up already");
+    assert_eq!(home.db.list_upstreams().await.unwrap()[0].log, new);
+    assert_eq!(home.db.follow_rules(new).await.unwrap().len(), 1);
+    let moved = home.db.repo(repo.id).await.unwrap().unwrap();
+    assert_eq!((moved.upstream, moved.withheld.as_deref()), (Some(new), Some("epoch")));
+    assert!(home.db.list_mirrors(old, None, 10).await.unwrap().is_empty());
+    home.db.open_remote_namespace(pinned(sha(6))).await.unwrap();
+    assert!(home.db.open_remote_namespace(pinned(sha(5))).await.is_err(), "the new one, for ever");
+    assert!(home.db.adopt_repo(repo.id, sha(2), new).await.unwrap());
+    assert_eq!(home.db.repo(repo.id).await.unwrap().unwrap().rid, *sha(2).as_bytes());
+}

@@ -1,6 +1,7 @@
 //! Other hubs that this one follows, what is taken of them, and how far each mirror is.
 
 mod attests;
+pub(crate) mod epoch;
 pub(crate) mod lazy;
 mod mirrors;
 mod page;
@@ -25,7 +26,7 @@ use crate::{Db, Result};
 
 /// Every statement about following.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, attests::ALL, lazy::ALL, mirrors::ALL, page::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[ALL, attests::ALL, epoch::ALL, lazy::ALL, mirrors::ALL, page::ALL];
 /// Every list statement about following.
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];

@@ -2,6 +2,7 @@
 
 mod append;
 mod bodies;
+mod epoch;
 mod erasures;
 mod files;
 mod heads;
@@ -41,6 +42,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     append::ALL,
     bodies::ALL,
+    epoch::ALL,
     erasures::ALL,
     files::ALL,
     heads::ALL,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use polder_db::{FollowRule, RemoteNamespace, UpstreamState};
 use polder_egress::{Host, Scheme, Url};
-use polder_log::{Origin, VerifierKey};
+use polder_log::{LogName, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
 
 use super::peer::About;
@@ -26,6 +26,8 @@ pub struct FollowRequest {
     pub rules: Vec<FollowRule>,
     /// The key that it must have; without one its host vouches for it.
     pub key: Option<VerifierKey>,
+    /// Another epoch of its log, which is followed instead of the one that is followed now.
+    pub accept_epoch: Option<u32>,
     /// Namespaces there that get a short name here.
     pub aliases: Vec<(AccountName, AccountName)>,
 }
@@ -64,10 +66,16 @@ impl Hub {
         if self.db.origin_block(log.origin.as_str()).await?.is_some() {
             return Err(Error::blocked(&format!("hub `{}`", log.origin)));
         }
+        let given_up = self.given_up_for(&log, request.accept_epoch).await?;
         let opened = self.db.open_log(log.clone(), key.clone(), false).await?;
         if opened.is_own || opened.key != key {
             let message = format!("`{url}` signs with another key than before: KeyMismatch");
             return Err(Error::new(Kind::Conflict, message));
+        }
+        if let Some(old) = given_up {
+            let entry = Entry::operator("hub.accept-epoch").with("log", log.to_string().as_str());
+            self.audited(entry).accept_epoch(old, opened.id).await?;
+            self.names.clear();
         }
         let entry = Entry::operator("hub.follow").with("url", url.as_str());
         self.audited(entry).set_upstream(opened.id, url, request.rules).await?;
@@ -78,6 +86,27 @@ impl Hub {
         self.names.clear();
         self.follow_bell.notify_one();
         Ok(Followed { origin: log.origin.to_string(), events })
+    }
+
+    /// The log that is followed of the same origin, if this is another epoch of it and the operator has agreed to
+    /// follow that instead.
+    async fn given_up_for(&self, name: &LogName, accepted: Option<u32>) -> Result<Option<i64>> {
+        for upstream in self.db.list_upstreams().await? {
+            let Some(old) = self.db.log(upstream.log).await? else { continue };
+            if old.name.origin != name.origin || old.name == *name {
+                continue;
+            }
+            if accepted == Some(name.epoch) && old.name.epoch < name.epoch {
+                return Ok(Some(old.id));
+            }
+            let message = format!(
+                "`{}` gives out epoch {} of its log, and epoch {} is followed; to give that up, follow it with \
+                 --accept-epoch {}",
+                name.origin, name.epoch, old.name.epoch, name.epoch
+            );
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        Ok(None)
     }
 
     /// Follows a hub no longer; its mirrors stay as they are.
@@ -166,7 +195,7 @@ fn check_trust(url: &Url, about: &About, pinned: Option<&VerifierKey>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use polder_log::{LogName, SecretKey};
+    use polder_log::SecretKey;
 
     use super::*;
 

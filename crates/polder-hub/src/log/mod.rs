@@ -4,6 +4,7 @@ mod attest;
 mod author;
 mod checkpoint_file;
 mod clone_proof;
+mod epoch;
 mod erase;
 mod first;
 mod origin;

@@ -91,7 +91,7 @@ impl Hub {
         Ok(Some(Lead { log: log.id, lease, next_snapshot: self.next_snapshot(log).await? }))
     }
 
-    async fn check_not_rolled_back(&self, log: &Log) -> Result<()> {
+    pub(super) async fn check_not_rolled_back(&self, log: &Log) -> Result<()> {
         let dir = self.keys.dir.clone();
         let Some((signed, _)) = self.leaf.run(move || checkpoint_file::read(&dir)).await? else {
             return unsigned_so_far(log);
@@ -105,7 +105,7 @@ impl Hub {
         }
         let message = format!(
             "the log `{}` was signed with {} leaves, and the database, which has {}, is behind it or another: \
-             nothing more is signed. Name a hub that mirrors this one in `[federation] mirrors`, or restore a newer backup",
+             nothing more is signed. Name a hub that mirrors this one in `[federation] mirrors`, or restore a newer backup; `polder key new-epoch` is the last resort",
             signed.log,
             signed.size,
             log.tree.size()

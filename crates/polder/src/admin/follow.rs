@@ -20,6 +20,8 @@ pub enum FollowTask {
         rules: Vec<RuleText>,
         #[serde(with = "text::maybe")]
         key: Option<VerifierKey>,
+        #[serde(default)]
+        accept_epoch: Option<u32>,
         aliases: Vec<AliasText>,
     },
     /// `unfollow`
@@ -59,6 +61,7 @@ impl FollowTask {
         url: String,
         rules: Vec<FollowRule>,
         key: Option<VerifierKey>,
+        accept_epoch: Option<u32>,
         aliases: Vec<(AccountName, AccountName)>,
     ) -> Self {
         let rule = |FollowRule { pattern, mode }| RuleText { pattern, mode };
@@ -67,6 +70,7 @@ impl FollowTask {
             url,
             rules: rules.into_iter().map(rule).collect(),
             key,
+            accept_epoch,
             aliases: aliases.into_iter().map(alias).collect(),
         }
     }
@@ -130,12 +134,12 @@ impl From<UpstreamSummary> for UpstreamRow {
 impl FollowTask {
     pub(super) async fn execute(self, hub: &Hub, progress: &Progress) -> Result<Answer, Error> {
         match self {
-            Self::Begin { url, rules, key, aliases } => {
+            Self::Begin { url, rules, key, accept_epoch, aliases } => {
                 let rule = |RuleText { pattern, mode }| FollowRule { pattern, mode };
                 let rules = rules.into_iter().map(rule).collect();
                 let aliases = aliases.into_iter().map(|alias| (alias.there, alias.here)).collect();
                 let Followed { origin, events } =
-                    hub.follow(FollowRequest { url, rules, key, aliases }).await?;
+                    hub.follow(FollowRequest { url, rules, key, accept_epoch, aliases }).await?;
                 Ok(Answer::Done(format!(
                     "following `{origin}`: {events} new events read; see polder mirrors"
                 )))

@@ -22,6 +22,8 @@ pub enum KeyCommand {
         /// A file with the recovery key.
         recovery: Option<PathBuf>,
     },
+    /// `key new-epoch`
+    NewEpoch,
 }
 
 /// The key, as it is shown.
@@ -52,6 +54,14 @@ impl KeyCommand {
             Self::Rotate { recovery } => {
                 let recovery = recovery.as_deref().map(read_key).transpose()?;
                 Ok(Answer::Key(hub.rotate_log_key(recovery).await?.into()))
+            }
+            Self::NewEpoch => {
+                let log = hub.begin_log_epoch().await?;
+                Ok(Answer::Done(format!(
+                    "the log goes on as `{log}`; whoever follows this hub accepts it with `polder follow URL \
+                     --accept-epoch {}`",
+                    log.epoch
+                )))
             }
         }
     }

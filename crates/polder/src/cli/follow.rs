@@ -24,6 +24,9 @@ pub struct Follow {
     /// The key that the hub must have, for a host that cannot vouch for it
     #[arg(long, value_name = "VKEY")]
     pub key: Option<VerifierKey>,
+    /// Follow this epoch of its log instead of the one that is followed: it has lost that
+    #[arg(long, value_name = "N")]
+    pub accept_epoch: Option<u32>,
     /// A short name here for one of its namespaces; acme means acme=acme
     #[arg(long, value_name = "NS[=LOCAL]", value_parser = parse_alias)]
     pub alias: Vec<(AccountName, AccountName)>,
@@ -47,12 +50,12 @@ pub struct Sync {
 
 impl Follow {
     pub(super) fn command(self) -> (Command, bool) {
-        let Self { url, mut select, mode, key, alias } = self;
+        let Self { url, mut select, mode, key, accept_epoch, alias } = self;
         if select.is_empty() {
             select.push("*".to_owned());
         }
         let rules = select.into_iter().map(|pattern| FollowRule { pattern, mode }).collect();
-        (Command::Follow { task: FollowTask::begin(url, rules, key, alias) }, false)
+        (Command::Follow { task: FollowTask::begin(url, rules, key, accept_epoch, alias) }, false)
     }
 }
 

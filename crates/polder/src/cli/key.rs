@@ -22,6 +22,12 @@ pub enum Key {
         #[arg(long, value_name = "FILE")]
         recovery: Option<PathBuf>,
     },
+    /// Begin another epoch of the log, when what it said is lost and no mirror has it
+    NewEpoch {
+        /// Every hub that follows this one must accept it
+        #[arg(long, required = true)]
+        yes: bool,
+    },
 }
 
 impl Key {
@@ -29,6 +35,7 @@ impl Key {
         match self {
             Self::Show { list } => (Command::Key { what: KeyCommand::Show }, list.json),
             Self::Rotate { recovery } => (Command::Key { what: KeyCommand::Rotate { recovery } }, false),
+            Self::NewEpoch { .. } => (Command::Key { what: KeyCommand::NewEpoch }, false),
         }
     }
 }

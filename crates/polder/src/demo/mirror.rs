@@ -59,6 +59,7 @@ async fn try_follow(second: &Hub, first: &Hub, url: &PublicUrl, namespaces: &[&s
         url: url.to_string(),
         rules: vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full }],
         key: Some(key),
+        accept_epoch: None,
         aliases: aliases.collect::<Result<_, Error>>()?,
     };
     second.follow(request).await?;
