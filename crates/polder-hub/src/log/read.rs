@@ -20,6 +20,8 @@ pub const LOG_WAIT_MAX: Duration = Duration::from_mins(1);
 const PAGE_REST_BYTES: usize = 24 << 10;
 /// A page that begins within so many leaves of the end is made once for all who wait for it.
 const SHARED_LEAVES_MAX: u64 = 256;
+/// Bodies of a list that are read together.
+const BODIES_AT_ONCE: usize = 64;
 /// Most terms of a selection.
 pub const SELECT_TERMS_MAX: usize = 64;
 
@@ -223,8 +225,11 @@ impl Hub {
             Error::invalid(format!("bodies are asked for by at most {BODIES_MAX} hashes of 32 bytes each"))
         })?;
         let mut list = Vec::new();
-        for (_, body) in self.db.log_bodies(&hashes).await? {
-            if list.len() + 4 + body.len() <= BODIES_BYTES_MAX {
+        for some in hashes.chunks(BODIES_AT_ONCE) {
+            for (_, body) in self.db.log_bodies(some).await? {
+                if list.len() + 4 + body.len() > BODIES_BYTES_MAX {
+                    return Ok(list.into());
+                }
                 push_body(&mut list, &body).map_err(Error::internal)?;
             }
         }

@@ -272,3 +272,21 @@ async fn another_key_signs_once_the_present_or_the_recovery_key_agrees() {
     commit(hub, &writer, "two").await;
     assert_eq!(kinds(&follow(hub).await).last(), Some(&"repo.refs"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_bodies_come_in_lists_that_have_an_end() {
+    let place = begun().await;
+    let hub = &place.hub;
+    super::beat(hub, 1_500).await;
+    let log = hub.db.own_log().await.expect("read").expect("there");
+    let leaves = hub.db.log_leaves(log.id, 0, log.tree.size(), 1_500).await.expect("read");
+    let wanted = |count| leaves.iter().take(count).flat_map(|leaf| *leaf.body_sha256.as_bytes()).collect();
+    let wanted: [Vec<u8>; 2] = [wanted(1_024), wanted(1_025)];
+    let list = hub.log_body_list(&wanted[0]).await.expect("a list");
+    let bodies = polder_log::bodies_by_hash(&list).expect("well formed");
+    assert_eq!(bodies.len(), 1_024);
+    assert!(leaves.iter().take(1_024).all(|leaf| bodies.contains_key(&leaf.body_sha256)));
+    assert_eq!(hub.log_body_list(&wanted[1]).await.expect_err("too many").kind(), Kind::Invalid);
+    assert_eq!(hub.log_body_list(&[0; 31]).await.expect_err("no hash").kind(), Kind::Invalid);
+    assert!(hub.log_body_list(&[0; 32]).await.expect("not here").is_empty());
+}
