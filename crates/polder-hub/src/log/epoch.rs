@@ -50,3 +50,50 @@ impl Hub {
         Ok(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use polder_log::{Body, Checkpoint, EventsPage, SignerKey};
+    use polder_types::Sha256;
+
+    use super::*;
+    use crate::follow::hub_peer::Pair;
+    use crate::{PageQuery, Select};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_epoch_names_what_is_lost_and_who_follows_says_how_to_accept_it() {
+        let pair = Pair::new("*").await;
+        let home = &pair.home.hub;
+        pair.read().await.expect("read");
+        let followed = pair.followed().await;
+        assert_eq!(home.begin_log_epoch().await.expect_err("it goes on").kind(), Kind::Conflict);
+        // More was signed than the database knows.
+        let old = home.db.own_log().await.expect("read").expect("there");
+        let key = SignerKey::new(old.key.name(), home.keys.log().clone()).expect("a key");
+        let size = old.tree.size() + 5;
+        let signed = Checkpoint { log: old.name.clone(), size, root: Sha256::new([9; 32]) };
+        checkpoint_file::replace(&home.keys.dir, &signed, &signed.sign(&[&key])).expect("signed");
+        *home.own_log.lead.lock().await = None;
+        assert_eq!(home.sequence_once().await.expect_err("it is behind").kind(), Kind::Conflict);
+
+        let name = home.begin_log_epoch().await.expect("begun");
+        assert_eq!(name.to_string(), "hub.example/polder/2");
+        home.sequence_once().await.expect("it goes on");
+        assert_eq!(home.begin_log_epoch().await.expect_err("it goes on").kind(), Kind::Conflict);
+        let tip = home.own_log_tip().expect("a log");
+        let query = PageQuery { from: 0, limit: 10, select: Select::All };
+        let page = home.log_page(&tip, query).await.expect("a page");
+        let page = EventsPage::decode(&page).expect("well formed");
+        let bodies: Vec<Body> = page.bodies.iter().map(|body| Body::decode(body).expect("a body")).collect();
+        let lost = bodies.iter().find_map(|body| match &body.data {
+            Data::HubEpoch(lost) => Some(lost.clone()),
+            _ => None,
+        });
+        assert_eq!(lost, Some(LogHead { log: signed.log, size, root: signed.root }));
+        assert_eq!(page.leaves.iter().filter(|leaf| leaf.kind == EventType::RepoCreate).count(), 1);
+
+        let told = pair.read().await.expect_err("another log");
+        assert!(told.message().contains("--accept-epoch 2"), "{told}");
+        assert_eq!(pair.followed().await, followed, "it keeps what it has");
+    }
+}
