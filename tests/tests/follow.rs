@@ -402,3 +402,31 @@ fn a_home_that_lost_what_it_said_goes_on_in_another_epoch_for_who_accepts_it() {
     assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
 }
+
+#[test]
+fn other_rules_hold_for_what_was_heard_of_before() {
+    let pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    for name in ["acme/one", "acme/two"] {
+        pair.home.repo(name);
+        pair.push(&work, name, &["main"]);
+    }
+    pair.follow(&["--select", "acme/one"]);
+    pair.in_step("one");
+    assert_eq!(pair.state("acme/two"), None);
+    pair.follow(&["--select", "acme/*"]);
+    pair.in_step("two");
+
+    // What is no longer selected stays as it is; what is new, is not.
+    pair.follow(&["--select", "acme/three"]);
+    let before = pair.refs(&pair.mirror, &format!("{}/one", pair.namespace)).expect("it is here");
+    work.commit_file("b", b"b\n");
+    pair.home.repo("acme/three");
+    for name in ["acme/one", "acme/three"] {
+        pair.push(&work, name, &["main"]);
+    }
+    pair.in_step("three");
+    assert_eq!(pair.refs(&pair.mirror, &format!("{}/one", pair.namespace)), Some(before));
+    assert_eq!(pair.state("acme/one").as_deref(), Some("known"));
+}

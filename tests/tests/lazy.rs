@@ -182,3 +182,23 @@ fn what_a_home_alters_is_never_given_out_whole() {
     let whole = pair.mirror.http().get(&pair.resolve()).within(60).send().expect(200);
     assert!(whole.body == object.bytes);
 }
+
+#[test]
+fn another_mode_fetches_the_rest_or_keeps_what_is_here() {
+    let (first, second) = (LargeObject::random(5, 100_000), LargeObject::random(6, 100_000));
+    let pair = Pair::with(&first);
+    assert_eq!(pair.objects(), 0);
+    // Nothing happens at home, and the mirror fetches what it has only heard of.
+    pair.follow("full");
+    until("the rest to be fetched", 30, || (pair.objects() == 1).then_some(()));
+    pair.follow("lazy");
+    second.upload(pair.home.http(), "acme/m", &pair.token);
+    pair.work.commit_file("second.bin", second.pointer().as_bytes());
+    pair.push();
+    pair.in_step();
+    assert_eq!(pair.objects(), 1, "what is here stays, what is new does not come");
+    let other = format!("/{}/resolve/main/second.bin", pair.there);
+    let read = pair.mirror.http().get(&other).within(60).send().expect(200);
+    assert!(read.body == second.bytes);
+    pair.mirror.fsck();
+}

@@ -12,6 +12,7 @@ use polder_blob::Scratch;
 use polder_db::{LazyObject, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
 use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
 use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
+use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use crate::Hub;
@@ -63,8 +64,8 @@ pub(crate) enum LargeObjects {
     Server(Box<RemoteObjects>),
     /// Another hub, which is not trusted.
     Peer(Box<PeerObjects>),
-    /// Such a hub, when somebody asks for them.
-    Later(Box<PeerObjects>),
+    /// Such a hub, when somebody asks for them; what is known of their chunks.
+    Later(HashMap<Sha256, FileHash>),
 }
 
 /// Objects in quarantine, indexed but not yet trusted.
@@ -185,7 +186,7 @@ impl Hub {
             }
             LargeObjects::Server(from) => self.fetch_objects(origin.repo, from, &checked.pointers, say)?,
             LargeObjects::Peer(from) => self.bring_objects(origin.repo, from, &checked.pointers, say)?,
-            LargeObjects::Later(from) => lazy = self.later_objects(origin.repo, from, &checked.pointers)?,
+            LargeObjects::Later(xet) => lazy = self.later_objects(origin.repo, xet, &checked.pointers)?,
         }
         self.require_objects(origin, &checked.pointers, &lazy, say)?;
         if origin.run_hooks && !free.is_empty() {

@@ -10,7 +10,7 @@ use crate::{
 const URL: &str = "https://hub.example.org";
 
 /// A followed hub; the id of its log.
-async fn upstream(home: &Home) -> i64 {
+pub(super) async fn upstream(home: &Home) -> i64 {
     let key = VerifierKey::new("hub.example.org", SecretKey::new(&[7; 32]).public()).unwrap();
     let log = home.db.open_log("hub.example.org/polder/1".parse().unwrap(), key, false).await.unwrap();
     let rule = FollowRule { pattern: "acme/*".to_owned(), mode: MirrorMode::Full };
@@ -19,7 +19,7 @@ async fn upstream(home: &Home) -> i64 {
 }
 
 /// What a page without leaves does for an event of the repository 1.
-async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'static str>) {
+pub(super) async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'static str>) {
     let append = home.db.log(log).await.unwrap().unwrap().append(Vec::new());
     let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
     let path = "acme/m".to_owned();

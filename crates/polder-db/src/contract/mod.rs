@@ -22,6 +22,7 @@ mod push;
 mod quota;
 mod recent_tips;
 mod remote_namespaces;
+mod reselect;
 mod takedown;
 mod uploads;
 

@@ -5,6 +5,7 @@ pub(crate) mod epoch;
 pub(crate) mod lazy;
 mod mirrors;
 mod page;
+mod reselect;
 mod rows;
 
 use std::fmt;
@@ -26,7 +27,8 @@ use crate::{Db, Result};
 
 /// Every statement about following.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, attests::ALL, epoch::ALL, lazy::ALL, mirrors::ALL, page::ALL];
+pub(crate) const EVERY: &[&[&str]] =
+    &[ALL, attests::ALL, epoch::ALL, lazy::ALL, mirrors::ALL, page::ALL, reselect::ALL];
 /// Every list statement about following.
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];

@@ -42,8 +42,8 @@ pub struct Followed {
 }
 
 impl Hub {
-    /// Follows a hub, or goes on following it with other rules, which hold for what happens from now on.
-    /// Its log is read to its present end before this answers.
+    /// Follows a hub, or goes on following it with other rules, which hold for what was heard of before, too:
+    /// what is here stays, what is missing is fetched. Its log is read to its present end before this answers.
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a URL that cannot be followed, a hub that is another than its host says, or rules
@@ -80,6 +80,7 @@ impl Hub {
         let entry = Entry::operator("hub.follow").with("url", url.as_str());
         self.audited(entry).set_upstream(opened.id, url, request.rules).await?;
         let events = self.read_to_the_end(opened.id, &*peer).await?;
+        self.reselect(opened.id).await?;
         for (handle, alias) in request.aliases {
             self.name_short(opened.id, peer.name(), &handle, alias).await?;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use polder_db::{LazyObject, UpstreamState};
 use polder_git::NewPointer;
 use polder_types::{RepoId, Sha256};
+use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use super::PeerObjects;
@@ -101,30 +102,34 @@ impl Hub {
         Ok(vec![self.peer(&followed.url)?.objects()])
     }
 
-    /// The objects that pointers need and the repository does not have, to be written down. Blocking.
+    /// The objects that pointers need and the repository does not have, to be written down, with what `xet`
+    /// knows of their chunks. Blocking.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] for a size that no object has.
+    /// [`Kind::Invalid`] for a size that no object has, or another one than before.
     pub(crate) fn later_objects(
         &self,
         repo: RepoId,
-        from: &PeerObjects,
+        xet: &HashMap<Sha256, FileHash>,
         pointers: &[NewPointer],
     ) -> Result<Vec<LazyObject>> {
         let runtime = Handle::current();
         let oids: Vec<Sha256> = pointers.iter().map(|new| new.pointer.oid).collect();
-        let mut later: HashMap<Sha256, LazyObject> = HashMap::new();
+        let known = runtime.block_on(self.db.lazy_objects(repo, &oids))?;
+        let mut later: HashMap<Sha256, LazyObject> =
+            known.into_iter().map(|object| (object.sha256, object)).collect();
         for new in pointers {
-            let (sha256, xet) = (new.pointer.oid, from.xet.get(&new.pointer.oid).copied());
+            let (sha256, xet) = (new.pointer.oid, xet.get(&new.pointer.oid).copied());
             let size_bytes = i64::try_from(new.pointer.size_bytes).map_err(|error| {
                 Error::invalid(format!("`{}` points to an object that is too large", new.path))
                     .caused_by(error)
             })?;
-            later.entry(sha256).or_insert(LazyObject { sha256, size_bytes, xet });
-        }
-        // What was said of one before holds.
-        for known in runtime.block_on(self.db.lazy_objects(repo, &oids))? {
-            later.entry(known.sha256).and_modify(|object| object.size_bytes = known.size_bytes);
+            let object = later.entry(sha256).or_insert(LazyObject { sha256, size_bytes, xet });
+            object.xet = xet.or(object.xet);
+            if object.size_bytes != size_bytes {
+                let message = format!("the pointer `{}` gives another size for object {sha256}", new.path);
+                return Err(Error::invalid(message));
+            }
         }
         for blob in runtime.block_on(self.db.linked_blobs(repo, &oids))? {
             later.remove(&blob.sha256);

@@ -18,6 +18,7 @@ mod lazy;
 mod objects;
 mod peer;
 mod read;
+mod reselect;
 mod select;
 mod summary;
 mod work;

@@ -210,7 +210,9 @@ impl Hub {
             self.db.heard_upstream(reader.log.id, None).await?;
             return Ok(Some(reader));
         }
-        let Reader { mut log, rules, .. } = reader;
+        let mut log = reader.log;
+        // Those of this moment: the operator may have changed them since this reader began.
+        let rules = self.db.follow_rules(log.id).await?;
         let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());

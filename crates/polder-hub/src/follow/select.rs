@@ -24,7 +24,7 @@ pub(super) fn target(body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> 
     Some(MirrorTarget { rid, path, mode, rseq: body.rseq, body: body.sha256(), hidden })
 }
 
-fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {
+pub(super) fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {
     rules.iter().find(|rule| fits(&rule.pattern, path)).map(|rule| rule.mode)
 }
 

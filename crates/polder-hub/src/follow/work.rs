@@ -168,10 +168,10 @@ impl Hub {
         let refs = map.clone();
         self.mirror_door
             .run(move || {
-                let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
                 let objects = if mode == MirrorMode::Lazy {
-                    LargeObjects::Later(Box::new(objects))
+                    LargeObjects::Later(xet)
                 } else {
+                    let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
                     hub.bring_the_rest(to.id, &objects)?;
                     LargeObjects::Peer(Box::new(objects))
                 };

@@ -3,10 +3,10 @@ use polder_types::Sha256;
 
 use super::*;
 
-const MIRROR: &str = "acme.other.example/m";
+pub(super) const MIRROR: &str = "acme.other.example/m";
 
 /// A mirror of `acme/m` of another hub, which is `acme.other.example/m` and for short `friends/m` here.
-async fn mirror(fixture: &Fixture) -> polder_types::RepoId {
+pub(super) async fn mirror(fixture: &Fixture) -> polder_types::RepoId {
     let namespace = RemoteNamespace {
         name: name("acme.other.example"),
         nsid: Sha256::new([1; 32]),

@@ -1,6 +1,7 @@
 //! Large objects from sources of every kind.
 
 mod crash;
+mod lazy;
 mod reading;
 mod sources;
 

@@ -1,0 +1,48 @@
+//! Making the rules hold for what was read before they did.
+
+use std::collections::HashSet;
+
+use polder_db::{LogBody, MirrorMode};
+use polder_log::Body;
+use polder_types::Sha256;
+
+use super::select;
+use crate::Hub;
+use crate::error::Result;
+
+/// Repositories looked through at a time.
+const PAGE: i64 = 500;
+
+impl Hub {
+    /// Takes every repository of an upstream as its rules now say.
+    pub(super) async fn reselect(&self, log: i64) -> Result<()> {
+        let rules = self.db.follow_rules(log).await?;
+        let mut after = None;
+        loop {
+            let mirrors = self.db.list_mirrors(log, after, PAGE).await?;
+            let heads = self.db.list_log_heads(log, after, PAGE).await?;
+            // Whatever is mirrored has a head, so that no page of these ends before one of those.
+            let Some(last) = heads.last().map(|head| head.rid) else { return Ok(()) };
+            let mirrors: Vec<_> = mirrors.into_iter().filter(|mirror| mirror.rid <= last).collect();
+            let known: HashSet<Sha256> = mirrors.iter().map(|mirror| mirror.rid).collect();
+            let modes = mirrors.into_iter().filter_map(|mirror| {
+                let mode = select::mode(&mirror.path, &rules).unwrap_or(MirrorMode::Metadata);
+                (mode != mirror.mode).then_some((mirror.rid, mode))
+            });
+            let modes: Vec<_> = modes.collect();
+            if !modes.is_empty() {
+                self.db.set_mirror_modes(log, modes).await?;
+            }
+            let mut targets = Vec::new();
+            for head in heads.iter().filter(|head| head.leaf.kind.is_repo() && !known.contains(&head.rid)) {
+                let LogBody::Held(bytes) = self.db.log_body(head.leaf.body_sha256).await? else { continue };
+                targets.extend(Body::decode(&bytes).ok().and_then(|body| select::target(&body, &rules)));
+            }
+            if !targets.is_empty() {
+                self.db.add_mirrors(log, targets).await?;
+            }
+            self.mirrors_bell.send_replace(());
+            after = Some(last);
+        }
+    }
+}

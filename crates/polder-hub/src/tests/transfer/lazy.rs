@@ -1,0 +1,103 @@
+//! Objects that a mirror gets when somebody asks for one.
+
+use std::collections::HashMap;
+
+use polder_db::{LazyObject, Push, RefUpdate};
+use polder_git::NewPointer;
+use polder_types::{LfsPointer, ObjectId, Sha256};
+
+use super::super::mirrors::{MIRROR, mirror};
+use super::*;
+
+/// Has a mirror need an object, as a push of its refs does.
+async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
+    let oid = ObjectId::new([1; 20]);
+    let update = RefUpdate {
+        name: "refs/heads/main".to_owned(),
+        old: None,
+        new: Some(oid),
+        peeled: None,
+        rewinds: false,
+        forbidden: None,
+    };
+    let Wanted { size_bytes, xet, .. } = object.wanted(mirror);
+    let later = LazyObject { sha256: object.oid, size_bytes: i64::try_from(size_bytes).expect("small"), xet };
+    let push = Push {
+        repo: mirror,
+        actor: None,
+        expected_gc_epoch: 0,
+        expected_lock_gen: None,
+        atomic: true,
+        updates: vec![update],
+        new_head: None,
+        exact_head: None,
+        pack: None,
+        pointers: vec![(object.oid, oid)],
+        lazy: vec![later],
+        catalog: None,
+    };
+    fixture.hub.db.commit_push(push).await.expect("committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_away_is_offered_until_it_is_here_and_again_when_it_is_damaged() {
+    let (fixture, object) = (fixture().await, Object::new(noise(30, MIB)));
+    let (hub, mirror) = (&fixture.hub, mirror(&fixture).await);
+    need(&fixture, mirror, &object).await;
+    let read = hub.read(&Principal::ANONYMOUS, &repo(MIRROR)).await.expect("public");
+    let size_bytes = u64::try_from(MIB).expect("small");
+    let asked = [(object.oid, size_bytes), (object.oid, 5), (Sha256::new([9; 32]), 5)]
+        .map(|(oid, size_bytes)| LfsObject { oid, size_bytes });
+    let offered = async || {
+        let answers = hub.lfs_batch_download(&read, &asked).await.expect("answered");
+        let is_offered = |answer: LfsAnswer| answer.error.map_or(0, |(status, _)| status);
+        answers.into_iter().map(is_offered).collect::<Vec<_>>()
+    };
+    assert_eq!(offered().await, [0, 422, 404]);
+    let unknown = hub.open_object(mirror, Sha256::new([9; 32])).await.expect_err("nobody has it");
+    assert_eq!(unknown.kind(), Kind::NotFound);
+
+    let bring = async || {
+        let OpenObject::Away(away) = hub.open_object(mirror, object.oid).await.expect("known") else {
+            panic!("it is not here");
+        };
+        assert_eq!(away.size_bytes(), size_bytes);
+        // The log that it came from is followed no longer.
+        assert_eq!(away.fetch().await.expect_err("nobody to ask").kind(), Kind::Unavailable);
+        let honest = object.source("honest", Honest);
+        hub.fetch_object(object.wanted(mirror), all(&[&honest]), patient()).await.expect("fetched").blob
+    };
+    let blob = bring().await;
+    assert!(matches!(hub.open_object(mirror, object.oid).await.expect("here"), OpenObject::Here(_)));
+    assert_eq!(offered().await, [0, 422, 404]);
+
+    assert!(hub.db.mark_damaged_blob(blob).await.expect("marked"));
+    assert_eq!(offered().await, [0, 422, 404]);
+    assert_ne!(bring().await, blob);
+    assert!(matches!(hub.open_object(mirror, object.oid).await.expect("here"), OpenObject::Here(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pointers_that_contradict_one_another_are_refused() {
+    let (fixture, object) = (fixture().await, Object::new(noise(31, 1_000)));
+    let mirror = mirror(&fixture).await;
+    let pointer = |size_bytes| NewPointer {
+        path: polder_git::TreePath::default(),
+        blob: ObjectId::new([1; 20]),
+        pointer: LfsPointer { oid: object.oid, size_bytes },
+    };
+    let note = async |sizes: &[u64]| {
+        let (hub, pointers) = (fixture.hub.clone(), sizes.iter().copied().map(pointer).collect::<Vec<_>>());
+        let noted = move || hub.later_objects(mirror, &HashMap::new(), &pointers);
+        fixture.hub.mirror_door.run(noted).await.map(|noted| noted.len())
+    };
+    assert_eq!(note(&[1_000, 1_000]).await.expect("agreed"), 1);
+    assert_eq!(note(&[1_000, 1_001]).await.expect_err("one is wrong").kind(), Kind::Invalid);
+    assert_eq!(note(&[u64::MAX]).await.expect_err("no size").kind(), Kind::Invalid);
+    need(&fixture, mirror, &object).await;
+    assert_eq!(note(&[1_000]).await.expect("as before"), 1);
+    assert_eq!(note(&[1_001]).await.expect_err("not as before").kind(), Kind::Invalid);
+    let honest = object.source("honest", Honest);
+    fixture.hub.fetch_object(object.wanted(mirror), all(&[&honest]), patient()).await.expect("fetched");
+    assert_eq!(note(&[1_000]).await.expect("here"), 0);
+}
