@@ -93,6 +93,7 @@ async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {
             pointers: Vec::new(),
             lazy: Vec::new(),
             catalog: None,
+            mirror: None,
         };
         let outcome = db.commit_push(push).await?;
         if !matches!(&outcome, PushOutcome::Done { changed: true, .. }) {

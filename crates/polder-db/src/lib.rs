@@ -49,6 +49,7 @@
 //!     pointers: Vec::new(),
 //!     lazy: Vec::new(),
 //!     catalog: None,
+//!     mirror: None,
 //! };
 //! assert!(matches!(db.commit_push(push).await?, PushOutcome::Done { generation: 1, .. }));
 //! let found = db.find_repo(RepoKind::Model, "acme/model").await?;
@@ -108,8 +109,8 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    Attest, FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget,
-    SnapshotRows, Upstream, UpstreamState,
+    Attest, FollowRule, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState,
+    MirrorTarget, Purgeable, SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};

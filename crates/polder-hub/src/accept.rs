@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
-use polder_db::{LazyObject, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
+use polder_db::{
+    LazyObject, MirrorPublish, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate,
+};
 use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
 use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
 use polder_xet::FileHash;
@@ -21,6 +23,7 @@ use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::catalog::head_after;
 use crate::error::{Error, Kind, Result};
+use crate::exchange::mirror_lost;
 use crate::follow::PeerObjects;
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
@@ -50,6 +53,8 @@ pub(crate) struct Origin {
     pub(crate) large_objects: LargeObjects,
     /// Where HEAD shall point, whatever the branches are.
     pub(crate) head: Option<String>,
+    /// The mirror that shows what changes, in the same transaction.
+    pub(crate) mirror: Option<MirrorPublish>,
     /// What the audit log will say.
     pub(crate) entry: Entry,
 }
@@ -133,6 +138,12 @@ impl Hub {
                 self.unpublish(received);
             }
             match outcome? {
+                // All of it was there already: the mirror was brought there by another.
+                PushOutcome::Done { changed: false, ref refs, .. }
+                    if origin.mirror.is_some() && refs.iter().all(|r| r.result.is_ok()) =>
+                {
+                    return Err(mirror_lost());
+                }
                 PushOutcome::Done { generation, head, changed, refs } => {
                     if changed {
                         failpoint::hit("push.committed");
@@ -148,6 +159,7 @@ impl Hub {
                 }
                 PushOutcome::GcRaced => Handle::current().block_on(self.forget(origin.repo)),
                 PushOutcome::LockRaced => {}
+                PushOutcome::MirrorLost => return Err(mirror_lost()),
                 PushOutcome::RepoGone => return Err(Error::not_found("this repository is gone")),
             }
         }
@@ -314,6 +326,7 @@ fn decide(
         pointers: checked.pointers.iter().map(|new| (new.pointer.oid, new.blob)).collect(),
         lazy: Vec::new(),
         catalog: None,
+        mirror: origin.mirror.clone(),
     })
 }
 

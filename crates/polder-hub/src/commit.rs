@@ -170,6 +170,7 @@ impl Hub {
             atomic: true,
             large_objects: LargeObjects::Here,
             head: None,
+            mirror: None,
             entry: grant.entry(action),
         };
         let mut said = String::new();

@@ -6,7 +6,7 @@ use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polder_db::{PackRow, Repo};
+use polder_db::{MirrorPublish, PackRow, Repo};
 use polder_git::{
     Command, ExportPack, IndexLimits, NewPointer, PackBytes, Place, Received, Ref, Severity, Snapshot,
 };
@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::Hub;
 use crate::accept::{LargeObjects, Origin, Quarantined, Say};
 use crate::audit::Entry;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::snapshots::load;
 
 /// Where lines for the person who waits go.
@@ -93,6 +93,7 @@ impl Hub {
             commands,
             quarantined: Quarantined { received, scratch },
             large_objects: LargeObjects::Directory(source.lfs_objects),
+            mirror: None,
             entry,
         };
         self.take_over(repo, taken, say)
@@ -100,7 +101,7 @@ impl Hub {
 
     /// Makes true what was found in a source, through the same checks as a push: all of it or nothing.
     pub(crate) fn take_over(&self, repo: &Repo, taken: Taken, say: Say<'_>) -> Result<ImportReport> {
-        let Taken { head, commands, quarantined, large_objects, entry } = taken;
+        let Taken { head, commands, quarantined, large_objects, mirror, entry } = taken;
         let objects = quarantined.received.as_ref().map_or(0, |received| received.objects);
         let origin = Origin {
             repo: repo.id,
@@ -113,6 +114,7 @@ impl Hub {
             atomic: true,
             large_objects,
             head: head.clone(),
+            mirror: mirror.clone(),
             entry: entry.clone(),
         };
         if !commands.is_empty() {
@@ -120,8 +122,13 @@ impl Hub {
                 result.map_err(|why| Error::invalid(format!("{name}: {why}")))?;
             }
         }
-        if let Some(head) = head {
-            self.take_head(repo.id, &head, entry)?;
+        match (mirror, head) {
+            (Some(mirror), _) if commands.is_empty() => {
+                let published = Handle::current().block_on(self.db.publish_mirror(mirror))?;
+                published.then_some(()).ok_or_else(mirror_lost)?;
+            }
+            (None, Some(head)) => self.take_head(repo.id, &head, entry)?,
+            _ => {}
         }
         Ok(ImportReport { refs: commands.len(), objects })
     }
@@ -282,7 +289,14 @@ pub(crate) struct Taken {
     pub(crate) commands: Vec<Command>,
     pub(crate) quarantined: Quarantined,
     pub(crate) large_objects: LargeObjects,
+    /// The mirror that shows it, if one does.
+    pub(crate) mirror: Option<MirrorPublish>,
     pub(crate) entry: Entry,
+}
+
+/// What a mirror was being brought to is no longer its turn.
+pub(crate) fn mirror_lost() -> Error {
+    Error::new(Kind::Conflict, "it was hidden, or taken up anew, meanwhile")
 }
 
 /// The commands that make the refs of `ours` those of `theirs`.

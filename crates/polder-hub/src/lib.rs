@@ -84,7 +84,7 @@ pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
     About, AwayObject, FollowRequest, FollowRule, Followed, MirrorMode, MirrorState, MirrorSummary,
-    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, UpstreamState, UpstreamSummary,
+    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

@@ -131,6 +131,7 @@ impl Hub {
             atomic: request.capabilities.atomic,
             large_objects: LargeObjects::Here,
             head: None,
+            mirror: None,
             entry: grant.entry(PUSH),
         };
         let held = Handle::current().block_on(self.held(origin.repo))?;

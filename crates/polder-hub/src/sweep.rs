@@ -60,6 +60,7 @@ impl Hub {
     /// When rows or files cannot be read or removed.
     pub async fn upkeep_once(&self) -> Result<()> {
         let jobs = self.db.claim_jobs(&["sweep"], UPKEEP_PERIOD.as_secs().cast_signed(), JOBS_MAX).await?;
+        self.purge_mirrors().await?;
         let (packs, blobs) = self.remove_condemned().await?;
         self.move_unknown(packs, blobs).await?;
         self.sweep_uploads().await?;

@@ -144,7 +144,11 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
             error,
         ]
     });
-    [hub].into_iter().chain(repositories).collect()
+    let braked = row.braked.as_ref().map(|why| {
+        let why = format!("{why}; to go on: polder mirrors release {}", row.url);
+        vec!["  removing".to_owned(), "stopped".to_owned(), String::new(), String::new(), why]
+    });
+    [hub].into_iter().chain(braked).chain(repositories).collect()
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

@@ -1,6 +1,7 @@
 use polder_log::{SecretKey, VerifierKey};
 use polder_types::{BlobId, Sha256};
 
+use super::follow::publish;
 use super::{Home, new_repo, oid, push_of, sha, update};
 use crate::{
     BLOCKED, Blocked, Error, FollowRule, FollowedPage, MirrorMode, MirrorState, MirrorTarget, NewRepo,
@@ -38,7 +39,7 @@ async fn mirror(home: &Home, log: i64, n: u8, name: &str) -> Repo {
     told(home, log, (n, &format!("acme/{name}")), 1, None).await;
     let claimed = home.db.claim_mirrors(log, 60, 10).await.unwrap().pop().unwrap();
     assert!(home.db.set_mirror_repo(&claimed, repo.id).await.unwrap());
-    assert!(home.db.publish_mirror(&claimed).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&claimed, &repo)).await.unwrap());
     repo
 }
 
@@ -97,10 +98,11 @@ async fn what_is_blocked_before_it_is_known_never_comes_and_a_fetch_under_way_is
     assert_eq!(home.db.next_mirror(log).await.unwrap(), None);
     told(&home, log, (3, "acme/other"), 2, None).await;
     assert_eq!(home.db.next_mirror(log).await.unwrap(), None, "it is known by more than its name");
-    told(&home, log, (4, "acme/m"), 1, None).await;
+    let repo = mirror(&home, log, 4, "m").await;
+    told(&home, log, (4, "acme/m"), 2, None).await;
     let claimed = home.db.claim_mirrors(log, 60, 10).await.unwrap().pop().unwrap();
     home.db.block(namespace(), "spam".to_owned()).await.unwrap();
-    assert!(!home.db.publish_mirror(&claimed).await.unwrap());
+    assert!(!home.db.publish_mirror(publish(&claimed, &repo)).await.unwrap());
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 use polder_log::{SecretKey, VerifierKey};
-use polder_types::Sha256;
+use polder_types::{Sha256, UnixMillis};
 
-use super::{Home, new_repo, sha};
+use super::{Home, new_repo, push_of, sha, update};
 use crate::{
-    FollowRule, FollowedPage, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget, NewRepo,
-    RemoteNamespace, UpstreamState,
+    FileKind, FollowRule, FollowedPage, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState,
+    MirrorTarget, NewRepo, PushOutcome, RemoteNamespace, Repo, UpstreamState,
 };
 
 const URL: &str = "https://hub.example.org";
@@ -32,6 +32,22 @@ pub(super) async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'st
 
 async fn claim(home: &Home, log: i64) -> Option<Mirror> {
     home.db.claim_mirrors(log, 60, 10).await.unwrap().pop()
+}
+
+/// The repository that the mirror is here; its namespace is known from then on.
+pub(super) async fn mirrored(home: &Home, log: i64) -> Repo {
+    let name: polder_types::AccountName = "acme.hub.example.org".parse().unwrap();
+    let namespace = RemoteNamespace { name, nsid: sha(2), home: URL.to_owned() };
+    home.db.open_remote_namespace(namespace).await.unwrap();
+    let new = new_repo("acme.hub.example.org/m".parse().unwrap(), 9);
+    home.db.create_repo(NewRepo { upstream: Some(log), ..new }).await.unwrap()
+}
+
+/// What shows a claimed mirror as it is.
+pub(super) fn publish(mirror: &Mirror, repo: &Repo) -> MirrorPublish {
+    let file =
+        LogFile { owner: mirror.rid, sha256: sha(3), kind: FileKind::Refs, index: 1, data: "map".into() };
+    MirrorPublish::of(mirror, repo.id, repo.name.clone(), "refs/heads/trunk".to_owned(), file)
 }
 
 async fn state(home: &Home, log: i64) -> (MirrorState, u64, u64) {
@@ -68,17 +84,20 @@ async fn an_upstream_is_followed_by_its_rules_until_it_is_not() {
 async fn a_long_fetch_keeps_its_target_while_newer_ones_come() {
     let home = Home::open().await;
     let log = upstream(&home).await;
+    let repo = mirrored(&home, log).await;
     target(&home, log, 1, None).await;
     let first = claim(&home, log).await.unwrap();
+    assert!(!home.db.publish_mirror(publish(&first, &repo)).await.unwrap(), "not its repository");
+    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
     target(&home, log, 2, None).await;
     target(&home, log, 3, None).await;
     assert_eq!(claim(&home, log).await, None, "it is being worked on");
     assert!(home.db.still_mirroring(&first, 60).await.unwrap());
-    assert!(home.db.publish_mirror(&first).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&first, &repo)).await.unwrap());
     assert_eq!(state(&home, log).await, (MirrorState::Waiting, 3, 1));
     let next = claim(&home, log).await.unwrap();
     assert_eq!(next.rseq, 3);
-    assert!(home.db.publish_mirror(&next).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&next, &repo)).await.unwrap());
     assert_eq!(state(&home, log).await, (MirrorState::Ready, 3, 3));
     assert_eq!(home.db.next_mirror(log).await.unwrap(), None);
     // What was read already changes nothing.
@@ -90,15 +109,11 @@ async fn a_long_fetch_keeps_its_target_while_newer_ones_come() {
 async fn what_is_hidden_while_it_is_fetched_stays_hidden() {
     let home = Home::open().await;
     let log = upstream(&home).await;
-    let name: polder_types::AccountName = "acme.hub.example.org".parse().unwrap();
-    let namespace = RemoteNamespace { name, nsid: sha(2), home: URL.to_owned() };
-    home.db.open_remote_namespace(namespace).await.unwrap();
-    let new = new_repo("acme.hub.example.org/m".parse().unwrap(), 9);
-    let repo = home.db.create_repo(NewRepo { upstream: Some(log), ..new }).await.unwrap();
+    let repo = mirrored(&home, log).await;
     target(&home, log, 1, None).await;
     let first = claim(&home, log).await.unwrap();
     assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
-    assert!(home.db.publish_mirror(&first).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&first, &repo)).await.unwrap());
     let withheld = || async { home.db.repo(repo.id).await.unwrap().unwrap().withheld };
     assert_eq!(withheld().await, None);
 
@@ -107,15 +122,85 @@ async fn what_is_hidden_while_it_is_fetched_stays_hidden() {
     target(&home, log, 3, Some("takedown")).await;
     assert_eq!(withheld().await.as_deref(), Some("takedown"));
     assert!(!home.db.still_mirroring(&second, 60).await.unwrap());
-    assert!(!home.db.publish_mirror(&second).await.unwrap());
+    assert!(!home.db.publish_mirror(publish(&second, &repo)).await.unwrap());
     let end = MirrorEnd { state: MirrorState::Retry, why: "late".to_owned(), due: Some(home.now()) };
     home.db.end_mirror(&second, end).await.unwrap();
     assert_eq!(state(&home, log).await, (MirrorState::Hidden, 3, 1));
     assert_eq!(withheld().await.as_deref(), Some("takedown"));
     target(&home, log, 4, None).await;
     let restored = claim(&home, log).await.unwrap();
-    assert!(home.db.publish_mirror(&restored).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&restored, &repo)).await.unwrap());
     assert_eq!(withheld().await, None);
+    let shown = home.db.repo(repo.id).await.unwrap().unwrap();
+    assert_eq!(shown.head, "refs/heads/trunk");
+    let file = home.db.log_file(log, sha(1), sha(3), FileKind::Refs).await.unwrap();
+    assert_eq!(file.as_deref(), Some(&b"map"[..]));
+}
+
+#[tokio::test]
+async fn refs_and_their_mirror_change_together_or_not_at_all() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    let repo = mirrored(&home, log).await;
+    target(&home, log, 1, None).await;
+    let first = claim(&home, log).await.unwrap();
+    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    let push = |mirror: &Mirror, oid: u8| {
+        let mut push = push_of(&repo, vec![update("refs/heads/main", 0, oid)]);
+        push.mirror = Some(publish(mirror, &repo));
+        push
+    };
+    let refs = || async { home.number("SELECT COUNT(*) FROM ref").await };
+    // Hidden while it was fetched: its refs are not taken either.
+    target(&home, log, 2, Some("private")).await;
+    assert_eq!(home.push(push(&first, 1)).await, PushOutcome::MirrorLost);
+    assert_eq!((refs().await, state(&home, log).await), (0, (MirrorState::Hidden, 2, 0)));
+    target(&home, log, 3, None).await;
+    let third = claim(&home, log).await.unwrap();
+    assert!(matches!(home.push(push(&third, 1)).await, PushOutcome::Done { changed: true, .. }));
+    assert_eq!((refs().await, state(&home, log).await), (1, (MirrorState::Ready, 3, 3)));
+    let shown = home.db.repo(repo.id).await.unwrap().unwrap();
+    assert_eq!((shown.withheld, shown.head.as_str()), (None, "refs/heads/trunk"));
+}
+
+#[tokio::test]
+async fn a_purged_mirror_leaves_nothing_and_is_the_same_repository_when_it_comes_back() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    let repo = mirrored(&home, log).await;
+    target(&home, log, 1, None).await;
+    let first = claim(&home, log).await.unwrap();
+    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&first, &repo)).await.unwrap());
+    assert_eq!(home.db.list_purgeable(log, home.now(), 10).await.unwrap(), []);
+    home.pass_seconds(1);
+    target(&home, log, 2, Some("private")).await;
+    let hidden_at = home.now();
+    home.pass_seconds(1);
+    target(&home, log, 3, Some("deleted")).await;
+    let gone = home.db.list_purgeable(log, home.now(), 10).await.unwrap();
+    assert_eq!((gone.len(), gone[0].hidden_at), (1, hidden_at), "since it was first hidden");
+    assert_eq!(home.db.list_taken_away(log, UnixMillis(0), 10).await.unwrap(), [(hidden_at, 1)]);
+    assert_eq!(home.db.list_taken_away(log, hidden_at, 10).await.unwrap(), []);
+    assert_eq!(home.db.list_purgeable(log, UnixMillis(hidden_at.0 - 1), 10).await.unwrap(), []);
+
+    // It comes back between the look and the purge.
+    target(&home, log, 4, None).await;
+    assert!(!home.db.purge_mirror(log, &gone[0]).await.unwrap());
+    assert!(home.db.repo(repo.id).await.unwrap().is_some());
+    target(&home, log, 5, Some("private")).await;
+    let gone = home.db.list_purgeable(log, home.now(), 10).await.unwrap();
+    assert!(home.db.purge_mirror(log, &gone[0]).await.unwrap());
+    assert_eq!(home.db.repo(repo.id).await.unwrap(), None);
+    assert_eq!(home.db.log_file(log, sha(1), sha(3), FileKind::Refs).await.unwrap(), None);
+    assert_eq!(home.db.count_held_mirrors(log).await.unwrap(), 0);
+    assert_eq!(home.db.list_purgeable(log, home.now(), 10).await.unwrap(), []);
+
+    let back = mirrored(&home, log).await;
+    assert_eq!((back.id, back.withheld.as_deref()), (repo.id, Some("incoming")));
+    assert_eq!((back.name, back.created), (repo.name, repo.created));
+    home.db.release_purge(log).await.unwrap();
+    assert_eq!(home.db.upstream(log).await.unwrap().unwrap().purge_until, Some(home.now()));
 }
 
 #[tokio::test]
@@ -156,7 +241,7 @@ async fn another_epoch_takes_the_place_of_the_one_before_and_hides_what_that_tol
     let repo = NewRepo { rid: [1; 32], upstream: Some(old), ..new_repo(path, 1) };
     let repo = home.db.create_repo(repo).await.unwrap();
     home.db.set_mirror_repo(&mirror, repo.id).await.unwrap();
-    assert!(home.db.publish_mirror(&mirror).await.unwrap());
+    assert!(home.db.publish_mirror(publish(&mirror, &repo)).await.unwrap());
     assert!(!home.db.adopt_repo(repo.id, sha(2), old).await.unwrap(), "a mirror stands for it");
 
     let key = home.db.log(old).await.unwrap().unwrap().key;

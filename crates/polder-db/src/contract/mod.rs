@@ -195,6 +195,7 @@ pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
         pointers: Vec::new(),
         lazy: Vec::new(),
         catalog: None,
+        mirror: None,
     }
 }
 

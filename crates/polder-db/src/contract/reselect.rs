@@ -35,7 +35,13 @@ impl Upstream {
     }
 
     async fn finish(&self, mirror: &Mirror) -> bool {
-        self.home.db.publish_mirror(mirror).await.unwrap()
+        let db = &self.home.db;
+        let repo = match mirror.repo {
+            Some(id) => db.repo(id).await.unwrap().unwrap(),
+            None => follow::mirrored(&self.home, self.log).await,
+        };
+        (mirror.repo.is_some() || db.set_mirror_repo(mirror, repo.id).await.unwrap())
+            && db.publish_mirror(follow::publish(mirror, &repo)).await.unwrap()
     }
 
     async fn look(&self) -> Vec<(Sha256, MirrorMode, MirrorState)> {

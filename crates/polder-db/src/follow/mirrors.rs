@@ -7,7 +7,6 @@ use polder_types::{RepoId, Sha256, UnixMillis};
 
 use super::MirrorMode;
 use super::{short, words};
-use crate::repos;
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::Verdict;
@@ -28,11 +27,6 @@ statements! {
         (SELECT m.rid FROM mirror m WHERE m.log = $1 AND m.due <= $2 ORDER BY m.due, m.rid LIMIT $4) RETURNING ",
         columns!());
     SET_REPO = "UPDATE mirror SET repo = $3 WHERE log = $1 AND rid = $2 AND attempt = $4";
-    // Not of what was hidden meanwhile: that took the attempt away. A newer target stays due.
-    PUBLISH = "UPDATE mirror SET ready_rseq = $3, failures = 0, last_error = NULL, changed_at = $5, running = FALSE, \
-        state = CASE WHEN rseq = $3 THEN 'ready' ELSE 'waiting' END, \
-        due = CASE WHEN rseq = $3 THEN NULL ELSE CAST($5 AS BIGINT) END \
-        WHERE log = $1 AND rid = $2 AND attempt = $4 AND running RETURNING repo";
     FAIL = "UPDATE mirror SET state = $4, failures = failures + 1, last_error = $5, changed_at = $7, running = FALSE, \
         due = CASE WHEN rseq > $8 THEN CAST($7 AS BIGINT) ELSE CAST($6 AS BIGINT) END \
         WHERE log = $1 AND rid = $2 AND attempt = $3 AND running";
@@ -58,6 +52,8 @@ words! {
     Blocked = "blocked",
     /// Its home hub took it away.
     Hidden = "hidden",
+    /// As hidden; what is here stays, because the rule says so.
+    Kept = "kept",
 }
 
 /// The mirror of a repository.
@@ -168,30 +164,6 @@ impl Db {
             Box::pin(async move {
                 let set = tx.execute(SET_REPO, args![log, rid, repo, attempt]).await? > 0;
                 Ok(Verdict::Keep(set))
-            })
-        })
-        .await
-    }
-
-    /// Shows what a mirror now holds, the state of its claimed target; false, and nothing is shown, when it
-    /// was hidden or taken up by another meanwhile.
-    ///
-    /// # Errors
-    /// Only when the database fails.
-    pub async fn publish_mirror(&self, mirror: &Mirror) -> Result<bool> {
-        let (log, rid, attempt) = (mirror.log, mirror.rid, mirror.attempt);
-        let rseq = i64::try_from(mirror.rseq).unwrap_or(i64::MAX);
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = tx.now();
-                let row = tx.row(PUBLISH, args![log, rid, rseq, attempt, now]).await?;
-                let Some(repo) = row.map(|row| row.read::<Option<i64>>(0)).transpose()? else {
-                    return Ok(Verdict::Discard(false));
-                };
-                if let Some(repo) = repo {
-                    repos::withhold(tx, RepoId(repo), None).await?;
-                }
-                Ok(Verdict::Keep(true))
             })
         })
         .await

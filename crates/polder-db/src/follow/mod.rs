@@ -5,6 +5,8 @@ pub(crate) mod epoch;
 pub(crate) mod lazy;
 mod mirrors;
 mod page;
+mod publish;
+mod purge;
 mod reselect;
 mod rows;
 
@@ -17,6 +19,9 @@ pub use attests::Attest;
 pub use lazy::LazyObject;
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use page::{FollowedPage, MirrorTarget};
+pub use publish::MirrorPublish;
+pub(crate) use publish::publish;
+pub use purge::Purgeable;
 pub use rows::SnapshotRows;
 
 use crate::row::{Row, each};
@@ -27,8 +32,17 @@ use crate::{Db, Result};
 
 /// Every statement about following.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] =
-    &[ALL, attests::ALL, epoch::ALL, lazy::ALL, mirrors::ALL, page::ALL, reselect::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[
+    ALL,
+    attests::ALL,
+    epoch::ALL,
+    lazy::ALL,
+    mirrors::ALL,
+    page::ALL,
+    publish::ALL,
+    purge::ALL,
+    reselect::ALL,
+];
 /// Every list statement about following.
 #[cfg(test)]
 pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];
@@ -36,7 +50,10 @@ pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, row
 /// The columns that [`Upstream::from_row`] reads.
 macro_rules! select_upstream {
     ($rest:literal) => {
-        concat!("SELECT log, url, state, evidence, signed, heard_at, last_error FROM upstream ", $rest)
+        concat!(
+            "SELECT log, url, state, evidence, signed, heard_at, last_error, purge_until FROM upstream ",
+            $rest
+        )
     };
 }
 
@@ -136,6 +153,8 @@ pub struct Upstream {
     pub heard_at: Option<UnixMillis>,
     /// What is wrong, if anything.
     pub last_error: Option<String>,
+    /// What was taken away until then may be purged, however much that is.
+    pub purge_until: Option<UnixMillis>,
 }
 
 /// Which repositories are taken, and how.
@@ -157,6 +176,7 @@ impl Upstream {
             signed: u64::try_from(row.read::<i64>(4)?).unwrap_or_default(),
             heard_at: row.read::<Option<i64>>(5)?.map(UnixMillis),
             last_error: row.read(6)?,
+            purge_until: row.read::<Option<i64>>(7)?.map(UnixMillis),
         })
     }
 }

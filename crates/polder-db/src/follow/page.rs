@@ -15,12 +15,15 @@ statements! {
         last_error = NULL WHERE log = $1";
     // A new event is a new reason to try; work under way goes on with the target it has.
     UPSERT_MIRROR = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, \
-        attempt, failures, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9) \
+        attempt, failures, changed_at, hidden_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9, $10) \
         ON CONFLICT (log, rid) DO UPDATE SET path = excluded.path, mode = excluded.mode, state = excluded.state, \
         rseq = excluded.rseq, body = excluded.body, failures = 0, last_error = NULL, \
         due = CASE WHEN mirror.running AND excluded.state = 'waiting' THEN mirror.due ELSE excluded.due END, \
         running = mirror.running AND excluded.state = 'waiting', \
         attempt = CASE WHEN excluded.state = 'waiting' THEN mirror.attempt ELSE mirror.attempt + 1 END, \
+        hidden_at = CASE WHEN mirror.state <> 'hidden' AND excluded.state = 'hidden' THEN excluded.hidden_at \
+        WHEN mirror.state IN ('hidden', 'kept') AND excluded.state <> 'hidden' THEN NULL \
+        ELSE mirror.hidden_at END, \
         changed_at = excluded.changed_at WHERE excluded.rseq > mirror.rseq RETURNING repo";
 }
 
@@ -92,8 +95,10 @@ pub(super) async fn put_targets(tx: &mut Tx, log: i64, targets: Vec<MirrorTarget
             }
         };
         let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
+        let hidden_at = target.hidden.map(|_why| now);
         let (mode, state) = (target.mode.as_str(), state.as_str());
-        let args = args![log, target.rid, target.path.clone(), mode, state, rseq, target.body, due, now];
+        let path = target.path.clone();
+        let args = args![log, target.rid, path, mode, state, rseq, target.body, due, now, hidden_at];
         let repo = tx.row(UPSERT_MIRROR, args).await?.map(|row| row.read::<Option<i64>>(0)).transpose()?;
         if let (Some(why), Some(Some(repo))) = (target.hidden, repo) {
             repos::withhold(tx, RepoId(repo), Some(why.to_owned())).await?;

@@ -55,7 +55,7 @@ impl FileKind {
 }
 
 /// A file, whose it is and which event names it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
     /// The repository; zeros for a snapshot.
     pub owner: Sha256,

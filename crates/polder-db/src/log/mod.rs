@@ -23,6 +23,7 @@ pub(crate) use bodies::put_bodies;
 pub use erasures::{Erased, Erasure};
 pub(crate) use erasures::{begin_erasure, erase_at};
 pub use files::{FileKind, LogFile};
+pub(crate) use files::{drop_all as drop_files, put as put_file};
 pub use heads::LogHeadRow;
 pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};

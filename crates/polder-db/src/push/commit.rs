@@ -13,12 +13,12 @@ use super::pointers::Pointers;
 use super::store::{self, Target};
 use super::{Push, PushOutcome, RefOutcome, RefUpdate};
 use crate::Result;
-use crate::catalog;
 use crate::events::{Fact, record};
 use crate::quota::{self, Change};
 use crate::row::Row;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
+use crate::{catalog, follow};
 
 /// Most refs, and most objects, that one fact lists.
 const FACT_ENTRIES_MAX: usize = REFS_PER_REPO_MAX;
@@ -115,6 +115,11 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     if pack_bytes > 0 {
         let namespace = quota::namespace_of(tx, push.repo).await?;
         quota::charge(tx, namespace, Change { packs: pack_bytes, ..Change::default() }).await?;
+    }
+    if let Some(mirror) = push.mirror.take()
+        && !follow::publish(tx, mirror).await?
+    {
+        return Ok(Verdict::Discard(PushOutcome::MirrorLost));
     }
     tx.audit(|entry| entry.detail.extend(audit_detail(&done, turn.generation)));
     Ok(Verdict::Keep(outcome(&push, results, turn.generation, head, true)))

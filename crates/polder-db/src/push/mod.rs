@@ -12,7 +12,7 @@ use polder_types::{AccountId, ObjectId, PackId, RepoId, Sha256};
 
 #[cfg(test)]
 use crate::sql::Template;
-use crate::{Db, LazyObject, NewCatalogEntry, Result};
+use crate::{Db, LazyObject, MirrorPublish, NewCatalogEntry, Result};
 
 /// Every statement of a push.
 #[cfg(test)]
@@ -106,6 +106,8 @@ pub struct Push {
     pub lazy: Vec<LazyObject>,
     /// What the catalogue says from now on, if the default branch comes to be at the commit that it describes.
     pub catalog: Option<NewCatalogEntry>,
+    /// The mirror that the repository is, which shows all this with it, or else nothing of it happens.
+    pub mirror: Option<MirrorPublish>,
 }
 
 /// Why one ref was not changed.
@@ -164,6 +166,8 @@ pub enum PushOutcome {
     LockRaced,
     /// The repository was deleted meanwhile.
     RepoGone,
+    /// The mirror was hidden, or taken up by another, meanwhile; nothing was written.
+    MirrorLost,
 }
 
 impl Db {

@@ -3,7 +3,7 @@
 use polder_types::{AccountId, RepoId};
 use serde_json::json;
 
-use super::{gone, load};
+use super::{Repo, gone, load};
 use crate::events::{Fact, record};
 use crate::jobs::{NewJob, enqueue};
 use crate::quota::{self, Change};
@@ -15,6 +15,8 @@ use crate::{Db, Result, catalog};
 statements! {
     DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
         cache_epoch = cache_epoch + 1, rseq = rseq + 1 WHERE id = $1 AND state = 'live' RETURNING rseq";
+    EMPTY_REPO = "UPDATE repo SET gen = gen + 1, rewind_gen = gen + 1, gc_epoch = gc_epoch + 1, ref_count = 0, \
+        cache_epoch = cache_epoch + 1 WHERE id = $1 AND state = 'live'";
     RETIRE_NAMES = "UPDATE repo_name SET state = 'retired' WHERE repo = $1";
     DELETE_REFS = "DELETE FROM ref WHERE repo = $1";
     CONDEMN_PACKS = "UPDATE pack SET state = 'condemned', condemned_at = $2 WHERE repo = $1 AND state = 'live'";
@@ -47,25 +49,17 @@ impl Db {
     /// # Errors
     /// [`crate::Error::NotFound`] if there is no such repository.
     pub async fn delete_repo(&self, id: RepoId, actor: Option<AccountId>) -> Result<Deleted> {
-        self.write(move |tx| Box::pin(delete(tx, id, actor))).await
+        self.write(move |tx| Box::pin(async move { Ok(Verdict::Keep(delete(tx, id, actor).await?)) })).await
     }
 }
 
 /// As [`Db::delete_repo`], in a write.
-pub(super) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Verdict<Deleted>> {
+pub(crate) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) -> Result<Deleted> {
     let before = load(tx, id).await?;
-    let now = tx.now();
     let row = tx.row(DELETE_REPO, args![id]).await?.ok_or_else(|| gone(id))?;
-    quota::charge(tx, before.namespace, Change::default()).await?;
-    let freed = quota::weight(tx, id, before.namespace).await?;
-    quota::charge(tx, before.namespace, -freed).await?;
     tx.execute(RETIRE_NAMES, args![id]).await?;
-    tx.execute(DELETE_REFS, args![id]).await?;
-    let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;
-    let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
+    let deleted = drop_content(tx, &before).await?;
     let rows_of_it = [
-        DELETE_LINKS,
-        DELETE_LAZY,
         DELETE_LOCKS,
         DELETE_PARTS,
         DELETE_UPLOADS,
@@ -77,11 +71,33 @@ pub(super) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
         tx.execute(statement, args![id]).await?;
     }
     catalog::close(tx, id).await?;
-    let sweep =
-        NewJob { kind: "sweep".to_owned(), dedup: "sweep".to_owned(), payload: "{}".to_owned(), due: now };
-    enqueue(tx, sweep).await?;
     let facts = json!({"v": 1, "kind": before.name.kind().as_str(), "path": before.name.to_string(),
         "visibility": before.visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.delete" }, &facts).await?;
-    Ok(Verdict::Keep(Deleted { packs, blobs }))
+    Ok(deleted)
+}
+
+/// Removes all that a repository holds, hidden refs too, and leaves it where it is, in a write.
+pub(crate) async fn empty(tx: &mut Tx, id: RepoId) -> Result<Deleted> {
+    let before = load(tx, id).await?;
+    tx.execute(EMPTY_REPO, args![id]).await?;
+    drop_content(tx, &before).await
+}
+
+/// Drops refs and links, condemns what only this repository held, and queues the `sweep` job.
+async fn drop_content(tx: &mut Tx, repo: &Repo) -> Result<Deleted> {
+    let (id, now) = (repo.id, tx.now());
+    quota::charge(tx, repo.namespace, Change::default()).await?;
+    let freed = quota::weight(tx, id, repo.namespace).await?;
+    quota::charge(tx, repo.namespace, -freed).await?;
+    tx.execute(DELETE_REFS, args![id]).await?;
+    let packs = tx.execute(CONDEMN_PACKS, args![id, now]).await?;
+    let blobs = tx.execute(CONDEMN_BLOBS, args![id, now]).await?;
+    for statement in [DELETE_LINKS, DELETE_LAZY] {
+        tx.execute(statement, args![id]).await?;
+    }
+    let sweep =
+        NewJob { kind: "sweep".to_owned(), dedup: "sweep".to_owned(), payload: "{}".to_owned(), due: now };
+    enqueue(tx, sweep).await?;
+    Ok(Deleted { packs, blobs })
 }

@@ -3,6 +3,7 @@
 mod delete;
 mod protection;
 mod rename;
+mod revive;
 mod settings;
 mod takedown;
 
@@ -10,8 +11,10 @@ use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, UnixMillis, Vi
 use serde_json::json;
 
 pub use delete::Deleted;
+pub(crate) use delete::{delete, empty};
 pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
-pub(crate) use settings::withhold;
+pub(crate) use rename::rename;
+pub(crate) use settings::{point_head, withhold};
 pub use takedown::{BLOCKED, TAKEN_DOWN};
 
 use crate::db::missing;
@@ -61,7 +64,7 @@ statements! {
 /// Every statement about repositories.
 #[cfg(test)]
 pub(crate) const EVERY: &[&[&str]] =
-    &[ALL, delete::ALL, protection::ALL, rename::ALL, settings::ALL, takedown::ALL];
+    &[ALL, delete::ALL, protection::ALL, rename::ALL, revive::ALL, settings::ALL, takedown::ALL];
 
 /// Where HEAD of a new repository points.
 const FIRST_HEAD: &str = "refs/heads/main";
@@ -162,7 +165,8 @@ impl Repo {
 }
 
 impl Db {
-    /// Creates a repository with an unborn `main`.
+    /// Creates a repository with an unborn `main`. The mirror of a repository that was mirrored before and
+    /// removed since is that one again, under the name that it had.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the name, ignoring case, is or ever was another repository's of this
@@ -232,6 +236,11 @@ async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
         return Err(Error::Conflict {
             what: format!("`{name}` is for mirrors of another hub's repositories"),
         });
+    }
+    if let Some(log) = new.upstream
+        && let Some(back) = revive::revive(tx, new.rid, log).await?
+    {
+        return Ok(back);
     }
     if let Some((state, _)) = name_state(tx, &name).await? {
         return Err(taken(&name, &state));

@@ -27,15 +27,23 @@ impl Db {
     /// [`Error::NotFound`] if the repository or the new namespace does not exist; [`Error::OverQuota`] if
     /// the new namespace may not store what the repository has.
     pub async fn rename_repo(&self, id: RepoId, to: RepoName, actor: Option<AccountId>) -> Result<Repo> {
-        self.write(move |tx| Box::pin(rename(tx, id, to, actor))).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                let before = load(tx, id).await?;
+                let after = rename(tx, id, to, actor).await?;
+                Ok(if after == before { Verdict::Discard(after) } else { Verdict::Keep(after) })
+            })
+        })
+        .await
     }
 }
 
-async fn rename(tx: &mut Tx, id: RepoId, to: RepoName, actor: Option<AccountId>) -> Result<Verdict<Repo>> {
+/// As [`Db::rename_repo`], in a write.
+pub(crate) async fn rename(tx: &mut Tx, id: RepoId, to: RepoName, actor: Option<AccountId>) -> Result<Repo> {
     let before = load(tx, id).await?;
     let (owner, to) = owned_name(tx, &to).await?;
     if to == before.name {
-        return Ok(Verdict::Discard(before));
+        return Ok(before);
     }
     if to.kind() != before.name.kind() {
         return Err(Error::Conflict {
@@ -60,7 +68,7 @@ async fn rename(tx: &mut Tx, id: RepoId, to: RepoName, actor: Option<AccountId>)
     let facts = json!({"v": 1, "from": before.name.to_string(), "to": to.to_string(),
         "visibility": before.visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.rename" }, &facts).await?;
-    Ok(Verdict::Keep(load(tx, id).await?))
+    load(tx, id).await
 }
 
 /// Counts what the repository has for its new namespace instead of its old one.

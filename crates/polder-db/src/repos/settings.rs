@@ -55,7 +55,14 @@ impl Db {
     /// # Errors
     /// [`crate::Error::NotFound`] if there is no such repository.
     pub async fn set_head(&self, id: RepoId, head: String, actor: Option<AccountId>) -> Result<Repo> {
-        self.write(move |tx| Box::pin(point_head(tx, id, head, actor))).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                let before = load(tx, id).await?;
+                let after = point_head(tx, id, head, actor).await?;
+                Ok(if after == before { Verdict::Discard(after) } else { Verdict::Keep(after) })
+            })
+        })
+        .await
     }
 }
 
@@ -83,19 +90,20 @@ pub(crate) async fn withhold(tx: &mut Tx, id: RepoId, why: Option<String>) -> Re
     Ok(())
 }
 
-async fn point_head(
+/// As [`Db::set_head`], in a write.
+pub(crate) async fn point_head(
     tx: &mut Tx,
     id: RepoId,
     head: String,
     actor: Option<AccountId>,
-) -> Result<Verdict<Repo>> {
+) -> Result<Repo> {
     let before = load(tx, id).await?;
     if before.head == head {
-        return Ok(Verdict::Discard(before));
+        return Ok(before);
     }
     let row = tx.row(SET_HEAD, args![id, head.clone()]).await?.ok_or_else(|| gone(id))?;
     let facts = json!({"v": 1, "visibility": before.visibility.as_str(),
         "head": {"from": before.head, "to": head}});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.meta" }, &facts).await?;
-    Ok(Verdict::Keep(load(tx, id).await?))
+    load(tx, id).await
 }

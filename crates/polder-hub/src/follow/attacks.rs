@@ -140,7 +140,7 @@ impl Peer for Source {
     }
 }
 
-struct NoObjects;
+pub(super) struct NoObjects;
 
 pub(super) fn no_objects() -> Arc<dyn ObjectSource> {
     Arc::new(NoObjects)

@@ -17,7 +17,12 @@ mod keys;
 mod lazy;
 mod objects;
 mod peer;
+mod purge;
+#[cfg(test)]
+mod purge_tests;
 mod read;
+#[cfg(test)]
+mod rehearsal;
 mod reselect;
 mod select;
 mod summary;
@@ -27,6 +32,7 @@ pub use begin::{FollowRequest, Followed};
 pub use lazy::{AwayObject, OpenObject};
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 pub use polder_db::{FollowRule, MirrorMode, MirrorState, UpstreamState};
+pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
 
 pub(crate) use objects::PeerObjects;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use polder_db::{MirrorEnd, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
+use super::PurgeBrake;
 use crate::Hub;
 use crate::error::Result;
 use crate::exchange::Progress;
@@ -27,6 +28,8 @@ pub struct UpstreamSummary {
     pub heard_at: Option<UnixMillis>,
     /// What is wrong, if anything.
     pub last_error: Option<String>,
+    /// Why nothing of it is purged, if that waits for the operator.
+    pub brake: Option<PurgeBrake>,
     /// Its mirrors.
     pub mirrors: Vec<MirrorSummary>,
 }
@@ -68,7 +71,9 @@ impl Hub {
                     last_error: mirror.last_error,
                 }));
             }
+            let brake = self.purge_brake(&upstream).await?;
             summaries.push(UpstreamSummary {
+                brake,
                 url: upstream.url,
                 origin: log.name.origin.to_string(),
                 state: upstream.state,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_db::{
-    FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorState, NewRepo, RemoteNamespace, Repo,
-    Upstream,
+    FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, NewRepo,
+    RemoteNamespace, Repo, Upstream,
 };
 use polder_git::Ref;
 use polder_git::client::Remote;
@@ -162,25 +162,6 @@ impl Hub {
         let map = map.ok_or_else(|| quarantined("the ref map is not the one that was signed"))?;
         let xet = self.known_objects(peer, mirror.rid, &body).await?;
 
-        let (hub, to, from, keep) =
-            (self.clone(), repo.clone(), Arc::clone(peer), mirror.mode == MirrorMode::Archive);
-        let (log, rid, mode) = (mirror.log, mirror.rid, mirror.mode);
-        let refs = map.clone();
-        self.mirror_door
-            .run(move || {
-                let objects = if mode == MirrorMode::Lazy {
-                    LargeObjects::Later(xet)
-                } else {
-                    let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
-                    hub.bring_the_rest(to.id, &objects)?;
-                    LargeObjects::Peer(Box::new(objects))
-                };
-                hub.take_refs(&to, &*from, rid, &refs, objects, keep)
-            })
-            .await?;
-        if repo.name != name {
-            self.db.rename_repo(repo.id, name, None).await?;
-        }
         let file = LogFile {
             owner: mirror.rid,
             sha256: state.refs_sha256,
@@ -188,9 +169,21 @@ impl Hub {
             index: self.db.log_head(mirror.log, mirror.rid).await?.map_or(0, |head| head.index),
             data: bytes,
         };
-        self.db.put_log_file(mirror.log, file).await?;
-        // Not if it was taken away meanwhile: then it stays hidden.
-        self.db.publish_mirror(mirror).await?;
+        let publish = MirrorPublish::of(mirror, repo.id, name, map.head().to_owned(), file);
+        let (hub, to, from, at) = (self.clone(), repo.clone(), Arc::clone(peer), mirror.clone());
+        let log = mirror.log;
+        self.mirror_door
+            .run(move || {
+                let objects = if at.mode == MirrorMode::Lazy {
+                    LargeObjects::Later(xet)
+                } else {
+                    let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
+                    hub.bring_the_rest(to.id, &objects)?;
+                    LargeObjects::Peer(Box::new(objects))
+                };
+                hub.take_refs(&to, &*from, &at, &map, objects, publish)
+            })
+            .await?;
         self.names.clear();
         self.forget(repo.id).await;
         Ok(())
@@ -248,10 +241,9 @@ impl Hub {
         mirror: &Mirror,
         name: &RepoName,
     ) -> Result<Repo, Trouble> {
-        if let Some(id) = mirror.repo
-            && let Some(repo) = self.db.repo(id).await?
-        {
-            return Ok(repo);
+        if let Some(id) = mirror.repo {
+            let repo = self.db.repo(id).await?;
+            return repo.ok_or_else(|| blocked("the operator deleted it here".to_owned()));
         }
         let new = NewRepo {
             name: name.clone(),
@@ -308,30 +300,38 @@ impl Hub {
         }
     }
 
-    /// Makes a repository hold exactly the refs of a map, with all they reach: all of it or nothing. Blocking.
+    /// Makes a repository hold exactly the refs of a map, with all they reach, and shows it: all of it or
+    /// nothing. Blocking.
+    ///
+    /// Where the map is empty and the repository was not, what its refs reached is kept below hidden ones, as
+    /// an archive keeps it: the origin's word is obeyed at once, and only the purge, with its grace and its
+    /// brake, removes anything.
     fn take_refs(
         &self,
         repo: &Repo,
         peer: &dyn Peer,
-        rid: Sha256,
+        mirror: &Mirror,
         map: &RefMap,
         large_objects: LargeObjects,
-        keep: bool,
+        mut publish: MirrorPublish,
     ) -> Result<()> {
         let to_ref = |(name, oid): &(String, _)| Ref { name: name.clone(), oid: *oid, peeled: None };
         let theirs: Vec<Ref> = map.refs().iter().map(to_ref).collect();
         let held = Handle::current().block_on(self.held(repo.id))?;
+        let is_archive = mirror.mode == MirrorMode::Archive;
+        publish.emptied = !is_archive && theirs.is_empty() && !held.snapshot.refs().is_empty();
         let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
         let scratch = self.store.quarantine()?;
         let received = if commands.iter().all(|command| command.new.is_zero()) {
             None
         } else {
-            let exchange = peer.git(rid)?;
+            let exchange = peer.git(mirror.rid)?;
             let remote = Remote::connect(&*exchange)?;
             self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut |_| {})?
         };
-        if keep {
-            let kept = kept(&commands, &held.snapshot, received.as_ref())?;
+        if is_archive || publish.emptied {
+            let rseq = i64::try_from(mirror.rseq).map_err(Error::internal)?;
+            let kept = kept(&commands, &held.snapshot, received.as_ref(), rseq)?;
             commands.extend(kept);
         }
         let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name).with("from", peer.name());
@@ -340,6 +340,7 @@ impl Hub {
             commands,
             quarantined: Quarantined { received, scratch },
             large_objects,
+            mirror: Some(publish),
             entry,
         };
         self.take_over(repo, taken, &mut |_| {}).map(drop)

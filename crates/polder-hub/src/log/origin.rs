@@ -1,5 +1,7 @@
 //! By what name other hubs know this one.
 
+use std::time::Duration;
+
 use polder_log::{LogName, Origin, VerifierKey};
 
 use crate::Hub;
@@ -20,7 +22,12 @@ pub struct FederationOptions {
     pub mirrors: Vec<String>,
     /// How long every event is kept, in days; the newest of each repository always is.
     pub keep_days: i64,
+    /// How long what was taken away at home is kept here, hidden.
+    pub purge_after: Duration,
 }
+
+/// How long that is, if nothing else is configured.
+const PURGE_AFTER: Duration = Duration::from_hours(7 * 24);
 
 impl Default for FederationOptions {
     fn default() -> Self {
@@ -31,6 +38,7 @@ impl Default for FederationOptions {
             policy: None,
             mirrors: Vec::new(),
             keep_days: 90,
+            purge_after: PURGE_AFTER,
         }
     }
 }

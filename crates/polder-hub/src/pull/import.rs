@@ -81,7 +81,7 @@ impl Hub {
         let scratch = self.store.quarantine()?;
         let received = self.fetch_new(&remote, &theirs.refs, &held.snapshot, &commands, &scratch, say)?;
         if keep {
-            let kept = kept(&commands, &held.snapshot, received.as_ref())?;
+            let kept = kept(&commands, &held.snapshot, received.as_ref(), held.snapshot.generation())?;
             commands.extend(kept);
         }
         let taken = Taken {
@@ -89,6 +89,7 @@ impl Hub {
             commands,
             quarantined: Quarantined { received, scratch },
             large_objects: LargeObjects::Server(Box::new(RemoteObjects::of(source)?)),
+            mirror: None,
             entry,
         };
         self.take_over(repo, taken, say)
@@ -133,14 +134,15 @@ impl Hub {
 }
 
 /// The commands that keep what `commands` would lose: a deleted tip, or one that the new one does not reach.
+/// They are kept below `turn`, which grows from one change to the next.
 pub(crate) fn kept(
     commands: &[Command],
     ours: &Snapshot,
     received: Option<&Received>,
+    turn: i64,
 ) -> Result<Vec<Command>> {
     let joined = received.map(|received| ours.with_pack(Arc::clone(&received.pack)));
     let after = joined.as_ref().unwrap_or(ours);
-    let turn = ours.generation();
     let mut kept = Vec::new();
     for command in commands.iter().filter(|command| !command.old.is_zero()) {
         if command.new.is_zero() || !polder_git::is_fast_forward(after, command.old, command.new)? {

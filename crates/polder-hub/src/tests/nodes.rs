@@ -123,6 +123,7 @@ async fn a_snapshot_that_is_behind_is_given_only_what_has_changed() {
             pointers: Vec::new(),
             lazy: Vec::new(),
             catalog: None,
+            mirror: None,
         };
         nodes.here.db.commit_push(push).await.expect("pushed");
         let held = nodes.there.held(id).await.expect("held");

@@ -38,6 +38,7 @@ async fn set(
         pointers: Vec::new(),
         lazy: Vec::new(),
         catalog: None,
+        mirror: None,
     };
     fixture.hub.db.commit_push(push).await.expect("committed");
     fixture.hub.forget(grant.repo_id()).await;

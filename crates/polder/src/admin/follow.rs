@@ -1,6 +1,6 @@
 //! Commands about hubs that this one follows.
 
-use polder_hub::{FollowRequest, FollowRule, Followed, Hub, MirrorMode, UpstreamSummary};
+use polder_hub::{FollowRequest, FollowRule, Followed, Hub, MirrorMode, PurgeBrake, UpstreamSummary};
 use polder_log::VerifierKey;
 use polder_types::{AccountName, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub enum FollowTask {
     End { url: String },
     /// `mirrors`
     List,
+    /// `mirrors release`
+    Release { url: String },
     /// `sync --now`
     Sync,
 }
@@ -91,6 +93,8 @@ pub struct UpstreamRow {
     pub heard: Option<String>,
     /// What is wrong, if anything.
     pub error: Option<String>,
+    /// Why nothing that it took away is removed here, if that waits for the operator.
+    pub braked: Option<String>,
     /// Its repositories.
     pub repositories: Vec<FollowedRow>,
 }
@@ -100,7 +104,7 @@ pub struct UpstreamRow {
 pub struct FollowedRow {
     /// Its id at home.
     pub id: String,
-    /// `known`, `waiting`, `ready`, `retry`, `quarantined`, `blocked` or `hidden`.
+    /// `known`, `waiting`, `ready`, `retry`, `quarantined`, `blocked`, `hidden` or `kept`.
     pub state: String,
     /// Events of it that are not served yet.
     pub lag_events: u64,
@@ -119,7 +123,11 @@ impl From<UpstreamSummary> for UpstreamRow {
             since: mirror.changed_at.rfc3339(),
             error: mirror.last_error,
         });
+        let braked = summary
+            .brake
+            .map(|PurgeBrake { taken_away, of }| format!("it took away {taken_away} of {of} within a day"));
         Self {
+            braked,
             url: summary.url,
             origin: summary.origin,
             state: summary.state.to_string(),
@@ -151,6 +159,10 @@ impl FollowTask {
             Self::List => {
                 let listed = hub.list_followed().await?;
                 Ok(Answer::Followed(listed.into_iter().map(UpstreamRow::from).collect()))
+            }
+            Self::Release { url } => {
+                hub.release_purge(&url).await?;
+                Ok(Answer::Done(format!("what `{url}` has taken away until now is removed in time")))
             }
             Self::Sync => match hub.sync_now(progress.teller()).await? {
                 0 => Ok(Answer::Done("every mirror serves the newest that its hub has signed".to_owned())),

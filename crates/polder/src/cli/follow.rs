@@ -1,6 +1,6 @@
 //! Following other hubs.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use polder_hub::{FollowRule, MirrorMode};
 use polder_log::VerifierKey;
 use polder_types::AccountName;
@@ -40,6 +40,29 @@ pub struct Unfollow {
     pub url: String,
 }
 
+/// `polder mirrors`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Mirrors {
+    /// How to list
+    #[command(flatten)]
+    pub list: List,
+    /// What to do with them instead
+    #[command(subcommand)]
+    pub then: Option<MirrorsThen>,
+}
+
+/// `polder mirrors …`
+#[derive(Debug, Subcommand)]
+pub enum MirrorsThen {
+    /// Let everything be removed here that a hub has taken away until now, however much that is
+    Release {
+        /// The hub, as it was followed
+        #[arg(value_name = "URL")]
+        url: String,
+    },
+}
+
 /// `polder sync`
 #[derive(Debug, Args)]
 pub struct Sync {
@@ -71,9 +94,15 @@ impl Sync {
     }
 }
 
-/// `polder mirrors`
-pub(super) fn mirrors(list: List) -> (Command, bool) {
-    (Command::Follow { task: FollowTask::List }, list.json)
+impl Mirrors {
+    pub(super) fn command(self) -> (Command, bool) {
+        match self.then {
+            None => (Command::Follow { task: FollowTask::List }, self.list.json),
+            Some(MirrorsThen::Release { url }) => {
+                (Command::Follow { task: FollowTask::Release { url } }, false)
+            }
+        }
+    }
 }
 
 fn parse_alias(text: &str) -> Result<(AccountName, AccountName), String> {

@@ -86,7 +86,7 @@ pub enum Action {
     /// Follow a hub no longer; its mirrors stay as they are
     Unfollow(Unfollow),
     /// The hubs that are followed, and how far the mirrors of their repositories are
-    Mirrors(List),
+    Mirrors(follow::Mirrors),
     /// Bring every mirror up to date
     Sync(Sync),
     /// The key by which other hubs know this one
@@ -204,7 +204,7 @@ impl From<Action> for Invocation {
             Action::Quota(quota) => quota.command(),
             Action::Follow(follow) => follow.command(),
             Action::Unfollow(unfollow) => unfollow.command(),
-            Action::Mirrors(list) => follow::mirrors(list),
+            Action::Mirrors(mirrors) => mirrors.command(),
             Action::Sync(_) => Sync::command(),
             Action::Key(key) => key.command(),
             Action::Audit(audit) => audit.command(),

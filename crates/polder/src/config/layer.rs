@@ -165,6 +165,8 @@ pub struct FederationLayer {
     pub mirrors: Option<Vec<String>>,
     /// How long events are kept, in days.
     pub keep_days: Option<u64>,
+    /// How many days what other hubs took away is kept, hidden.
+    pub purge_after_days: Option<u64>,
 }
 
 impl FederationLayer {
@@ -176,6 +178,7 @@ impl FederationLayer {
             policy: self.policy.or(below.policy),
             mirrors: self.mirrors.or(below.mirrors),
             keep_days: self.keep_days.or(below.keep_days),
+            purge_after_days: self.purge_after_days.or(below.purge_after_days),
         }
     }
 
@@ -188,6 +191,7 @@ impl FederationLayer {
             policy: text(),
             mirrors: Some(Vec::new()),
             keep_days: Some(0),
+            purge_after_days: Some(0),
         }
     }
 }

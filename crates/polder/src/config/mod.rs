@@ -10,16 +10,17 @@ mod url;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use database::DatabaseUrl;
 pub use environment::Environment;
-pub use layer::{AuditLayer, GitLayer, HooksLayer, Layer, LogLayer, ProxyLayer, ScrubLayer};
+pub use layer::{AuditLayer, FederationLayer, GitLayer, HooksLayer, Layer, LogLayer, ProxyLayer, ScrubLayer};
 pub use limits::LimitsLayer;
 pub use tls::{AcmeLayer, CertificateSource, Tls, TlsLayer};
 pub use url::PublicUrl;
 
 use polder_http::TrustedProxies;
-use polder_hub::ScrubOptions;
+use polder_hub::{FederationOptions, ScrubOptions};
 
 use crate::Error;
 use crate::cli::{Common, Serve};
@@ -34,6 +35,8 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 const LFS_PART_MIB_DEFAULT: u64 = 256;
 /// Where hooks find programs when nothing says otherwise.
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Longest time that what other hubs took away can be kept, in days.
+const PURGE_DAYS_MAX: u64 = 3_650;
 /// Longest time between two passes over everything stored, in days.
 const SCRUB_DAYS_MAX: u64 = 3_650;
 /// Shortest time that events of the log are kept, in days: what they name may be fetched for a week.
@@ -81,7 +84,7 @@ pub struct Config {
     /// How stored bytes are read again.
     pub scrub: ScrubOptions,
     /// What other hubs are told.
-    pub federation: polder_hub::FederationOptions,
+    pub federation: FederationOptions,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -286,23 +289,29 @@ fn within(key: &str, value: u64, least: u64, most: u64) -> Result<u64, Error> {
     Err(Error::plain(format!("{key}: {value} is not between {least} and {most}")))
 }
 
-fn federation(layer: layer::FederationLayer) -> Result<polder_hub::FederationOptions, Error> {
+fn audit(layer: &AuditLayer) -> Result<Audit, Error> {
+    let days = within("audit.keep-days", layer.keep_days.unwrap_or(365), 1, AUDIT_DAYS_MAX)?;
+    let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("audit.keep-days", error))?;
+    Ok(Audit { keep_days, addresses: layer.addresses.unwrap_or(false) })
+}
+
+fn federation(layer: FederationLayer) -> Result<FederationOptions, Error> {
     let days = within("federation.keep-days", layer.keep_days.unwrap_or(90), EVENT_DAYS_MIN, AUDIT_DAYS_MAX)?;
     let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("federation.keep-days", error))?;
-    Ok(polder_hub::FederationOptions {
+    let mut options = FederationOptions {
         is_enabled: layer.enabled.unwrap_or(true),
         origin: layer.origin,
         contact: layer.contact,
         policy: layer.policy,
         mirrors: layer.mirrors.unwrap_or_default(),
         keep_days,
-    })
-}
-
-fn audit(layer: &AuditLayer) -> Result<Audit, Error> {
-    let days = within("audit.keep-days", layer.keep_days.unwrap_or(365), 1, AUDIT_DAYS_MAX)?;
-    let keep_days = i64::try_from(days).map_err(|error| Error::caused_by("audit.keep-days", error))?;
-    Ok(Audit { keep_days, addresses: layer.addresses.unwrap_or(false) })
+        ..Default::default()
+    };
+    if let Some(days) = layer.purge_after_days {
+        let days = within("federation.purge-after-days", days, 0, PURGE_DAYS_MAX)?;
+        options.purge_after = Duration::from_hours(days.saturating_mul(24));
+    }
+    Ok(options)
 }
 
 fn scrub(layer: &ScrubLayer) -> Result<ScrubOptions, Error> {

@@ -34,6 +34,7 @@ async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
         pack: None,
         pointers: vec![(object.oid, oid)],
         lazy: vec![later],
+        mirror: None,
         catalog: None,
     };
     fixture.hub.db.commit_push(push).await.expect("committed");
