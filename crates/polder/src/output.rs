@@ -144,11 +144,17 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
             error,
         ]
     });
+    let sources = row.sources.iter().map(|source| {
+        let heard =
+            source.heard.as_ref().map_or_else(|| "not needed yet".to_owned(), |at| format!("heard {at}"));
+        let error = source.error.clone().unwrap_or_default();
+        vec![format!("  from {}", source.url), "source".to_owned(), String::new(), heard, error]
+    });
     let braked = row.braked.as_ref().map(|why| {
         let why = format!("{why}; to go on: polder mirrors release {}", row.url);
         vec!["  removing".to_owned(), "stopped".to_owned(), String::new(), String::new(), why]
     });
-    [hub].into_iter().chain(braked).chain(repositories).collect()
+    [hub].into_iter().chain(sources).chain(braked).chain(repositories).collect()
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

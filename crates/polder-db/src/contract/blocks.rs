@@ -27,7 +27,13 @@ async fn told(home: &Home, log: i64, (n, path): (u8, &str), rseq: u64, hidden: O
     let (rid, body) = (sha(n), Sha256::new([u8::try_from(rseq).unwrap(); 32]));
     let target = MirrorTarget { rid, path: path.to_owned(), mode: MirrorMode::Full, rseq, body, hidden };
     home.db
-        .follow_page(FollowedPage { append, signed: 9, targets: vec![target], erased: Vec::new() })
+        .follow_page(FollowedPage {
+            append,
+            signed: 9,
+            source: None,
+            targets: vec![target],
+            erased: Vec::new(),
+        })
         .await
         .unwrap();
 }

@@ -3,8 +3,8 @@ use polder_types::{Sha256, UnixMillis};
 
 use super::{Home, new_repo, push_of, sha, update};
 use crate::{
-    FileKind, FollowRule, FollowedPage, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState,
-    MirrorTarget, NewRepo, PushOutcome, RemoteNamespace, Repo, UpstreamState,
+    FileKind, FollowRule, FollowSource, FollowedPage, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish,
+    MirrorState, MirrorTarget, NewRepo, PushOutcome, RemoteNamespace, Repo, UpstreamState,
 };
 
 const URL: &str = "https://hub.example.org";
@@ -24,10 +24,8 @@ pub(super) async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'st
     let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
     let path = "acme/m".to_owned();
     let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, hidden };
-    home.db
-        .follow_page(FollowedPage { append, signed: 9, targets: vec![target], erased: Vec::new() })
-        .await
-        .unwrap();
+    let (targets, erased) = (vec![target], Vec::new());
+    home.db.follow_page(FollowedPage { append, signed: 9, source: None, targets, erased }).await.unwrap();
 }
 
 async fn claim(home: &Home, log: i64) -> Option<Mirror> {
@@ -78,6 +76,37 @@ async fn an_upstream_is_followed_by_its_rules_until_it_is_not() {
     home.db.set_upstream_state(log, UpstreamState::Unfollowed, None, None).await.unwrap();
     upstream(&home).await;
     assert_eq!(home.db.list_upstreams().await.unwrap()[0].state, UpstreamState::Following);
+}
+
+#[tokio::test]
+async fn a_page_of_another_source_says_nothing_of_the_home() {
+    let home = Home::open().await;
+    let log = upstream(&home).await;
+    let urls = ["https://b.example.org", "https://a.example.org"].map(str::to_owned);
+    home.db.name_sources(log, urls.to_vec()).await.unwrap();
+    home.db.heard_upstream(log, Some("dead".to_owned())).await.unwrap();
+    home.db.heard_source(log, urls[0].clone(), Some("a l\0iar".to_owned())).await.unwrap();
+    let append = home.db.log(log).await.unwrap().unwrap().append(Vec::new());
+    let page = FollowedPage {
+        append,
+        signed: 7,
+        source: Some(urls[1].clone()),
+        targets: Vec::new(),
+        erased: Vec::new(),
+    };
+    home.db.follow_page(page).await.unwrap();
+    let upstream = home.db.upstream(log).await.unwrap().unwrap();
+    assert_eq!((upstream.signed, upstream.last_error.as_deref()), (7, Some("dead")));
+    let source = |url: &String, heard_at, error: Option<&str>| FollowSource {
+        url: url.clone(),
+        named: true,
+        heard_at,
+        last_error: error.map(str::to_owned),
+    };
+    let listed = home.db.list_sources(log).await.unwrap();
+    assert_eq!(listed, [source(&urls[1], Some(home.now()), None), source(&urls[0], None, Some("a liar"))]);
+    home.db.name_sources(log, urls[..1].to_vec()).await.unwrap();
+    assert_eq!(home.db.list_sources(log).await.unwrap(), [source(&urls[0], None, None)]);
 }
 
 #[tokio::test]

@@ -67,7 +67,10 @@ async fn page(home: &Home, log: &Log, body: &Body, bytes: bool, erased: Vec<u64>
     let held = bytes.then(|| Bytes::copy_from_slice(body.bytes()));
     let entry = LogEntry { leaf: body.leaf(), body: held, nsid: None };
     let append = home.db.log(log.id).await.unwrap().unwrap().append(vec![entry]);
-    home.db.follow_page(FollowedPage { append, signed: 9, targets: Vec::new(), erased }).await.unwrap();
+    home.db
+        .follow_page(FollowedPage { append, signed: 9, source: None, targets: Vec::new(), erased })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod publish;
 mod purge;
 mod reselect;
 mod rows;
+mod sources;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +24,7 @@ pub use publish::MirrorPublish;
 pub(crate) use publish::publish;
 pub use purge::Purgeable;
 pub use rows::SnapshotRows;
+pub use sources::FollowSource;
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -42,6 +44,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     publish::ALL,
     purge::ALL,
     reselect::ALL,
+    sources::ALL,
 ];
 /// Every list statement about following.
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use polder_types::{RepoId, Sha256};
 
-use super::{MirrorMode, MirrorState};
+use super::sources::heard_source;
+use super::{MirrorMode, MirrorState, heard};
 use crate::log::{Appended, LogAppend};
 use crate::repos;
 use crate::sql::statements;
@@ -11,8 +12,7 @@ use crate::value::args;
 use crate::{Db, Result, blocks};
 
 statements! {
-    SIGNED = "UPDATE upstream SET signed = CASE WHEN $2 > signed THEN $2 ELSE signed END, heard_at = $3, \
-        last_error = NULL WHERE log = $1";
+    SIGNED = "UPDATE upstream SET signed = CASE WHEN $2 > signed THEN $2 ELSE signed END WHERE log = $1";
     // A new event is a new reason to try; work under way goes on with the target it has.
     UPSERT_MIRROR = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, \
         attempt, failures, changed_at, hidden_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9, $10) \
@@ -51,6 +51,8 @@ pub struct FollowedPage {
     pub append: LogAppend,
     /// Events that the upstream has signed, of which the page may be a part.
     pub signed: u64,
+    /// The URL of the source that it came from, if that is not the home.
+    pub source: Option<String>,
     /// The newest target of every repository in it that a rule fits.
     pub targets: Vec<MirrorTarget>,
     /// Events whose bodies the log takes back, by their indices.
@@ -68,13 +70,17 @@ impl Db {
 }
 
 async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
-    let (log, now) = (page.append.log, tx.now());
+    let log = page.append.log;
     let appended = crate::log::append(tx, page.append).await?;
     if appended == Appended::Raced {
         return Ok(Verdict::Discard(appended));
     }
     let signed = i64::try_from(page.signed).unwrap_or(i64::MAX);
-    tx.execute(SIGNED, args![log, signed, now]).await?;
+    tx.execute(SIGNED, args![log, signed]).await?;
+    match page.source {
+        None => heard(tx, log, None).await?,
+        Some(url) => heard_source(tx, log, url, None).await?,
+    }
     put_targets(tx, log, page.targets).await?;
     for index in page.erased {
         crate::log::erase_at(tx, log, index).await?;

@@ -20,20 +20,21 @@ use polder_types::{Sha256, UnixMillis};
 use polder_xet::Extent;
 
 use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::sources::{Source, SourceSet};
 use crate::body::BodyStream;
 use crate::error::{Error, Result};
 use crate::tests::{START, fixture};
-use crate::{ObjectSource, SourceError, SourceFuture};
+use crate::{Hub, ObjectSource, SourceError, SourceFuture};
 
 /// Events that the follower has before the lie.
-const BEFORE: u64 = 3;
+pub(super) const BEFORE: u64 = 3;
 
 /// A log in memory, signed.
 #[derive(Clone)]
-struct Origin {
-    key: Arc<SignerKey>,
-    log: LogName,
-    tree: Frontier,
+pub(super) struct Origin {
+    pub(super) key: Arc<SignerKey>,
+    pub(super) log: LogName,
+    pub(super) tree: Frontier,
     nodes: BTreeMap<Node, Sha256>,
     bodies: Vec<Body>,
 }
@@ -45,7 +46,7 @@ impl Hashes for Origin {
 }
 
 impl Origin {
-    fn new(origin: &str) -> Self {
+    pub(super) fn new(origin: &str) -> Self {
         let (key, recovery) = (SecretKey::new(&[7; 32]), SecretKey::new(&[8; 32]));
         let log = LogName { origin: origin.parse().unwrap(), epoch: 1 };
         let mut first = Statement::new(log.clone(), EventType::HubKey, UnixMillis(START), [0; 16]);
@@ -68,7 +69,7 @@ impl Origin {
     }
 
     /// Adds events that no log with another salt has.
-    fn beat(&mut self, salt: u8, count: u64) {
+    pub(super) fn beat(&mut self, salt: u8, count: u64) {
         for _ in 0..count {
             let time = UnixMillis(START + i64::try_from(self.tree.size()).unwrap());
             let beat = Statement::new(self.log.clone(), EventType::Heartbeat, time, [salt; 16]);
@@ -81,7 +82,7 @@ impl Origin {
         checkpoint.sign(&[&self.key])
     }
 
-    fn page(&self, from: u64, limit: u64) -> EventsPage {
+    pub(super) fn page(&self, from: u64, limit: u64) -> EventsPage {
         let (first, size) = (from.min(self.tree.size()), self.tree.size());
         let end = size.min(first.saturating_add(limit));
         let proof = if end == 0 || end == size {
@@ -103,9 +104,13 @@ impl Origin {
 /// What a source answers, given the log before, the log now, and what was asked for.
 type Answer = fn(&Origin, &Origin, u64, u64) -> Vec<u8>;
 
-struct Source(Origin, Origin, Answer);
+struct Answers(Origin, Origin, Answer);
 
-impl Peer for Source {
+fn only(hub: &Hub, log: i64, peer: Answers) -> SourceSet {
+    SourceSet::new(hub.db.clone(), log, vec![Source::home(Arc::new(peer))])
+}
+
+impl Peer for Answers {
     fn name(&self) -> &'static str {
         "a source"
     }
@@ -171,7 +176,7 @@ fn altered(now: &Origin, from: u64, limit: u64, alter: impl FnOnce(&mut EventsPa
 }
 
 /// The same origin, which said something else after `common` events; its key is the true one.
-fn other_past(now: &Origin, common: u64, size: u64) -> Origin {
+pub(super) fn other_past(now: &Origin, common: u64, size: u64) -> Origin {
     let mut other =
         Origin { tree: Frontier::default(), nodes: BTreeMap::new(), bodies: Vec::new(), ..now.clone() };
     now.bodies.iter().take(usize::try_from(common).unwrap()).for_each(|body| other.push(body.clone()));
@@ -314,13 +319,13 @@ async fn a_lying_source_is_named_and_only_two_signed_pasts_stop_the_following() 
         let rules = vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Metadata }];
         hub.db.set_upstream(log, format!("http://hub{number}.example.org"), rules).await.expect("set");
         let honest: Answer = |_, now, from, limit| now.page(from, limit).encode().unwrap();
-        let source = Source(origin.clone(), origin.clone(), honest);
-        assert_eq!(hub.read_to_the_end(log, &source).await.expect("read"), BEFORE, "{what}");
+        let source = only(hub, log, Answers(origin.clone(), origin.clone(), honest));
+        assert_eq!(hub.read_to_the_end(&source).await.expect("read"), BEFORE, "{what}");
 
         let before = origin.clone();
         origin.beat(1, 2);
-        let liar = Source(before.clone(), origin.clone(), lie);
-        let said = hub.read_to_the_end(log, &liar).await.expect_err(what).message().to_owned();
+        let liar = only(hub, log, Answers(before.clone(), origin.clone(), lie));
+        let said = hub.read_to_the_end(&liar).await.expect_err(what).message().to_owned();
         assert!(said.contains(words), "{what}: {said}");
         let held = hub.db.log(log).await.expect("read").expect("there");
         assert_eq!(held.tree, before.tree, "{what}: nothing was taken");
@@ -329,8 +334,8 @@ async fn a_lying_source_is_named_and_only_two_signed_pasts_stop_the_following() 
         assert_eq!(upstream.evidence.is_some(), state == UpstreamState::Frozen, "{what}");
 
         if state == UpstreamState::Following {
-            let source = Source(before, origin, honest);
-            assert_eq!(hub.read_to_the_end(log, &source).await.expect(what), 2, "the origin is believed");
+            let source = only(hub, log, Answers(before, origin, honest));
+            assert_eq!(hub.read_to_the_end(&source).await.expect(what), 2, "the origin is believed");
         }
     }
 }

@@ -81,7 +81,7 @@ impl Hub {
         let page = EventsPage::decode(&answer).map_err(Error::internal)?;
         if let Err(fault) = reader.cursor.advance(&page, &reader.log.key) {
             let fault = self.look_closer(&reader, peer, &page, fault).await?;
-            return Err(self.judge(log, peer, fault).await?);
+            return Err(self.judge(log, peer, fault).await?.into_error());
         }
         Ok(())
     }

@@ -8,12 +8,15 @@ use polder_log::{LogName, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
 
 use super::peer::About;
+use super::sources::SourceSet;
 use crate::Hub;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 
 /// Most rules of one upstream.
 const RULES_MAX: usize = 100;
+/// Most sources of one upstream besides its home.
+const SOURCES_MAX: usize = 16;
 /// Namespaces of another hub looked through at a time.
 const PAGE: i64 = 500;
 
@@ -28,6 +31,8 @@ pub struct FollowRequest {
     pub key: Option<VerifierKey>,
     /// Another epoch of its log, which is followed instead of the one that is followed now.
     pub accept_epoch: Option<u32>,
+    /// Bases of the URLs of hubs that mirror it.
+    pub sources: Vec<String>,
     /// Namespaces there that get a short name here.
     pub aliases: Vec<(AccountName, AccountName)>,
 }
@@ -48,16 +53,14 @@ impl Hub {
     /// # Errors
     /// [`Kind::Invalid`] for a URL that cannot be followed, a hub that is another than its host says, or rules
     /// that are none; [`Kind::Conflict`] when it has another key than before, or a short name is taken;
-    /// [`Kind::Unavailable`] when it does not answer.
+    /// [`Kind::Unavailable`] when neither it nor, where its key is known, any source answers.
     pub async fn follow(&self, request: FollowRequest) -> Result<Followed> {
         if request.rules.is_empty() || request.rules.len() > RULES_MAX {
             return Err(Error::invalid(format!("a hub is followed by 1 to {RULES_MAX} rules")));
         }
         let url = request.url.trim_end_matches('/').to_owned();
-        let peer = self.peer(&url)?;
-        let about = peer.about().await.map_err(|error| error.of(peer.name()))?;
-        check_trust(&url.parse()?, &about, request.key.as_ref())?;
-        let About { log, key } = about;
+        let named = named_sources(&url, &request.sources)?;
+        let About { log, key } = self.who_is(&url, &named, request.key).await?;
         if let Some(own) = self.db.own_log().await?
             && own.name.origin == log.origin
         {
@@ -78,11 +81,15 @@ impl Hub {
             self.names.clear();
         }
         let entry = Entry::operator("hub.follow").with("url", url.as_str());
-        self.audited(entry).set_upstream(opened.id, url, request.rules).await?;
-        let events = self.read_to_the_end(opened.id, &*peer).await?;
+        let entry = if named.is_empty() { entry } else { entry.with("sources", named.join(" ")) };
+        self.audited(entry).set_upstream(opened.id, url.clone(), request.rules).await?;
+        self.db.name_sources(opened.id, named).await?;
+        let sources = self.read_sources(opened.id).await?;
+        let sources = SourceSet::new(self.db.clone(), opened.id, sources);
+        let events = self.read_to_the_end(&sources).await?;
         self.reselect(opened.id).await?;
         for (handle, alias) in request.aliases {
-            self.name_short(opened.id, peer.name(), &handle, alias).await?;
+            self.name_short(opened.id, &url, &handle, alias).await?;
         }
         self.names.clear();
         self.follow_bell.notify_one();
@@ -108,6 +115,37 @@ impl Hub {
             return Err(Error::new(Kind::Conflict, message));
         }
         Ok(None)
+    }
+
+    /// Who the hub at `url` is: by its own word, or when it does not answer, by that of a hub which mirrors it
+    /// and shows what a key that is known has signed.
+    async fn who_is(&self, url: &str, sources: &[String], pinned: Option<VerifierKey>) -> Result<About> {
+        let home = self.peer(url)?;
+        let dead = match home.about().await {
+            Ok(about) => {
+                check_trust(&url.parse()?, &about, pinned.as_ref())?;
+                return Ok(about);
+            }
+            Err(error) => error.of(home.name()),
+        };
+        let key = match pinned {
+            Some(key) => Some(key),
+            None => self.key_of_followed(url).await?,
+        };
+        let Some(key) = key else { return Err(dead) };
+        for source in sources {
+            if let Ok(about) = self.mirror_at(source, &key, true)?.about().await {
+                return Ok(about);
+            }
+        }
+        Err(dead)
+    }
+
+    /// The key of the hub that is, or was, followed at this URL.
+    async fn key_of_followed(&self, url: &str) -> Result<Option<VerifierKey>> {
+        let upstreams = self.db.list_upstreams().await?;
+        let Some(known) = upstreams.iter().find(|one| one.url == url) else { return Ok(None) };
+        Ok(self.db.log(known.log).await?.map(|log| log.key))
     }
 
     /// Follows a hub no longer; its mirrors stay as they are.
@@ -151,6 +189,22 @@ impl Hub {
             }
         }
     }
+}
+
+/// The sources that an operator named, as they are written down.
+fn named_sources(home: &str, sources: &[String]) -> Result<Vec<String>> {
+    let mut named = Vec::new();
+    for source in sources {
+        let source = source.trim_end_matches('/').to_owned();
+        let _is_one: Url = source.parse()?;
+        if source != home && !named.contains(&source) {
+            named.push(source);
+        }
+    }
+    if named.len() > SOURCES_MAX {
+        return Err(Error::invalid(format!("a hub is followed through {SOURCES_MAX} others at most")));
+    }
+    Ok(named)
 }
 
 /// Whether a hub may be believed to be who it says: by a key that the operator gave, or by the host that TLS

@@ -13,8 +13,8 @@ use http::{HeaderValue, StatusCode};
 use polder_egress::{Allowance, Body, Egress, Request, Response, Url};
 use polder_git::client::Exchange;
 use polder_log::{
-    BODIES_BYTES_MAX, BODIES_MAX, BODY_BYTES_MAX, LogName, PAGE_BYTES_MAX, PART_ROWS_MAX, REF_MAP_BYTES_MAX,
-    SnapshotRow, TileId,
+    BODIES_BYTES_MAX, BODIES_MAX, BODY_BYTES_MAX, Checkpoint, LogName, Origin, PAGE_BYTES_MAX, PART_ROWS_MAX,
+    REF_MAP_BYTES_MAX, SnapshotRow, TileId, VerifierKey,
 };
 use polder_types::Sha256;
 use polder_xet::{EXTENTS_BYTES_MAX, Extent};
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 use crate::body::BodyStream;
 use crate::error::{Error, Result};
-use crate::pull::{HttpExchange, PullSource};
+use crate::pull::HttpExchange;
 use crate::{LIST_PAGE_CHUNKS_MAX, ObjectSource, SourceError, SourceFuture};
 
 /// Largest `/.well-known/polder`, in bytes.
@@ -40,15 +40,21 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Largest page of a chunk list, in bytes.
 const LIST_BYTES_MAX: usize = 8 << 20;
 
-/// A hub at a URL. The operator named its host, so that it may be at a private address.
+/// Largest checkpoint, in bytes.
+const CHECKPOINT_BYTES_MAX: usize = 16 << 10;
+
+/// A hub at a URL, and which of its logs is asked for.
 pub(super) struct HttpPeer {
     inner: Arc<Inner>,
+    /// The key of the hub whose log it mirrors, when that is asked for, and it is known.
+    of: Option<VerifierKey>,
 }
 
 struct Inner {
     egress: Egress,
     name: String,
     base: Url,
+    /// What the paths of the log and all that belongs to it begin with.
     prefix: String,
     allowance: Allowance,
 }
@@ -61,12 +67,33 @@ struct AboutAnswer {
 }
 
 impl HttpPeer {
-    /// A hub at `url`, whose log that is asked for is below `prefix`.
+    /// A hub at `url`, which the operator named, so that it may be at a private address; whose log that is
+    /// asked for is below `prefix`.
     pub(super) fn new(egress: &Egress, url: &str, prefix: String) -> Result<Self> {
+        Self::below(egress, url, prefix, None, true)
+    }
+
+    /// What a hub at `url` mirrors of the one that has this key. Only one that the operator `named` may be at a
+    /// private address.
+    pub(super) fn mirror(egress: &Egress, url: &str, key: &VerifierKey, named: bool) -> Result<Self> {
+        let origin: Origin = key.name().parse().map_err(|error: polder_log::Error| {
+            Error::invalid(format!("the key is not that of a hub: {error}"))
+        })?;
+        Self::below(egress, url, format!("polder/v1/mirror/{}", origin.sha256()), Some(key.clone()), named)
+    }
+
+    fn below(
+        egress: &Egress,
+        url: &str,
+        prefix: String,
+        of: Option<VerifierKey>,
+        named: bool,
+    ) -> Result<Self> {
         let name = url.trim_end_matches('/').to_owned();
         let base: Url = name.parse()?;
-        let allowance = Allowance::naming(&base);
-        Ok(Self { inner: Arc::new(Inner { egress: egress.clone(), name, base, prefix, allowance }) })
+        let allowance = if named { Allowance::naming(&base) } else { Allowance::none() };
+        let inner = Inner { egress: egress.clone(), name, base, prefix, allowance };
+        Ok(Self { inner: Arc::new(inner), of })
     }
 
     fn get(&self, path: String, bytes_max: usize) -> PeerFuture<'_, Bytes> {
@@ -129,6 +156,12 @@ impl Peer for HttpPeer {
 
     fn about(&self) -> PeerFuture<'_, About> {
         Box::pin(async move {
+            if let Some(key) = &self.of {
+                let note = self.get("polder/v1/log/checkpoint".to_owned(), CHECKPOINT_BYTES_MAX).await?;
+                let note = std::str::from_utf8(&note).map_err(malformed)?;
+                let log = Checkpoint::open(note, key).map_err(malformed)?.log;
+                return Ok(About { log, key: key.clone() });
+            }
             let answer = self.get(".well-known/polder".to_owned(), ABOUT_BYTES_MAX).await?;
             let answer: AboutAnswer = serde_json::from_slice(&answer).map_err(malformed)?;
             let origin = answer.origin.parse().map_err(malformed)?;
@@ -192,8 +225,7 @@ impl Peer for HttpPeer {
 
     fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
         let url = self.inner.under(&format!("polder/v1/git/{rid}"))?;
-        let source = PullSource::new(&url.to_string(), None, None)?;
-        Ok(Box::new(HttpExchange::new(&self.inner.egress, &source)?))
+        Ok(Box::new(HttpExchange::open(&self.inner.egress, url, self.inner.allowance.clone())))
     }
 
     fn objects(&self) -> Arc<dyn ObjectSource> {

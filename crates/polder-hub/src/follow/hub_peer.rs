@@ -11,6 +11,7 @@ use polder_log::{Origin, TileId};
 use polder_types::Sha256;
 
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
+use super::sources::{Source, SourceSet};
 use crate::error::{Error, Kind, Result};
 use crate::tests::{Fixture, fixture};
 use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
@@ -18,6 +19,7 @@ use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
 /// From what was asked for and the right answer to the one that is given.
 pub(crate) type Lie = fn(&'static str, Bytes) -> Bytes;
 
+#[derive(Clone)]
 pub(crate) struct HubPeer {
     pub(crate) hub: Hub,
     /// Whose log it gives out; its own, if none is named.
@@ -25,14 +27,15 @@ pub(crate) struct HubPeer {
     /// Most events of a page.
     pub(crate) page: u64,
     /// Questions that it still answers.
-    pub(crate) answers: AtomicUsize,
+    pub(crate) answers: Arc<AtomicUsize>,
     /// What it does to its answers, by what was asked for.
     pub(crate) lie: Lie,
 }
 
 impl HubPeer {
     pub(crate) fn new(hub: &Hub) -> Self {
-        Self { hub: hub.clone(), of: None, page: 4096, answers: usize::MAX.into(), lie: |_, answer| answer }
+        let answers = Arc::new(usize::MAX.into());
+        Self { hub: hub.clone(), of: None, page: 4096, answers, lie: |_, answer| answer }
     }
 
     fn ask<'a, T: Send + 'a>(
@@ -132,8 +135,9 @@ impl Peer for HubPeer {
 }
 
 /// Lets a hub read all that a peer has of the log that it follows.
-pub(crate) async fn read_all(hub: &Hub, log: i64, peer: &dyn Peer) -> Result<u64> {
-    hub.read_to_the_end(log, peer).await
+pub(crate) async fn read_all(hub: &Hub, log: i64, peer: &HubPeer) -> Result<u64> {
+    let home = Source::home(Arc::new(peer.clone()));
+    hub.read_to_the_end(&SourceSet::new(hub.db.clone(), log, vec![home])).await
 }
 
 /// A hub with a log, and another one that is to follow it.

@@ -10,6 +10,7 @@ use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use super::PeerObjects;
+use super::sources::SourceSet;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::OpenBlob;
 use crate::{Arriving, Hub, ObjectSource, TransferOptions, Wanted};
@@ -99,7 +100,8 @@ impl Hub {
         let Some(followed) = followed.filter(|one| one.state != UpstreamState::Unfollowed) else {
             return Err(Error::unavailable("the hub that this object comes from is no longer followed"));
         };
-        Ok(vec![self.peer(&followed.url)?.objects()])
+        let sources = self.read_sources(followed.log).await?;
+        Ok(SourceSet::new(self.db.clone(), followed.log, sources).objects())
     }
 
     /// The objects that pointers need and the repository does not have, to be written down, with what `xet`
@@ -148,9 +150,9 @@ impl Hub {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.sha256);
             for object in page {
-                let wanted = wanted(repo, from.upstream, object)?;
+                let wanted = wanted(repo, from.sources.log(), object)?;
                 let options = TransferOptions::default();
-                runtime.block_on(self.fetch_object(wanted, from.sources.clone(), options))?;
+                runtime.block_on(self.fetch_object(wanted, from.sources.objects(), options))?;
             }
         }
     }

@@ -16,7 +16,10 @@ pub(crate) mod hub_peer;
 mod keys;
 mod lazy;
 mod objects;
+#[cfg(test)]
+mod passing_over;
 mod peer;
+mod poll;
 mod purge;
 #[cfg(test)]
 mod purge_tests;
@@ -25,13 +28,15 @@ mod read;
 mod rehearsal;
 mod reselect;
 mod select;
+mod sources;
 mod summary;
+mod take;
 mod work;
 
 pub use begin::{FollowRequest, Followed};
 pub use lazy::{AwayObject, OpenObject};
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
-pub use polder_db::{FollowRule, MirrorMode, MirrorState, UpstreamState};
+pub use polder_db::{FollowRule, FollowSource, MirrorMode, MirrorState, UpstreamState};
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
 
@@ -42,38 +47,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_db::Upstream;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::sources::SourceSet;
 use crate::Hub;
 use crate::error::Result;
 
 /// Longest time between two looks at what is followed; other nodes may have changed it.
 const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
+/// The following of one upstream.
+struct Following {
+    task: AbortHandle,
+    /// As the operator wants it.
+    wish: Wish,
+    changes: watch::Sender<()>,
+}
+
+/// What an operator may change of an upstream.
+#[derive(PartialEq, Eq)]
+struct Wish {
+    url: String,
+    sources: Vec<String>,
+    rules: Vec<FollowRule>,
+}
+
 impl Hub {
     /// Follows what there is to follow. Ends never; what goes wrong is written down with its upstream or
     /// mirror and tried again.
     pub(crate) async fn keep_following(&self) {
         let mut running = JoinSet::new();
-        let mut started: HashMap<i64, AbortHandle> = HashMap::new();
+        let mut started: HashMap<i64, Following> = HashMap::new();
         loop {
-            match self.followed().await {
-                Ok(upstreams) => {
-                    started.retain(|log, task| {
-                        let stays = !task.is_finished() && upstreams.iter().any(|one| one.log == *log);
-                        if !stays {
-                            task.abort();
-                        }
-                        stays
-                    });
-                    for upstream in upstreams {
-                        let hub = self.clone();
-                        started.entry(upstream.log).or_insert_with(|| {
-                            running.spawn(async move { hub.follow_upstream(upstream).await })
-                        });
-                    }
-                }
-                Err(error) => tracing::error!(error = %error.chain(), "cannot look for hubs to follow"),
+            if let Err(error) = self.start_following(&mut started, &mut running).await {
+                tracing::error!(error = %error.chain(), "cannot look for hubs to follow");
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_PERIOD) => {}
@@ -87,6 +95,44 @@ impl Hub {
         }
     }
 
+    /// Starts following what is new, ends what is not followed any more, and tells the others of changes.
+    async fn start_following(
+        &self,
+        started: &mut HashMap<i64, Following>,
+        running: &mut JoinSet<()>,
+    ) -> Result<()> {
+        let upstreams = self.followed().await?;
+        started.retain(|log, following| {
+            let stays = !following.task.is_finished() && upstreams.iter().any(|one| one.log == *log);
+            if !stays {
+                following.task.abort();
+            }
+            stays
+        });
+        for upstream in upstreams {
+            let sources = self.db.list_sources(upstream.log).await?;
+            let wish = Wish {
+                url: upstream.url.clone(),
+                sources: sources.into_iter().map(|source| source.url).collect(),
+                rules: self.db.follow_rules(upstream.log).await?,
+            };
+            match started.get_mut(&upstream.log) {
+                None => {
+                    let (hub, log, changes) = (self.clone(), upstream.log, watch::Sender::new(()));
+                    let change = changes.subscribe();
+                    let task = running.spawn(async move { hub.follow_upstream(upstream, change).await });
+                    started.insert(log, Following { task, wish, changes });
+                }
+                Some(following) if following.wish != wish => {
+                    following.wish = wish;
+                    following.changes.send_replace(());
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn followed(&self) -> Result<Vec<Upstream>> {
         let mut upstreams = self.db.list_upstreams().await?;
         let blocked = self.db.blocked_logs().await?;
@@ -95,28 +141,19 @@ impl Hub {
     }
 
     /// Reads its log and works on its mirrors, each by itself, so that no upstream waits for another.
-    async fn follow_upstream(&self, upstream: Upstream) {
-        match self.peer(&upstream.url) {
-            Ok(peer) => {
+    async fn follow_upstream(&self, upstream: Upstream, change: watch::Receiver<()>) {
+        match self.read_sources(upstream.log).await {
+            Ok(sources) => {
+                let sources = Arc::new(SourceSet::new(self.db.clone(), upstream.log, sources));
                 let bell = tokio::sync::Notify::new();
                 tokio::join!(
-                    self.keep_reading(&upstream, &*peer, &bell),
-                    self.keep_mirroring(&upstream, &peer, &bell)
+                    self.keep_reading(&upstream, &sources, change, &bell),
+                    self.keep_mirroring(&upstream, &sources, &bell)
                 );
             }
             Err(error) => {
                 tracing::error!(url = upstream.url, error = %error.chain(), "cannot follow this hub");
             }
         }
-    }
-
-    pub(crate) fn peer(&self, url: &str) -> Result<Arc<dyn Peer>> {
-        Ok(Arc::new(http::HttpPeer::new(&self.egress, url, "polder/v1".to_owned())?))
-    }
-
-    /// What another hub gives out of the log of `origin`.
-    pub(crate) fn mirror_peer(&self, url: &str, origin: &polder_log::Origin) -> Result<Arc<dyn Peer>> {
-        let prefix = format!("polder/v1/mirror/{}", origin.sha256());
-        Ok(Arc::new(http::HttpPeer::new(&self.egress, url, prefix)?))
     }
 }

@@ -9,14 +9,14 @@ use polder_types::{RepoId, Sha256};
 use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
+use super::sources::SourceSet;
 use crate::accept::Say;
 use crate::error::Result;
-use crate::{Hub, ObjectSource, TransferOptions, Wanted};
+use crate::{Hub, TransferOptions, Wanted};
 
 /// Where the large objects of a mirror come from, and what the log says of them.
 pub(crate) struct PeerObjects {
-    pub(super) upstream: i64,
-    pub(super) sources: Vec<Arc<dyn ObjectSource>>,
+    pub(super) sources: Arc<SourceSet>,
     pub(super) xet: HashMap<Sha256, FileHash>,
 }
 
@@ -53,9 +53,10 @@ impl Hub {
         for (done, (oid, size_bytes)) in missing.into_iter().enumerate() {
             say(&format!("fetching object {} of {count} ({size_bytes} bytes)", done + 1));
             let xet = from.xet.get(&oid).copied();
-            let wanted = Wanted { repo, oid, size_bytes, xet, upstream: from.upstream };
+            let wanted = Wanted { repo, oid, size_bytes, xet, upstream: from.sources.log() };
             let options = TransferOptions::default();
-            runtime.block_on(self.fetch_object(wanted, from.sources.clone(), options))?;
+            let fetched = runtime.block_on(self.fetch_object(wanted, from.sources.objects(), options))?;
+            runtime.block_on(from.sources.note_liars(oid, &fetched.liars));
         }
         Ok(())
     }

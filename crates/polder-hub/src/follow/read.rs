@@ -4,30 +4,53 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, Upstream, UpstreamState};
+use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, UpstreamState};
 use polder_log::{
     Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Leaf, Lie, Plan, RepoHead,
     Signed, check_next, open_body,
 };
 use polder_types::Sha256;
-use tokio::sync::Notify;
 
 use super::attest;
 use super::bootstrap::Stop;
 use super::peer::{Peer, PeerError};
 use super::select;
+use super::sources::{Source, SourceSet};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
-use crate::secret::random;
 
 /// Most events asked for at a time.
 const LIMIT: u64 = 4096;
-/// How long a source is asked to wait for something new.
-const WAIT: Duration = Duration::from_mins(1);
-/// Pause after a first failure; each next is twice as long, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause after failures.
-const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// Why a page was not read.
+pub(super) enum Unread {
+    /// The source has not got so far.
+    Behind(Error),
+    /// The source does not answer, or not well.
+    Source(Error),
+    /// Something here, or the origin itself: no other source will do better.
+    Here(Error),
+}
+
+impl Unread {
+    /// What to say of it, whoever is to blame.
+    pub(super) fn into_error(self) -> Error {
+        let (Self::Behind(error) | Self::Source(error) | Self::Here(error)) = self;
+        error
+    }
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl From<polder_db::Error> for Unread {
+    fn from(error: polder_db::Error) -> Self {
+        Self::Here(error.into())
+    }
+}
 
 /// Where a reader of a log is.
 pub(super) struct Reader {
@@ -52,62 +75,22 @@ impl Hub {
         Ok(Reader { log, cursor, rules })
     }
 
-    /// Reads an upstream's log as it grows.
-    pub(super) async fn keep_reading(&self, upstream: &Upstream, peer: &dyn Peer, bell: &Notify) {
-        let mut failures = 0;
-        let mut reader = None;
-        loop {
-            let step = async {
-                let at = match reader.take() {
-                    Some(reader) => reader,
-                    None => self.reader(upstream.log).await?,
-                };
-                self.read_page(at, peer, WAIT).await
-            };
-            match step.await {
-                Ok(read) => {
-                    failures = 0;
-                    reader = read;
-                    bell.notify_one();
-                }
-                Err(error) => {
-                    tracing::warn!(url = upstream.url, error = %error.chain(), "cannot read the log of this hub");
-                    let told = self.db.heard_upstream(upstream.log, Some(error.message().to_owned())).await;
-                    if let Err(error) = told {
-                        tracing::error!(%error, "a failure of this hub is not written down");
-                    }
-                    tokio::time::sleep(pause_after(failures)).await;
-                    failures = failures.saturating_add(1);
-                }
-            }
-        }
-    }
-
-    /// Reads all there is now; how many events that were.
-    pub(super) async fn read_to_the_end(&self, upstream: i64, peer: &dyn Peer) -> Result<u64> {
-        let mut reader = self.reader(upstream).await?;
-        let from = reader.cursor.tree.size();
-        loop {
-            let size = reader.cursor.tree.size();
-            reader = match self.read_page(reader, peer, Duration::ZERO).await? {
-                Some(reader) => reader,
-                None => self.reader(upstream).await?,
-            };
-            if reader.cursor.tree.size() == size {
-                return Ok(size - from);
-            }
-        }
-    }
-
     /// Asks for what comes next and applies it; `None` when another did so meanwhile.
-    async fn read_page(&self, mut reader: Reader, peer: &dyn Peer, wait: Duration) -> Result<Option<Reader>> {
-        let from = reader.cursor.tree.size();
+    pub(super) async fn read_page(
+        &self,
+        mut reader: Reader,
+        source: &Source,
+        sources: &SourceSet,
+        wait: Duration,
+    ) -> Result<Option<Reader>, Unread> {
+        let (from, peer) = (reader.cursor.tree.size(), &*source.peer);
         if from == 0 && self.is_long(peer).await {
             match self.begin_at_snapshot(&reader, peer).await {
                 Ok(()) => return Ok(None),
                 // The events may still be there.
                 Err(stop) => {
                     let error = self.stopped(&reader, peer, stop).await?;
+                    let (Unread::Source(error) | Unread::Behind(error)) = error else { return Err(error) };
                     tracing::warn!(error = %error.chain(), "cannot begin with a snapshot");
                 }
             }
@@ -115,7 +98,7 @@ impl Hub {
         let answer = match peer.events(from, LIMIT, wait).await {
             Ok(Some(answer)) => answer,
             Ok(None) => {
-                self.db.heard_upstream(reader.log.id, None).await?;
+                sources.note(source, None).await;
                 return Ok(Some(reader));
             }
             // A snapshot stands for them.
@@ -125,7 +108,7 @@ impl Hub {
                     Err(stop) => Err(self.stopped(&reader, peer, stop).await?),
                 };
             }
-            Err(error) => return Err(error.of(peer.name())),
+            Err(error) => return Err(Unread::Source(error.of(peer.name()))),
         };
         let page = match EventsPage::decode(&answer) {
             Ok(page) => page,
@@ -136,7 +119,7 @@ impl Hub {
             Err(stop) => return Err(self.stopped(&reader, peer, stop).await?),
         }
         match reader.cursor.advance(&page, &reader.log.key) {
-            Ok(advanced) => self.apply_page(reader, advanced, peer).await,
+            Ok(advanced) => self.apply_page(reader, advanced, source, sources).await,
             Err(fault) => {
                 let fault = self.look_closer(&reader, peer, &page, fault).await?;
                 Err(self.judge(reader.log.id, peer, fault).await?)
@@ -175,39 +158,45 @@ impl Hub {
     }
 
     /// Why no snapshot could be begun with.
-    async fn stopped(&self, reader: &Reader, peer: &dyn Peer, stop: Stop) -> Result<Error> {
+    async fn stopped(&self, reader: &Reader, peer: &dyn Peer, stop: Stop) -> Result<Unread> {
         match stop {
-            Stop::Source(error) => Ok(error),
+            Stop::Source(error) => Ok(Unread::Source(error)),
             Stop::Fault(fault) => self.judge(reader.log.id, peer, fault).await,
             Stop::Here(error) => Err(error),
         }
     }
 
     /// What a fault means: only contradictory signatures of the origin stop the following of it.
-    pub(super) async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Error> {
+    pub(super) async fn judge(&self, upstream: i64, peer: &dyn Peer, fault: Fault) -> Result<Unread> {
         let name = match &fault {
             Fault::Source(Lie::Signature) => " (KeyMismatch)",
             _ => "",
         };
         let message = format!("`{}`: {fault}{name}", peer.name());
-        if let Fault::Equivocated(evidence) = &fault {
-            let both = format!("{}\n{}", evidence.held.note, evidence.other.note);
-            let why = Some(message.clone());
-            self.db.set_upstream_state(upstream, UpstreamState::Frozen, Some(both), why).await?;
-            self.follow_bell.notify_one();
-            tracing::error!(%message, "no longer followed until the operator has decided");
-        }
-        Ok(Error::new(Kind::Unavailable, message).caused_by(fault))
+        let unread = match &fault {
+            Fault::Equivocated(evidence) => {
+                let both = format!("{}\n{}", evidence.held.note, evidence.other.note);
+                let why = Some(message.clone());
+                self.db.set_upstream_state(upstream, UpstreamState::Frozen, Some(both), why).await?;
+                self.follow_bell.notify_one();
+                tracing::error!(%message, "no longer followed until the operator has decided");
+                Unread::Here
+            }
+            Fault::Stale { .. } => Unread::Behind,
+            Fault::Source(_) | Fault::NewEpoch { .. } => Unread::Source,
+        };
+        Ok(unread(Error::new(Kind::Unavailable, message).caused_by(fault)))
     }
 
     async fn apply_page(
         &self,
         reader: Reader,
         advanced: Advanced,
-        peer: &dyn Peer,
-    ) -> Result<Option<Reader>> {
+        source: &Source,
+        sources: &SourceSet,
+    ) -> Result<Option<Reader>, Unread> {
         if advanced.entries.is_empty() {
-            self.db.heard_upstream(reader.log.id, None).await?;
+            sources.note(source, None).await;
             return Ok(Some(reader));
         }
         let mut log = reader.log;
@@ -219,7 +208,7 @@ impl Hub {
         let (mut erased, mut attested) = (Vec::new(), Vec::new());
         let mut hub_keys = Vec::new();
         for entry in &advanced.entries {
-            let (kept, body) = self.content(&log, entry, peer).await;
+            let (kept, body) = self.content(&log, entry, sources).await;
             if let Some(body) = body.as_ref().filter(|body| body.kind == EventType::HubKey) {
                 hub_keys.push(body.clone());
             }
@@ -246,8 +235,11 @@ impl Hub {
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
         append.key = self.key_after(&log, &hub_keys, whole).await?;
         let hides = targets.values().any(|target| target.hidden.is_some());
-        let page = FollowedPage { append, signed, targets: targets.into_values().collect(), erased };
-        let Appended::Done(tree) = self.db.follow_page(page).await? else { return Ok(None) };
+        let (source, targets) = (source.url.clone(), targets.into_values().collect());
+        let appended = self.db.follow_page(FollowedPage { append, signed, source, targets, erased }).await?;
+        // Whoever did it: those who follow through this hub learn of it.
+        self.mirrored_log_grew();
+        let Appended::Done(tree) = appended else { return Ok(None) };
         self.hear_attests(log.id, attested).await?;
         if hides {
             self.names.clear();
@@ -259,13 +251,14 @@ impl Hub {
     }
 
     /// The body of an entry, to be kept and to be acted upon.
-    async fn content(&self, log: &Log, entry: &Entry, peer: &dyn Peer) -> (Option<Bytes>, Option<Body>) {
+    async fn content(&self, log: &Log, entry: &Entry, sources: &SourceSet) -> (Option<Bytes>, Option<Body>) {
+        let sha256 = entry.leaf.body_sha256;
         let opened = match &entry.content {
             Content::Body(body) => {
                 return (Some(Bytes::copy_from_slice(body.bytes())), Some(body.as_ref().clone()));
             }
             Content::Refused { bytes, why } => Err((Bytes::copy_from_slice(bytes), why.clone())),
-            Content::NotSent => match peer.body(entry.leaf.body_sha256).await {
+            Content::NotSent => match sources.find("a body", sha256, |peer| peer.body(sha256)).await {
                 Ok(bytes) => open_body(&log.name, &entry.leaf, &bytes)
                     .map(|body| (bytes.clone(), body))
                     .map_err(|why| (Bytes::new(), why)),
@@ -310,24 +303,4 @@ fn next_target(before: Option<RepoHead>, body: &Body, rules: &[FollowRule]) -> O
 fn taken_back(entry: &Entry, body: &Body) -> Option<u64> {
     let Data::Erase { index } = body.data else { return None };
     (index < entry.index).then_some(index)
-}
-
-/// Somewhere in the later half of a time that doubles with each failure.
-fn pause_after(failures: u32) -> Duration {
-    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(10))).min(PAUSE_MAX);
-    let [byte] = random::<1>().unwrap_or([0]);
-    longest / 2 + longest / 2 * u32::from(byte) / 255
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_five_minutes() {
-        for (failures, most) in [(0, 1), (1, 2), (5, 32), (9, 300), (u32::MAX, 300)] {
-            let (pause, most) = (pause_after(failures), Duration::from_secs(most));
-            assert!(pause >= most / 2 && pause <= most, "{failures}: {pause:?}");
-        }
-    }
 }

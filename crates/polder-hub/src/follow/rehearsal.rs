@@ -15,6 +15,7 @@ use polder_types::{Sha256, Visibility};
 use sha2::Digest as _;
 
 use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::sources::{Source, SourceSet};
 use crate::error::{Kind, Result};
 use crate::log::{PageQuery, Select};
 use crate::tests::{Fixture, fixture, repo, signature, write};
@@ -53,9 +54,10 @@ impl Pair {
         &self.place.hub
     }
 
-    pub(super) fn peer(&self) -> Arc<dyn Peer> {
-        let home: Arc<dyn Peer> = self.home.clone();
-        home
+    /// The home is the only source.
+    pub(super) fn sources(&self) -> Arc<SourceSet> {
+        let home = Source::home(self.home.clone());
+        Arc::new(SourceSet::new(self.hub().db.clone(), self.log, vec![home]))
     }
 
     pub(super) async fn upstream(&self) -> Upstream {
@@ -72,7 +74,7 @@ impl Pair {
     /// The log is read to its end.
     pub(super) async fn read(&self) {
         self.home.place.hub.sequence_once().await.expect("sequenced");
-        self.hub().read_to_the_end(self.log, &*self.home).await.expect("read");
+        self.hub().read_to_the_end(&self.sources()).await.expect("read");
     }
 
     pub(super) async fn claim(&self) -> Option<Mirror> {
@@ -82,9 +84,9 @@ impl Pair {
     /// The log is read to its end, and what is due is worked on.
     pub(super) async fn sync(&self) {
         self.read().await;
-        let (upstream, peer) = (self.upstream().await, self.peer());
+        let (upstream, sources) = (self.upstream().await, self.sources());
         while let Some(mirror) = self.claim().await {
-            self.hub().work_on(&upstream, &peer, &mirror).await.expect("written down");
+            self.hub().work_on(&upstream, &sources, &mirror).await.expect("written down");
         }
     }
 

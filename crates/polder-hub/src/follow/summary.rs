@@ -1,11 +1,13 @@
 //! What is followed, and how far it is.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use polder_db::{MirrorEnd, MirrorState, UpstreamState};
+use polder_db::{FollowSource, MirrorEnd, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
 use super::PurgeBrake;
+use super::sources::SourceSet;
 use crate::Hub;
 use crate::error::Result;
 use crate::exchange::Progress;
@@ -30,6 +32,8 @@ pub struct UpstreamSummary {
     pub last_error: Option<String>,
     /// Why nothing of it is purged, if that waits for the operator.
     pub brake: Option<PurgeBrake>,
+    /// Where else what it signed can be had.
+    pub sources: Vec<FollowSource>,
     /// Its mirrors.
     pub mirrors: Vec<MirrorSummary>,
 }
@@ -80,6 +84,7 @@ impl Hub {
                 lag_events: upstream.signed.saturating_sub(log.tree.size()),
                 heard_at: upstream.heard_at,
                 last_error: upstream.last_error.or(contradictions.remove(&upstream.log)),
+                sources: self.db.list_sources(upstream.log).await?,
                 mirrors,
             });
         }
@@ -95,8 +100,9 @@ impl Hub {
     pub async fn sync_now(&self, progress: Progress) -> Result<usize> {
         let mut troubled = 0;
         for upstream in self.followed().await? {
-            let peer = self.peer(&upstream.url)?;
-            match self.read_to_the_end(upstream.log, &*peer).await {
+            let sources = self.read_sources(upstream.log).await?;
+            let sources = Arc::new(SourceSet::new(self.db.clone(), upstream.log, sources));
+            match self.read_to_the_end(&sources).await {
                 Ok(events) => progress(&format!("{}: {events} new events", upstream.url)),
                 Err(error) => {
                     progress(&format!("{}: {error}", upstream.url));
@@ -116,7 +122,7 @@ impl Hub {
                     break;
                 }
                 progress(&format!("{}: event {}", mirror.path, mirror.rseq));
-                if let Some(why) = self.work_on(&upstream, &peer, &mirror).await? {
+                if let Some(why) = self.work_on(&upstream, &sources, &mirror).await? {
                     troubled += 1;
                     progress(&format!("{}: {why}", mirror.path));
                 }

@@ -8,23 +8,17 @@ use polder_db::{
     FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, NewRepo,
     RemoteNamespace, Repo, Upstream,
 };
-use polder_git::Ref;
-use polder_git::client::Remote;
 use polder_log::{Body, Meta, NamespaceChain, Objects, ObjectsManifest, RefMap};
 use polder_types::{AccountName, RepoName, Sha256, Visibility};
 use polder_xet::FileHash;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::PeerObjects;
-use super::peer::Peer;
+use super::sources::SourceSet;
+use super::take::WantedRefs;
 use crate::Hub;
-use crate::accept::{LargeObjects, Quarantined};
-use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
-use crate::exchange::{Taken, differences_besides};
-use crate::pull::kept;
 use crate::secret::random;
 
 /// Mirrors of one upstream that are worked on at once.
@@ -37,8 +31,8 @@ const ALIVE_PERIOD: Duration = Duration::from_mins(1);
 const LOOK_PERIOD: Duration = Duration::from_secs(30);
 /// Longest pause after failures, in seconds.
 const PAUSE_SECONDS_MAX: i64 = 3_600;
-/// Refs that are this hub's alone.
-const OWN_REFS: &[&str] = &["refs/polder/"];
+/// How often the pause doubles while no source has what is needed.
+const DOUBLINGS_UNTIL_HAD: i64 = 4;
 
 /// Why nothing new is served.
 pub(super) struct Trouble {
@@ -75,11 +69,11 @@ fn quarantined(message: &str) -> Trouble {
 
 impl Hub {
     /// Works on what is due of an upstream's mirrors, now and whenever something is.
-    pub(super) async fn keep_mirroring(&self, upstream: &Upstream, peer: &Arc<dyn Peer>, bell: &Notify) {
+    pub(super) async fn keep_mirroring(&self, upstream: &Upstream, sources: &Arc<SourceSet>, bell: &Notify) {
         let mut running = JoinSet::new();
         let mut woken = self.mirrors_bell.subscribe();
         loop {
-            let pause = self.start_due_mirrors(upstream, peer, &mut running).await.unwrap_or_else(|error| {
+            let pause = self.start_due_mirrors(upstream, sources, &mut running).await.unwrap_or_else(|error| {
                 tracing::error!(url = upstream.url, error = %error.chain(), "cannot look for mirrors to work on");
                 LOOK_PERIOD
             });
@@ -99,7 +93,7 @@ impl Hub {
     async fn start_due_mirrors(
         &self,
         upstream: &Upstream,
-        peer: &Arc<dyn Peer>,
+        sources: &Arc<SourceSet>,
         running: &mut JoinSet<()>,
     ) -> Result<Duration> {
         let places = WORKERS_MAX.saturating_sub(running.len());
@@ -111,9 +105,9 @@ impl Hub {
         }
         let places = i64::try_from(places).unwrap_or(1);
         for mirror in self.db.claim_mirrors(upstream.log, LEASE_SECONDS, places).await? {
-            let (hub, upstream, peer) = (self.clone(), upstream.clone(), Arc::clone(peer));
+            let (hub, upstream, sources) = (self.clone(), upstream.clone(), Arc::clone(sources));
             running.spawn(async move {
-                if let Err(error) = hub.work_on(&upstream, &peer, &mirror).await {
+                if let Err(error) = hub.work_on(&upstream, &sources, &mirror).await {
                     tracing::error!(rid = %mirror.rid, error = %error.chain(), "the end of work on a mirror is lost");
                 }
             });
@@ -125,10 +119,10 @@ impl Hub {
     pub(super) async fn work_on(
         &self,
         upstream: &Upstream,
-        peer: &Arc<dyn Peer>,
+        sources: &Arc<SourceSet>,
         mirror: &Mirror,
     ) -> Result<Option<String>> {
-        let work = self.bring(upstream, peer, mirror);
+        let work = self.bring(upstream, sources, mirror);
         tokio::pin!(work);
         let ended = loop {
             tokio::select! {
@@ -142,25 +136,36 @@ impl Hub {
         };
         let Err(Trouble { state, error }) = ended else { return Ok(None) };
         tracing::warn!(path = mirror.path, %state, error = %error.chain(), "a mirror is not brought up to date");
+        // That nobody has it yet is no failure: who mirrors it has it soon.
+        let failures = if error.kind() == Kind::NotFound {
+            mirror.failures.min(DOUBLINGS_UNTIL_HAD)
+        } else {
+            mirror.failures
+        };
         let due = (state != MirrorState::Blocked)
-            .then(|| self.clock.now().plus_seconds(pause_after(mirror.failures, random().unwrap_or([0]))));
+            .then(|| self.clock.now().plus_seconds(pause_after(failures, random().unwrap_or([0]))));
         let why = error.message().to_owned();
         self.db.end_mirror(mirror, MirrorEnd { state, why: why.clone(), due }).await?;
         Ok(Some(why))
     }
 
-    async fn bring(&self, upstream: &Upstream, peer: &Arc<dyn Peer>, mirror: &Mirror) -> Result<(), Trouble> {
-        let body = self.body_of(peer, mirror).await?;
+    async fn bring(
+        &self,
+        upstream: &Upstream,
+        sources: &Arc<SourceSet>,
+        mirror: &Mirror,
+    ) -> Result<(), Trouble> {
+        let body = self.body_of(sources, mirror).await?;
         let (Some(meta), Some(state)) = (body.meta.clone(), body.state) else {
             return Err(blocked("its newest event does not say what it holds".to_owned()));
         };
         let name = self.name_of(upstream, &body, &meta).await?;
         let repo = self.mirrored_repo(upstream, mirror, &name).await?;
-        let bytes =
-            peer.ref_map(mirror.rid, state.refs_sha256).await.map_err(|error| error.of(peer.name()))?;
+        let (rid, sha256) = (mirror.rid, state.refs_sha256);
+        let bytes = sources.find("the ref map", sha256, |peer| peer.ref_map(rid, sha256)).await?;
         let map = RefMap::decode(&bytes).ok().filter(|map| map.state() == state);
         let map = map.ok_or_else(|| quarantined("the ref map is not the one that was signed"))?;
-        let xet = self.known_objects(peer, mirror.rid, &body).await?;
+        let xet = self.known_objects(sources, mirror.rid, &body).await?;
 
         let file = LogFile {
             owner: mirror.rid,
@@ -170,18 +175,14 @@ impl Hub {
             data: bytes,
         };
         let publish = MirrorPublish::of(mirror, repo.id, name, map.head().to_owned(), file);
-        let (hub, to, from, at) = (self.clone(), repo.clone(), Arc::clone(peer), mirror.clone());
-        let log = mirror.log;
+        let (hub, to, from) = (self.clone(), repo.clone(), Arc::clone(sources));
+        let (rseq, mode) = (mirror.rseq, mirror.mode);
         self.mirror_door
             .run(move || {
-                let objects = if at.mode == MirrorMode::Lazy {
-                    LargeObjects::Later(xet)
-                } else {
-                    let objects = PeerObjects { upstream: log, sources: vec![from.objects()], xet };
-                    hub.bring_the_rest(to.id, &objects)?;
-                    LargeObjects::Peer(Box::new(objects))
-                };
-                hub.take_refs(&to, &*from, &at, &map, objects, publish)
+                if mode != MirrorMode::Lazy {
+                    hub.bring_the_rest(to.id, &PeerObjects { sources: Arc::clone(&from), xet: xet.clone() })?;
+                }
+                hub.take_refs(&to, &from, &WantedRefs { rid, rseq, map: &map, xet, mode, publish })
             })
             .await?;
         self.names.clear();
@@ -189,11 +190,11 @@ impl Hub {
         Ok(())
     }
 
-    async fn body_of(&self, peer: &Arc<dyn Peer>, mirror: &Mirror) -> Result<Body, Trouble> {
+    async fn body_of(&self, sources: &Arc<SourceSet>, mirror: &Mirror) -> Result<Body, Trouble> {
         let bytes = match self.db.log_body(mirror.body).await? {
             LogBody::Held(bytes) => bytes,
             LogBody::Erased => return Err(blocked("its newest event was erased".to_owned())),
-            LogBody::Missing => peer.body(mirror.body).await.map_err(|error| error.of(peer.name()))?,
+            LogBody::Missing => sources.find("a body", mirror.body, |peer| peer.body(mirror.body)).await?,
         };
         let body = Body::decode(&bytes).ok().filter(|body| body.sha256() == mirror.body);
         body.ok_or_else(|| quarantined("the body of its newest event is not the one that was signed"))
@@ -283,7 +284,7 @@ impl Hub {
 
     async fn known_objects(
         &self,
-        peer: &Arc<dyn Peer>,
+        sources: &Arc<SourceSet>,
         rid: Sha256,
         body: &Body,
     ) -> Result<HashMap<Sha256, FileHash>, Trouble> {
@@ -291,59 +292,18 @@ impl Hub {
             None => Ok(HashMap::new()),
             Some(Objects::Inline(entries)) => Ok(PeerObjects::known(entries)),
             Some(Objects::Manifest { sha256, .. }) => {
-                let bytes = peer.manifest(rid, *sha256).await.map_err(|error| error.of(peer.name()))?;
-                let manifest = ObjectsManifest::decode(&bytes).ok().filter(|read| read.sha256() == *sha256);
+                let bytes = sources.find("the manifest", *sha256, |peer| peer.manifest(rid, *sha256)).await?;
+                let manifest = ObjectsManifest::decode(&bytes);
                 let manifest =
-                    manifest.ok_or_else(|| quarantined("the manifest is not the one that was signed"))?;
-                Ok(PeerObjects::known(manifest.entries()))
+                    manifest.map_err(|_why| quarantined("the manifest that was signed is none"))?;
+                let entries = PeerObjects::known(manifest.entries());
+                // For those who follow through this hub.
+                let kind = FileKind::Manifest;
+                let file = LogFile { owner: rid, sha256: *sha256, kind, index: 0, data: bytes };
+                self.db.put_log_file(sources.log(), file).await?;
+                Ok(entries)
             }
         }
-    }
-
-    /// Makes a repository hold exactly the refs of a map, with all they reach, and shows it: all of it or
-    /// nothing. Blocking.
-    ///
-    /// Where the map is empty and the repository was not, what its refs reached is kept below hidden ones, as
-    /// an archive keeps it: the origin's word is obeyed at once, and only the purge, with its grace and its
-    /// brake, removes anything.
-    fn take_refs(
-        &self,
-        repo: &Repo,
-        peer: &dyn Peer,
-        mirror: &Mirror,
-        map: &RefMap,
-        large_objects: LargeObjects,
-        mut publish: MirrorPublish,
-    ) -> Result<()> {
-        let to_ref = |(name, oid): &(String, _)| Ref { name: name.clone(), oid: *oid, peeled: None };
-        let theirs: Vec<Ref> = map.refs().iter().map(to_ref).collect();
-        let held = Handle::current().block_on(self.held(repo.id))?;
-        let is_archive = mirror.mode == MirrorMode::Archive;
-        publish.emptied = !is_archive && theirs.is_empty() && !held.snapshot.refs().is_empty();
-        let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
-        let scratch = self.store.quarantine()?;
-        let received = if commands.iter().all(|command| command.new.is_zero()) {
-            None
-        } else {
-            let exchange = peer.git(mirror.rid)?;
-            let remote = Remote::connect(&*exchange)?;
-            self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut |_| {})?
-        };
-        if is_archive || publish.emptied {
-            let rseq = i64::try_from(mirror.rseq).map_err(Error::internal)?;
-            let kept = kept(&commands, &held.snapshot, received.as_ref(), rseq)?;
-            commands.extend(kept);
-        }
-        let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name).with("from", peer.name());
-        let taken = Taken {
-            head: Some(map.head().to_owned()),
-            commands,
-            quarantined: Quarantined { received, scratch },
-            large_objects,
-            mirror: Some(publish),
-            entry,
-        };
-        self.take_over(repo, taken, &mut |_| {}).map(drop)
     }
 }
 

@@ -102,7 +102,8 @@ impl Hub {
         let deadline = tokio::time::Instant::now() + wait.min(LOG_WAIT_MAX);
         if !tip.is_own {
             let mut grew = self.own_log.mirrors.subscribe();
-            let mut tip = tip;
+            // It may have grown before this began to listen.
+            let mut tip = self.mirrored_log_tip(tip.name.origin.sha256()).await?;
             while tip.size <= size {
                 match tokio::time::timeout_at(deadline, grew.changed()).await {
                     Ok(Ok(())) => tip = self.mirrored_log_tip(tip.name.origin.sha256()).await?,

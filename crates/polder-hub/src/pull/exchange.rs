@@ -47,6 +47,12 @@ impl<'a> HttpExchange<'a> {
         })
     }
 
+    /// A repository that is shown to anyone.
+    pub(crate) fn open(egress: &'a Egress, url: Url, allowance: Allowance) -> Self {
+        let (runtime, settled) = (Handle::current(), OnceCell::new());
+        Self { egress, runtime, url, allowance, credential: None, settled }
+    }
+
     fn send(&self, request: Request) -> Result<Response> {
         let request = request.credential(self.credential.clone());
         Ok(self.runtime.block_on(self.egress.send(request))?)

@@ -22,6 +22,8 @@ pub enum FollowTask {
         key: Option<VerifierKey>,
         #[serde(default)]
         accept_epoch: Option<u32>,
+        #[serde(default)]
+        sources: Vec<String>,
         aliases: Vec<AliasText>,
     },
     /// `unfollow`
@@ -64,6 +66,7 @@ impl FollowTask {
         rules: Vec<FollowRule>,
         key: Option<VerifierKey>,
         accept_epoch: Option<u32>,
+        sources: Vec<String>,
         aliases: Vec<(AccountName, AccountName)>,
     ) -> Self {
         let rule = |FollowRule { pattern, mode }| RuleText { pattern, mode };
@@ -73,6 +76,7 @@ impl FollowTask {
             rules: rules.into_iter().map(rule).collect(),
             key,
             accept_epoch,
+            sources,
             aliases: aliases.into_iter().map(alias).collect(),
         }
     }
@@ -95,8 +99,21 @@ pub struct UpstreamRow {
     pub error: Option<String>,
     /// Why nothing that it took away is removed here, if that waits for the operator.
     pub braked: Option<String>,
+    /// The other hubs that it is mirrored from.
+    pub sources: Vec<SourceRow>,
     /// Its repositories.
     pub repositories: Vec<FollowedRow>,
+}
+
+/// A source of a hub of `mirrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRow {
+    /// Base of its URLs.
+    pub url: String,
+    /// When it last answered well (RFC 3339, UTC).
+    pub heard: Option<String>,
+    /// What was wrong since, if anything.
+    pub error: Option<String>,
 }
 
 /// A repository of `mirrors`.
@@ -126,6 +143,11 @@ impl From<UpstreamSummary> for UpstreamRow {
         let braked = summary
             .brake
             .map(|PurgeBrake { taken_away, of }| format!("it took away {taken_away} of {of} within a day"));
+        let sources = summary.sources.into_iter().map(|source| SourceRow {
+            url: source.url,
+            heard: source.heard_at.map(UnixMillis::rfc3339),
+            error: source.last_error,
+        });
         Self {
             braked,
             url: summary.url,
@@ -134,6 +156,7 @@ impl From<UpstreamSummary> for UpstreamRow {
             lag_events: summary.lag_events,
             heard: summary.heard_at.map(UnixMillis::rfc3339),
             error: summary.last_error,
+            sources: sources.collect(),
             repositories: repositories.collect(),
         }
     }
@@ -142,12 +165,12 @@ impl From<UpstreamSummary> for UpstreamRow {
 impl FollowTask {
     pub(super) async fn execute(self, hub: &Hub, progress: &Progress) -> Result<Answer, Error> {
         match self {
-            Self::Begin { url, rules, key, accept_epoch, aliases } => {
+            Self::Begin { url, rules, key, accept_epoch, sources, aliases } => {
                 let rule = |RuleText { pattern, mode }| FollowRule { pattern, mode };
                 let rules = rules.into_iter().map(rule).collect();
                 let aliases = aliases.into_iter().map(|alias| (alias.there, alias.here)).collect();
                 let Followed { origin, events } =
-                    hub.follow(FollowRequest { url, rules, key, accept_epoch, aliases }).await?;
+                    hub.follow(FollowRequest { url, rules, key, accept_epoch, sources, aliases }).await?;
                 Ok(Answer::Done(format!(
                     "following `{origin}`: {events} new events read; see polder mirrors"
                 )))

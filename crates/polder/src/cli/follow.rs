@@ -27,6 +27,9 @@ pub struct Follow {
     /// Follow this epoch of its log instead of the one that is followed: it has lost that
     #[arg(long, value_name = "N")]
     pub accept_epoch: Option<u32>,
+    /// Another hub that mirrors it, asked when it does not answer; together with --key it need never have answered
+    #[arg(long, value_name = "URL")]
+    pub source: Vec<String>,
     /// A short name here for one of its namespaces; acme means acme=acme
     #[arg(long, value_name = "NS[=LOCAL]", value_parser = parse_alias)]
     pub alias: Vec<(AccountName, AccountName)>,
@@ -73,12 +76,13 @@ pub struct Sync {
 
 impl Follow {
     pub(super) fn command(self) -> (Command, bool) {
-        let Self { url, mut select, mode, key, accept_epoch, alias } = self;
+        let Self { url, mut select, mode, key, accept_epoch, source, alias } = self;
         if select.is_empty() {
             select.push("*".to_owned());
         }
         let rules = select.into_iter().map(|pattern| FollowRule { pattern, mode }).collect();
-        (Command::Follow { task: FollowTask::begin(url, rules, key, accept_epoch, alias) }, false)
+        let task = FollowTask::begin(url, rules, key, accept_epoch, source, alias);
+        (Command::Follow { task }, false)
     }
 }
 

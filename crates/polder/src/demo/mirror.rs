@@ -60,6 +60,7 @@ async fn try_follow(second: &Hub, first: &Hub, url: &PublicUrl, namespaces: &[&s
         rules: vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full }],
         key: Some(key),
         accept_epoch: None,
+        sources: Vec::new(),
         aliases: aliases.collect::<Result<_, Error>>()?,
     };
     second.follow(request).await?;

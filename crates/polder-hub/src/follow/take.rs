@@ -1,0 +1,138 @@
+//! What the refs of a mirror reach, from whoever has it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use polder_db::{MirrorMode, MirrorPublish, Repo};
+use polder_git::Ref;
+use polder_git::client::Remote;
+use polder_log::RefMap;
+use polder_types::Sha256;
+use polder_xet::FileHash;
+use tokio::runtime::Handle;
+
+use super::PeerObjects;
+use super::sources::{Source, SourceSet, may_be_its_fault};
+use crate::Hub;
+use crate::accept::{LargeObjects, Quarantined};
+use crate::audit::Entry;
+use crate::error::{Error, Kind, Result};
+use crate::exchange::{Taken, differences_besides};
+use crate::pull::kept;
+
+/// Refs that are this hub's alone.
+const OWN_REFS: &[&str] = &["refs/polder/"];
+
+impl Hub {
+    /// Makes a repository hold exactly the refs of a map, with all they reach, and shows it: all of it or
+    /// nothing. What is needed for that is taken from the first source that has it. Blocking.
+    ///
+    /// Where the map is empty and the repository was not, what its refs reached is kept below hidden ones, as
+    /// an archive keeps it: the origin's word is obeyed at once, and only the purge, with its grace and its
+    /// brake, removes anything.
+    pub(super) fn take_refs(
+        &self,
+        repo: &Repo,
+        sources: &Arc<SourceSet>,
+        wanted: &WantedRefs<'_>,
+    ) -> Result<()> {
+        let mut wrong = None;
+        for source in sources.in_order() {
+            match self.take_refs_from(&source, repo, sources, wanted) {
+                Err(NotTaken::Source(error)) => {
+                    tracing::warn!(repo = %repo.name, error = %error.chain(), "another source is asked");
+                    let note = sources.note(&source, Some(error.message().to_owned()));
+                    Handle::current().block_on(note);
+                    wrong.get_or_insert(error);
+                }
+                Err(NotTaken::Here(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+        Err(wrong.unwrap_or_else(|| Error::unavailable("this repository has no source")))
+    }
+
+    fn take_refs_from(
+        &self,
+        source: &Source,
+        repo: &Repo,
+        sources: &Arc<SourceSet>,
+        wanted: &WantedRefs<'_>,
+    ) -> Result<(), NotTaken> {
+        let to_ref = |(name, oid): &(String, _)| Ref { name: name.clone(), oid: *oid, peeled: None };
+        let theirs: Vec<Ref> = wanted.map.refs().iter().map(to_ref).collect();
+        let held = Handle::current().block_on(self.held(repo.id))?;
+        let is_archive = wanted.mode == MirrorMode::Archive;
+        let mut publish = wanted.publish.clone();
+        publish.emptied = !is_archive && theirs.is_empty() && !held.snapshot.refs().is_empty();
+        let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
+        let scratch = self.store.quarantine()?;
+        let received = if commands.iter().all(|command| command.new.is_zero()) {
+            None
+        } else {
+            let fetch = || {
+                let exchange = source.peer.git(wanted.rid)?;
+                let remote = Remote::connect(&*exchange)?;
+                self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut |_| {})
+            };
+            fetch().map_err(NotTaken::fetching)?
+        };
+        if is_archive || publish.emptied {
+            let rseq = i64::try_from(wanted.rseq).map_err(Error::internal)?;
+            let kept = kept(&commands, &held.snapshot, received.as_ref(), rseq)?;
+            commands.extend(kept);
+        }
+        let was_fetched = received.is_some();
+        let xet = wanted.xet.clone();
+        let large_objects = match wanted.mode {
+            MirrorMode::Lazy => LargeObjects::Later(xet),
+            _ => LargeObjects::Peer(Box::new(PeerObjects { sources: Arc::clone(sources), xet })),
+        };
+        let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name).with("from", source.peer.name());
+        let taken = Taken {
+            head: Some(wanted.map.head().to_owned()),
+            commands,
+            quarantined: Quarantined { received, scratch },
+            large_objects,
+            mirror: Some(publish),
+            entry,
+        };
+        match self.take_over(repo, taken, &mut |_| {}) {
+            // What came is not whole, or not what may be here.
+            Err(error) if was_fetched && error.kind() == Kind::Invalid => Err(NotTaken::Source(error)),
+            Err(error) => Err(NotTaken::Here(error)),
+            Ok(_report) => Ok(()),
+        }
+    }
+}
+
+/// What a mirror shall hold.
+pub(super) struct WantedRefs<'a> {
+    pub(super) rid: Sha256,
+    pub(super) rseq: u64,
+    pub(super) map: &'a RefMap,
+    pub(super) xet: HashMap<Sha256, FileHash>,
+    pub(super) mode: MirrorMode,
+    /// What is shown with them.
+    pub(super) publish: MirrorPublish,
+}
+
+/// Why the refs of a mirror were not taken.
+enum NotTaken {
+    /// Another source may have what this one has not.
+    Source(Error),
+    /// Another source will not help.
+    Here(Error),
+}
+
+impl NotTaken {
+    fn fetching(error: Error) -> Self {
+        if may_be_its_fault(&error) { Self::Source(error) } else { Self::Here(error) }
+    }
+}
+
+impl<E: Into<Error>> From<E> for NotTaken {
+    fn from(error: E) -> Self {
+        Self::Here(error.into())
+    }
+}

@@ -1,0 +1,201 @@
+//! Hubs that follow one another in many ways, each a process of its own, with real git and git-lfs.
+//!
+//! ```text
+//! chain    home ← middle ← end            the end never reaches the home
+//! cycle    home ← one, two;  one ⇄ two    each is the other's source; then the home dies
+//! star     home ← six mirrors
+//! ```
+#![cfg(test)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use polder_tests::{Git, Hub, Token, Work, until};
+use serde_json::Value;
+
+/// Where no hub is: the discard port, which nothing here listens on.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// A hub that has a repository and publishes it.
+struct Home {
+    hub: Hub,
+    token: Token,
+    work: Work,
+    key: String,
+    /// `acme.<origin>`, by which its namespace is known elsewhere.
+    namespace: String,
+}
+
+impl Home {
+    fn new() -> Self {
+        let hub = Hub::start();
+        let token = hub.acme();
+        hub.repo("acme/m");
+        let work = Work::with_lfs();
+        work.ok(&["lfs", "track", "*.bin"]);
+        let about: Value = hub.http().get("/.well-known/polder").send().expect(200).json();
+        let key = about["keys"][0].as_str().unwrap().to_owned();
+        let namespace = format!("acme.{}", about["origin"].as_str().unwrap());
+        Self { hub, token, work, key, namespace }
+    }
+
+    /// Pushes a commit with a large object of its own, and returns the object.
+    fn push(&self, seed: u32) -> Vec<u8> {
+        let mut state = seed;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()
+        };
+        let weights: Vec<u8> = std::iter::repeat_with(next).take(500_000).flatten().collect();
+        self.work.write("model.bin", &weights);
+        self.work.commit(&format!("weights {seed}"));
+        let url = self.hub.repo_url_as("acme/m", &self.token);
+        self.work.ok(&["push", "-q", &url, "HEAD:main"]);
+        weights
+    }
+
+    fn url(&self) -> String {
+        url(&self.hub)
+    }
+
+    /// The repository as its home and its mirrors call it.
+    fn names<'a>(&'a self, hubs: &[&'a Hub]) -> Vec<(&'a Hub, String)> {
+        let mirrored = hubs.iter().map(|hub| (*hub, format!("{}/m", self.namespace)));
+        [(&self.hub, "acme/m".to_owned())].into_iter().chain(mirrored).collect()
+    }
+}
+
+fn url(hub: &Hub) -> String {
+    format!("http://{}", hub.address())
+}
+
+/// Makes `hub` follow a home at `at` through others, whatever there is to read at first.
+fn follow(hub: &Hub, at: &str, home: &Home, sources: &[&Hub]) -> String {
+    let sources: Vec<String> = sources.iter().flat_map(|hub| ["--source".to_owned(), url(hub)]).collect();
+    let mut args = vec!["follow", at, "--key", &home.key, "--alias", "acme=friends"];
+    args.extend(sources.iter().map(String::as_str));
+    hub.cli(&args).ok()
+}
+
+/// Waits until all of them serve the same refs of a repository; how long that took.
+#[track_caller]
+fn converge(hubs: &[(&Hub, String)], deadline: u64) -> Duration {
+    let (dir, began) = (tempfile::tempdir().unwrap(), Instant::now());
+    let git = Git::new(dir.path());
+    let refs = |(hub, name): &(&Hub, String)| {
+        let done = git.run(dir.path(), &["ls-remote", &hub.repo_url(name)]);
+        done.success().then(|| String::from_utf8(done.stdout).unwrap())
+    };
+    until("all hubs to serve the same", deadline, || {
+        let served: Option<Vec<String>> = hubs.iter().map(refs).collect();
+        let served = served?;
+        (!served[0].is_empty() && served.iter().all(|refs| *refs == served[0])).then_some(())
+    });
+    began.elapsed()
+}
+
+/// Clones with git and git-lfs, and compares the large object.
+#[track_caller]
+fn clones(hub: &Hub, name: &str, weights: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (git, to) = (Git::new(dir.path()), dir.path().join("clone"));
+    git.ok(dir.path(), &["clone", "-q", &hub.repo_url(name), to.to_str().unwrap()]);
+    git.ok(&to, &["lfs", "install", "--local"]);
+    git.ok(&to, &["lfs", "pull"]);
+    assert!(read(&to) == weights, "{name}");
+}
+
+fn read(clone: &Path) -> Vec<u8> {
+    std::fs::read(clone.join("model.bin")).unwrap()
+}
+
+fn mirrors(hub: &Hub) -> Value {
+    serde_json::from_str(&hub.cli(&["mirrors", "--json"]).ok()).unwrap()
+}
+
+#[test]
+fn the_end_of_a_chain_gets_all_from_the_middle_alone() {
+    let (mut home, middle, end) = (Home::new(), Hub::start(), Hub::start());
+    let weights = home.push(1);
+    until("the log to tell of it", 15, || {
+        let about = home.hub.http().get("/.well-known/polder").send().json();
+        about["size"].as_u64().filter(|size| *size >= 3)
+    });
+    follow(&middle, &home.url(), &home, &[]);
+    // Nobody vouches for a hub that does not answer: not a source without the key, nor a key without a source.
+    let at = url(&middle);
+    end.cli(&["follow", NOWHERE, "--source", &at]).fails();
+    end.cli(&["follow", NOWHERE, "--key", &home.key]).fails();
+    assert_eq!(mirrors(&end), Value::Array(Vec::new()));
+    follow(&end, NOWHERE, &home, &[&middle]);
+    converge(&home.names(&[&middle, &end]), 30);
+    for name in [format!("{}/m", home.namespace), "friends/m".to_owned()] {
+        clones(&end, &name, &weights);
+    }
+
+    // News pass the middle at once: nobody polls by the clock.
+    let mut took = Vec::new();
+    let mut newest = Vec::new();
+    for seed in 2..6 {
+        newest = home.push(seed);
+        took.push(converge(&home.names(&[&middle, &end]), 20));
+    }
+    took.sort_unstable();
+    assert!(took[1] < Duration::from_secs(5), "{took:?}");
+    clones(&end, "friends/m", &newest);
+    let listed = mirrors(&end);
+    assert!(listed[0]["error"].as_str().unwrap().contains("connect"), "{listed}");
+    assert_eq!(
+        (&listed[0]["sources"][0]["url"], &listed[0]["sources"][0]["error"]),
+        (&at.into(), &Value::Null)
+    );
+
+    // The home dies: what it said goes on to whoever asks the end for it.
+    home.hub.kill();
+    let late = Hub::start();
+    follow(&late, &format!("http://{}", "127.0.0.1:9"), &home, &[&end]);
+    let name = format!("{}/m", home.namespace);
+    converge(&[(&end, name.clone()), (&late, name)], 30);
+    clones(&late, "friends/m", &newest);
+    for hub in [&middle, &end, &late] {
+        hub.fsck();
+    }
+}
+
+#[test]
+fn a_cycle_of_mirrors_agrees_also_when_the_home_is_dead() {
+    let (mut home, one, mut two) = (Home::new(), Hub::start(), Hub::start());
+    home.push(1);
+    follow(&one, &home.url(), &home, &[&two]);
+    follow(&two, &home.url(), &home, &[&one]);
+    converge(&home.names(&[&one, &two]), 30);
+
+    // One of them misses the last thing that the home ever said, and learns of it from the other.
+    two.kill();
+    let weights = home.push(2);
+    converge(&home.names(&[&one]), 30);
+    home.hub.kill();
+    two.serve(None);
+    let name = format!("{}/m", home.namespace);
+    converge(&[(&one, name.clone()), (&two, name)], 60);
+    clones(&two, "friends/m", &weights);
+    for hub in [&one, &two] {
+        hub.fsck();
+        assert_eq!(mirrors(hub)[0]["state"], "following");
+    }
+}
+
+#[test]
+fn a_star_of_six_agrees() {
+    let home = Home::new();
+    let mirrors: Vec<Hub> = std::iter::repeat_with(Hub::start).take(6).collect();
+    home.push(1);
+    for mirror in &mirrors {
+        follow(mirror, &home.url(), &home, &[]);
+    }
+    let mirrors: Vec<&Hub> = mirrors.iter().collect();
+    converge(&home.names(&mirrors), 60);
+    let weights = home.push(2);
+    converge(&home.names(&mirrors), 60);
+    clones(mirrors[5], "friends/m", &weights);
+}
