@@ -7,6 +7,7 @@
 //! ```
 #![cfg(test)]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -109,6 +110,15 @@ fn read(clone: &Path) -> Vec<u8> {
     std::fs::read(clone.join("model.bin")).unwrap()
 }
 
+/// Flips a bit in the middle of a file that is not to be written.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
 fn mirrors(hub: &Hub) -> Value {
     serde_json::from_str(&hub.cli(&["mirrors", "--json"]).ok()).unwrap()
 }
@@ -153,9 +163,16 @@ fn the_end_of_a_chain_gets_all_from_the_middle_alone() {
     // The home dies: what it said goes on to whoever asks the end for it.
     home.hub.kill();
     let late = Hub::start();
-    follow(&late, &format!("http://{}", "127.0.0.1:9"), &home, &[&end]);
+    follow(&late, NOWHERE, &home, &[&end]);
     let name = format!("{}/m", home.namespace);
     converge(&[(&end, name.clone()), (&late, name)], 30);
+    clones(&late, "friends/m", &newest);
+    // What goes bad is had from there, too.
+    for object in late.stored_objects() {
+        damage(&late.data().join(object));
+    }
+    late.cli(&["fsck", "--deep"]).fails();
+    until("the damaged object to be repaired", 60, || late.cli(&["fsck", "--deep"]).success().then_some(()));
     clones(&late, "friends/m", &newest);
     for hub in [&middle, &end, &late] {
         hub.fsck();

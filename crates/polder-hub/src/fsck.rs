@@ -191,7 +191,11 @@ impl Hub {
         }
         let problem = self.look_at_blob(blob.clone(), deep).await?;
         match &problem {
-            Some(Problem::Bytes(_)) => drop(self.db.mark_damaged_blob(blob.id).await?),
+            Some(Problem::Bytes(_)) => {
+                if self.db.mark_damaged_blob(blob.id).await? {
+                    self.repair_bell.notify_one();
+                }
+            }
             Some(Problem::List(_)) | None if blob.damaged => drop(self.db.mark_sound_blob(blob.id).await?),
             Some(Problem::List(_)) | None => {}
         }

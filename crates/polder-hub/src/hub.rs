@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use polder_blob::Store;
 use polder_db::{Db, NameState, Token};
@@ -24,7 +24,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::{FederationOptions, OwnLog};
 use crate::logins::Logins;
-use crate::scrub::{ScrubOptions, SourceFinder};
+use crate::scrub::ScrubOptions;
 use crate::snapshots::Snapshots;
 use crate::storage::{Shared, Storage};
 use crate::transfer::Transfers;
@@ -110,8 +110,8 @@ pub struct Inner {
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
     pub(crate) members: Fresh<(AccountId, AccountId), Option<Role>>,
     pub(crate) scrub: ScrubOptions,
-    /// Who says where damaged objects can be had.
-    pub(crate) source_finder: OnceLock<Arc<dyn SourceFinder>>,
+    /// Rung when something is newly known to be damaged.
+    pub(crate) repair_bell: tokio::sync::Notify,
     pub(crate) data_dir: PathBuf,
     /// How long rows of the audit log are kept, in seconds.
     pub(crate) audit_keep_seconds: i64,
@@ -193,7 +193,7 @@ impl Hub {
             tokens: Fresh::new(ROWS_HELD_MAX, is_shared),
             members: Fresh::new(ROWS_HELD_MAX, is_shared),
             scrub: options.scrub,
-            source_finder: OnceLock::new(),
+            repair_bell: tokio::sync::Notify::new(),
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),

@@ -112,7 +112,7 @@ pub use pull::{PullMirrorSummary, PullSource};
 pub use quota::{Hold, QuotaSummary};
 pub use refs::NamedCommit;
 pub use repos::RepoSummary;
-pub use scrub::{ScrubOptions, ScrubReport, SourceFinder};
+pub use scrub::{ScrubOptions, ScrubReport};
 pub use secret::Secret;
 pub use storage::Shared;
 pub use transfer::{

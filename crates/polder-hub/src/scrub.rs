@@ -19,7 +19,7 @@ use crate::Hub;
 use crate::blocking::in_place;
 use crate::error::{Error, Result};
 use crate::snapshots::open_pack;
-use crate::transfer::{ObjectSource, Rate, SourceFuture, TransferOptions, Wanted};
+use crate::transfer::{ObjectSource, Rate, TransferOptions, Wanted};
 
 /// How much is read again, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,6 @@ impl Default for ScrubOptions {
     fn default() -> Self {
         Self { bytes_per_second: Some(16 << 20), period_seconds: 30 * 24 * 3600 }
     }
-}
-
-/// Says who may have an object of this hub.
-pub trait SourceFinder: Send + Sync {
-    /// Sources for an object that repository `repo` links.
-    fn find(&self, repo: RepoId, oid: Sha256) -> SourceFuture<'_, Vec<Arc<dyn ObjectSource>>>;
 }
 
 /// What one round of scrubbing did.
@@ -70,6 +64,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 const PAGE: i64 = 50;
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
+/// Most repositories looked through for one that has an upstream.
+const LINKS_MAX: i64 = 100;
 /// Most objects repaired in one round.
 const REPAIRS_MAX: i64 = 1_000;
 
@@ -98,8 +94,9 @@ impl Hub {
     pub(crate) async fn keep_scrubbing(&self) {
         let rate = self.scrub.bytes_per_second.map(Rate::new);
         loop {
-            tokio::time::sleep(PAUSE).await;
-            if let Some(rate) = &rate
+            // What is found elsewhere to be damaged is not waited with.
+            let rang = tokio::time::timeout(PAUSE, self.repair_bell.notified()).await.is_ok();
+            if let Some(rate) = rate.as_ref().filter(|_| !rang)
                 && let Err(error) = self.scrub_once(Some(rate)).await
             {
                 tracing::error!(error = %error.chain(), "scrubbing failed");
@@ -111,11 +108,6 @@ impl Hub {
                 tracing::error!(error = %error.chain(), "what is damaged is not counted");
             }
         }
-    }
-
-    /// Names who says where damaged objects can be had. Later calls do nothing.
-    pub fn set_source_finder(&self, finder: Arc<dyn SourceFinder>) {
-        self.source_finder.get_or_init(|| finder);
     }
 
     /// Goes on with the pass that is due for at most five minutes, unless another node does. `rate` limits
@@ -265,16 +257,19 @@ impl Hub {
         Ok(state.is_some_and(|state| state.packs.iter().any(|row| row.id == id)))
     }
 
-    /// Repairs damaged objects from whoever has them; says how many are sound again.
+    /// Repairs damaged objects of mirrors from the sources of these; says how many are sound again.
     ///
     /// # Errors
     /// When rows cannot be read; that nobody has an object is no error.
     pub async fn repair_once(&self) -> Result<u64> {
-        let Some(finder) = self.source_finder.get() else { return Ok(0) };
         let mut repaired = 0;
         for blob in self.db.damaged_blobs(REPAIRS_MAX).await? {
-            match self.repair(finder.as_ref(), &blob).await {
-                Ok(is_repaired) => repaired += u64::from(is_repaired),
+            let done = match self.who_has(&blob).await? {
+                Some((repo, sources)) => self.repair(&blob, repo, sources).await,
+                None => continue,
+            };
+            match done {
+                Ok(()) => repaired += 1,
                 Err(error) => {
                     tracing::warn!(object = %blob.sha256, error = %error.chain(), "an object is not repaired yet");
                 }
@@ -283,23 +278,34 @@ impl Hub {
         Ok(repaired)
     }
 
-    /// Fetches an object anew; what of it is sound is taken from what is here.
-    async fn repair(&self, finder: &dyn SourceFinder, blob: &Blob) -> Result<bool> {
-        let Some(repo) = self.db.blob_repos(&blob.sha256, 1).await?.into_iter().next() else {
-            return Ok(false);
-        };
-        let sources = finder.find(repo, blob.sha256).await;
-        let sources =
-            sources.map_err(|error| Error::unavailable("its sources are not known").caused_by(error))?;
-        if sources.is_empty() {
-            return Ok(false);
+    /// A repository that links an object and comes from another hub, and where that one's objects can be had.
+    async fn who_has(&self, blob: &Blob) -> Result<Option<(RepoId, Vec<Arc<dyn ObjectSource>>)>> {
+        for id in self.db.blob_repos(&blob.sha256, LINKS_MAX).await? {
+            let upstream = self.db.repo(id).await?.and_then(|repo| repo.upstream);
+            let Some(upstream) = upstream else { continue };
+            match self.object_sources(upstream).await {
+                Ok(sources) => return Ok(Some((id, sources))),
+                Err(error) => {
+                    tracing::debug!(error = %error.chain(), "this repository's hub has no say any more");
+                }
+            }
         }
+        Ok(None)
+    }
+
+    /// Fetches an object anew; what of it is sound is taken from what is here.
+    pub(crate) async fn repair(
+        &self,
+        blob: &Blob,
+        repo: RepoId,
+        sources: Vec<Arc<dyn ObjectSource>>,
+    ) -> Result<()> {
         let size_bytes = u64::try_from(blob.size_bytes).map_err(Error::internal)?;
         let wanted = Wanted { repo, oid: blob.sha256, size_bytes, xet: blob.xet, upstream: 0 };
         let fetched = self.fetch_object(wanted, sources, TransferOptions::default()).await?;
         tracing::info!(object = %blob.sha256, fetched_bytes = fetched.fetched_bytes, "a damaged object is repaired");
         metrics::counter!("polder_objects_repaired_total").increment(1);
-        Ok(true)
+        Ok(())
     }
 
     /// Makes the metrics say what is known to be damaged.

@@ -95,7 +95,7 @@ impl Hub {
     }
 
     /// Where the large objects of an upstream's repositories can be had.
-    async fn object_sources(&self, upstream: i64) -> Result<Vec<Arc<dyn ObjectSource>>> {
+    pub(crate) async fn object_sources(&self, upstream: i64) -> Result<Vec<Arc<dyn ObjectSource>>> {
         let followed = self.db.upstream(upstream).await?;
         let Some(followed) = followed.filter(|one| one.state != UpstreamState::Unfollowed) else {
             return Err(Error::unavailable("the hub that this object comes from is no longer followed"));
