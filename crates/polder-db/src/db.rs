@@ -13,6 +13,7 @@ use crate::view::View;
 use crate::write_queue::{TxFuture, WriteQueue};
 use crate::{Error, Result, audit};
 use polder_types::{Clock, IdSource};
+use tokio::sync::Notify;
 
 /// The open database; clones share it.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Db {
 struct Inner {
     engine: Engine,
     ids: Arc<IdSource>,
+    /// Rung by every write that left a fact.
+    facts: Notify,
 }
 
 /// Which engine holds the rows.
@@ -46,7 +49,7 @@ impl Db {
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self::new(Inner { engine: Engine::Sqlite(sqlite), ids }))
+        Ok(Self::new(Inner { engine: Engine::Sqlite(sqlite), ids, facts: Notify::new() }))
     }
 
     fn new(inner: Inner) -> Self {
@@ -71,7 +74,7 @@ impl Db {
     pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self::new(Inner { engine: Engine::Postgres(postgres), ids }))
+        Ok(Self::new(Inner { engine: Engine::Postgres(postgres), ids, facts: Notify::new() }))
     }
 
     /// Whether other processes may write at any moment, so that nothing read before is certain.
@@ -85,6 +88,12 @@ impl Db {
             Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Postgres(postgres) => postgres.close().await,
         }
+    }
+
+    /// Waits until a write of this process has left a fact since this returned last. Those of other processes,
+    /// and one whose commit was in doubt, are found only by looking.
+    pub async fn next_fact(&self) {
+        self.inner.facts.notified().await;
     }
 
     fn writes(&self) -> &WriteQueue {
@@ -112,7 +121,12 @@ impl Db {
         F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T> + Send + 'static,
     {
         let goes_along = self.goes_along.clone();
-        self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await
+        let (value, left_fact) =
+            self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await?;
+        if left_fact {
+            self.inner.facts.notify_one();
+        }
+        Ok(value)
     }
 
     /// Runs a statement outside any transaction and gathers its rows.
@@ -163,19 +177,21 @@ impl Db {
     }
 }
 
-/// Runs `work`, and records it in the audit log if its changes stay.
-async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<T>>
+/// Runs `work`, and records it in the audit log if its changes stay; says whether they have a fact among them.
+async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<(T, bool)>>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T>,
 {
     tx.take_along(goes_along);
-    let verdict = work(tx).await?;
-    if matches!(verdict, Verdict::Keep(_))
-        && let Some(entry) = tx.take_audit()
-    {
-        audit::insert(tx, entry).await?;
+    match work(tx).await? {
+        Verdict::Keep(value) => {
+            if let Some(entry) = tx.take_audit() {
+                audit::insert(tx, entry).await?;
+            }
+            Ok(Verdict::Keep((value, tx.left_fact())))
+        }
+        Verdict::Discard(value) => Ok(Verdict::Discard((value, false))),
     }
-    Ok(verdict)
 }
 
 /// The error of a write about something that is not there.

@@ -76,6 +76,7 @@ pub(crate) async fn record(tx: &mut Tx, fact: Fact, facts: &impl Serialize) -> R
         subject: fact.kind.to_owned(),
         source: Some(source.into()),
     })?;
+    tx.leaves_fact();
     let now = tx.now();
     tx.execute(INSERT_EVENT, args![fact.repo, fact.rseq, now, fact.actor, fact.kind, facts]).await.map(drop)
 }

@@ -44,16 +44,27 @@ pub(crate) struct Tx {
     ids: Arc<IdSource>,
     written_bytes: usize,
     goes_along: GoesAlong,
+    left_fact: bool,
 }
 
 impl Tx {
     pub(crate) fn new(writer: Writer, clock: Clock, ids: Arc<IdSource>) -> Self {
-        Self { writer, clock, ids, written_bytes: 0, goes_along: GoesAlong::default() }
+        Self { writer, clock, ids, written_bytes: 0, goes_along: GoesAlong::default(), left_fact: false }
     }
 
     /// Begins a write: nothing of the one before it is left.
     pub(crate) fn take_along(&mut self, goes_along: GoesAlong) {
-        self.goes_along = goes_along;
+        (self.goes_along, self.left_fact) = (goes_along, false);
+    }
+
+    /// This write leaves a fact for other hubs.
+    pub(crate) fn leaves_fact(&mut self) {
+        self.left_fact = true;
+    }
+
+    /// Whether it does.
+    pub(crate) fn left_fact(&self) -> bool {
+        self.left_fact
     }
 
     /// What was promised to this write.

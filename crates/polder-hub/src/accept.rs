@@ -149,7 +149,6 @@ impl Hub {
                         failpoint::hit("push.committed");
                         let advance = advance(generation, head, &commands, &refs, &checked, received);
                         Handle::current().block_on(self.advance(origin.repo, advance));
-                        self.own_log.bell.notify_one();
                     }
                     let told = refs.into_iter().map(|r| (r.name, r.result.map_err(|why| refusal(&why))));
                     return Ok(told.chain(refused).collect());

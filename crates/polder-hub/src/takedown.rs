@@ -28,8 +28,6 @@ impl Hub {
                 return Err(Error::new(Kind::Conflict, format!("`{}` is down already", repo.name)));
             }
             hub.names.clear();
-            // Those who follow shall hear of it now, not with the next look.
-            hub.own_log.bell.notify_one();
             hub.forget(repo.id).await;
             Ok(())
         })

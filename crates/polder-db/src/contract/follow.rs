@@ -41,6 +41,15 @@ pub(super) async fn mirrored(home: &Home, log: i64) -> Repo {
     home.db.create_repo(NewRepo { upstream: Some(log), ..new }).await.unwrap()
 }
 
+/// The repository and its mirror, which is claimed for the first time.
+async fn begun(home: &Home, log: i64) -> (Repo, Mirror) {
+    let repo = mirrored(home, log).await;
+    target(home, log, 1, None).await;
+    let first = claim(home, log).await.unwrap();
+    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    (repo, first)
+}
+
 /// What shows a claimed mirror as it is.
 pub(super) fn publish(mirror: &Mirror, repo: &Repo) -> MirrorPublish {
     let file =
@@ -138,10 +147,7 @@ async fn a_long_fetch_keeps_its_target_while_newer_ones_come() {
 async fn what_is_hidden_while_it_is_fetched_stays_hidden() {
     let home = Home::open().await;
     let log = upstream(&home).await;
-    let repo = mirrored(&home, log).await;
-    target(&home, log, 1, None).await;
-    let first = claim(&home, log).await.unwrap();
-    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    let (repo, first) = begun(&home, log).await;
     assert!(home.db.publish_mirror(publish(&first, &repo)).await.unwrap());
     let withheld = || async { home.db.repo(repo.id).await.unwrap().unwrap().withheld };
     assert_eq!(withheld().await, None);
@@ -170,10 +176,7 @@ async fn what_is_hidden_while_it_is_fetched_stays_hidden() {
 async fn refs_and_their_mirror_change_together_or_not_at_all() {
     let home = Home::open().await;
     let log = upstream(&home).await;
-    let repo = mirrored(&home, log).await;
-    target(&home, log, 1, None).await;
-    let first = claim(&home, log).await.unwrap();
-    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    let (repo, first) = begun(&home, log).await;
     let push = |mirror: &Mirror, oid: u8| {
         let mut push = push_of(&repo, vec![update("refs/heads/main", 0, oid)]);
         push.mirror = Some(publish(mirror, &repo));
@@ -196,10 +199,7 @@ async fn refs_and_their_mirror_change_together_or_not_at_all() {
 async fn a_purged_mirror_leaves_nothing_and_is_the_same_repository_when_it_comes_back() {
     let home = Home::open().await;
     let log = upstream(&home).await;
-    let repo = mirrored(&home, log).await;
-    target(&home, log, 1, None).await;
-    let first = claim(&home, log).await.unwrap();
-    assert!(home.db.set_mirror_repo(&first, repo.id).await.unwrap());
+    let (repo, first) = begun(&home, log).await;
     assert!(home.db.publish_mirror(publish(&first, &repo)).await.unwrap());
     assert_eq!(home.db.list_purgeable(log, home.now(), 10).await.unwrap(), []);
     home.pass_seconds(1);

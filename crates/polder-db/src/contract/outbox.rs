@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use polder_types::{BlobId, Visibility};
 use serde_json::{Value, json};
 
@@ -74,4 +76,21 @@ async fn small_facts_about_the_store_are_kept() {
     home.db.set_meta("epoch", "c").await.unwrap();
     home.reopen().await;
     assert_eq!(home.db.meta("epoch").await.unwrap().as_deref(), Some("c"));
+}
+
+#[tokio::test]
+async fn a_write_rings_if_its_changes_stay_and_have_a_fact_among_them() {
+    let home = Home::open().await;
+    let rang = async || tokio::time::timeout(Duration::ZERO, home.db.next_fact()).await.is_ok();
+    home.user("ada").await;
+    assert!(!rang().await, "no fact");
+    let repo = home.repo("acme/a").await;
+    assert!(rang().await);
+    assert!(!rang().await, "once");
+    home.db.rename_repo(repo.id, "acme/b".parse().unwrap(), None).await.unwrap();
+    assert!(rang().await);
+    home.repo("acme/c").await;
+    assert!(rang().await);
+    home.db.rename_repo(repo.id, "acme/c".parse().unwrap(), None).await.unwrap_err();
+    assert!(!rang().await, "nothing has changed");
 }

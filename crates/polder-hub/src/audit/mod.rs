@@ -106,8 +106,6 @@ impl Entry {
 impl Hub {
     /// The database, ready for the one write that `entry` is about.
     pub(crate) fn audited(&self, entry: impl Into<Option<Entry>>) -> Db {
-        // Whatever it is, it may be something to tell other hubs; a look too early is made up for by the next.
-        self.own_log.bell.notify_one();
         match entry.into() {
             None => self.db.clone(),
             Some(entry) => {

@@ -71,7 +71,7 @@ type PageKey = (i64, u64, PageQuery);
 
 /// What a process knows of the own log.
 pub(crate) struct OwnLog {
-    /// Rung when there may be something to tell.
+    /// Rung when another epoch of it was begun; facts ring by themselves.
     pub(crate) bell: Notify,
     /// The end that is given out; whoever waits for more watches it.
     tip: watch::Sender<Option<LogTip>>,

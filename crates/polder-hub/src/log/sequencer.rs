@@ -41,9 +41,10 @@ impl Hub {
                 tracing::error!(error = %error.chain(), "the log does not go on");
                 tokio::time::sleep(RETRY).await;
             }
-            let rang = tokio::time::timeout(look, self.own_log.bell.notified()).await;
-            if rang.is_ok() {
-                tokio::time::sleep(GATHER).await;
+            tokio::select! {
+                () = self.db.next_fact() => tokio::time::sleep(GATHER).await,
+                () = self.own_log.bell.notified() => {}
+                () = tokio::time::sleep(look) => {}
             }
         }
     }
