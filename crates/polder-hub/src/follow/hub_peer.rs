@@ -1,12 +1,14 @@
 //! A hub in this process as the peer of another one, without a network between them.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{FollowRule, Log, MirrorMode};
-use polder_git::client::Exchange;
+use polder_git::client::{Advertisement, Exchange, RemoteBody};
+use polder_git::{NO_RECENT_TIPS, Protocol, Service, Snapshot};
 use polder_log::{Origin, TileId};
 use polder_types::Sha256;
 
@@ -125,12 +127,32 @@ impl Peer for HubPeer {
         self.bytes("manifest", async move { self.hub.log_file(&self.tip().await?, rid, sha256, false).await })
     }
 
-    fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
-        Err(Error::unavailable("only its log is asked for"))
+    fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
+        let runtime = tokio::runtime::Handle::current();
+        let grant = runtime.block_on(self.hub.read_logged(rid))?;
+        Ok(Box::new(Git(runtime.block_on(self.hub.held(grant.repo_id()))?.snapshot)))
     }
 
     fn objects(&self) -> Arc<dyn ObjectSource> {
         super::attacks::no_objects()
+    }
+}
+
+/// The git server of one repository.
+struct Git(Arc<Snapshot>);
+
+impl Exchange for Git {
+    fn advertisement(&self) -> io::Result<Advertisement> {
+        let body = polder_git::advertise(&self.0, Service::UploadPack, Protocol::V2);
+        let content_type = Some("application/x-git-upload-pack-advertisement".to_owned());
+        Ok(Advertisement { content_type, body: Box::new(io::Cursor::new(body)) })
+    }
+
+    fn post(&self, protocol: Protocol, body: Vec<u8>) -> io::Result<RemoteBody> {
+        let mut out = Vec::new();
+        polder_git::upload_pack(&self.0, NO_RECENT_TIPS, protocol, &body, &mut out)
+            .map_err(io::Error::other)?;
+        Ok(Box::new(io::Cursor::new(out)))
     }
 }
 

@@ -11,7 +11,7 @@ const DAY: i64 = 24 * 3600;
 
 impl Pair {
     async fn hide(&self, name: &str) {
-        self.home.place.hub.set_visibility(&repo(name), Visibility::Private).await.expect("hidden");
+        self.home.hub.set_visibility(&repo(name), Visibility::Private).await.expect("hidden");
     }
 
     async fn upkeep(&self) {
@@ -51,7 +51,7 @@ async fn what_is_hidden_at_home_is_purged_after_the_grace_and_may_come_back() {
     assert_eq!((purged.repo, purged.state, purged.ready_rseq), (None, MirrorState::Hidden, 0));
     assert_eq!(pair.live_packs().await, 0);
 
-    pair.home.place.hub.set_visibility(&repo("acme/open"), Visibility::Public).await.expect("shown");
+    pair.home.hub.set_visibility(&repo("acme/open"), Visibility::Public).await.expect("shown");
     pair.sync().await;
     assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
     assert_eq!(pair.shown("open").await, Some(before), "under its old name");
