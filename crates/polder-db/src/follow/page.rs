@@ -1,6 +1,6 @@
 //! What one page of another hub's log changes: leaves, cursor, targets and what is hidden, all together.
 
-use polder_types::{RepoId, Sha256};
+use polder_types::{RepoId, Sha256, UnixMillis};
 
 use super::sources::heard_source;
 use super::{MirrorMode, MirrorState, heard};
@@ -88,17 +88,22 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
     Ok(Verdict::Keep(appended))
 }
 
+/// What a mirror is that something new is known of, and when it is due.
+pub(super) fn to_bring(mode: MirrorMode, now: UnixMillis) -> (MirrorState, Option<UnixMillis>) {
+    match mode {
+        MirrorMode::Metadata => (MirrorState::Known, None),
+        MirrorMode::Lazy | MirrorMode::Full | MirrorMode::Archive => (MirrorState::Waiting, Some(now)),
+    }
+}
+
 /// Makes mirrors what newer events say, and hides what must not be seen any more.
 pub(super) async fn put_targets(tx: &mut Tx, log: i64, targets: Vec<MirrorTarget>) -> Result<()> {
     let now = tx.now();
     let some_blocked = blocks::concern(tx, log).await?;
     for target in targets {
-        let (state, due) = match (target.hidden, target.mode) {
-            (Some(_), _) => (MirrorState::Hidden, None),
-            (None, MirrorMode::Metadata) => (MirrorState::Known, None),
-            (None, MirrorMode::Lazy | MirrorMode::Full | MirrorMode::Archive) => {
-                (MirrorState::Waiting, Some(now))
-            }
+        let (state, due) = match target.hidden {
+            Some(_why) => (MirrorState::Hidden, None),
+            None => to_bring(target.mode, now),
         };
         let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
         let hidden_at = target.hidden.map(|_why| now);

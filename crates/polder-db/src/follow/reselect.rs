@@ -2,7 +2,8 @@
 
 use polder_types::Sha256;
 
-use super::{MirrorMode, MirrorState, MirrorTarget};
+use super::page::to_bring;
+use super::{MirrorMode, MirrorTarget};
 use crate::sql::statements;
 use crate::tx::Verdict;
 use crate::value::args;
@@ -64,12 +65,7 @@ impl Db {
             Box::pin(async move {
                 let (now, some_blocked) = (tx.now(), blocks::concern(tx, log).await?);
                 for target in targets.into_iter().filter(|target| target.hidden.is_none()) {
-                    let (state, due) = match target.mode {
-                        MirrorMode::Metadata => (MirrorState::Known, None),
-                        MirrorMode::Lazy | MirrorMode::Full | MirrorMode::Archive => {
-                            (MirrorState::Waiting, Some(now))
-                        }
-                    };
+                    let (state, due) = to_bring(target.mode, now);
                     let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
                     let (mode, state) = (target.mode.as_str(), state.as_str());
                     let path = target.path;
