@@ -10,7 +10,7 @@ use crate::value::{Value, args};
 use crate::{Db, Repo, Result};
 
 statements! {
-    REFS_OF_REPO = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 ORDER BY name";
+    REFS_AFTER = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 AND name > $2 ORDER BY name LIMIT $3";
     PACKS_OF_REPO = "SELECT id, hash, bytes, objects, data, index_data FROM pack \
         WHERE repo = $1 AND state = 'live' ORDER BY id";
     VERSION = "SELECT gen, gc_epoch, head, ref_count FROM repo WHERE id = $1 AND state = 'live'";
@@ -23,6 +23,9 @@ templates! {
     PACKS_NAMED(1) = "SELECT id, hash, bytes, objects, data, index_data FROM pack WHERE repo = $1 AND id IN (",
         "?", ") ORDER BY id";
 }
+
+/// Refs read at a time.
+const REFS_PAGE: i64 = 1_000;
 
 /// A ref of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,14 +143,26 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn load_repo_state(&self, id: RepoId) -> Result<Option<RepoState>> {
-        let reads = [(REPO_BY_ID, args![id]), (REFS_OF_REPO, args![id]), (PACKS_OF_REPO, args![id])];
-        let [repo, refs, packs] = self.rows_at_once(reads).await?;
-        let Some(repo) = repo.first() else { return Ok(None) };
-        // Each row goes as soon as it is read: of fifty thousand, the driver's are the larger half.
-        let mut refs: Vec<RefRow> = refs.into_iter().map(|row| ref_row(&row)).collect::<Result<_>>()?;
+        let mut view = self.view().await?;
+        let repo = view.rows(REPO_BY_ID.into(), args![id]).await?;
+        let Some(repo) = repo.first().map(Repo::from_row).transpose()? else { return Ok(None) };
+        // A page at a time: of fifty thousand, the driver's rows would be the larger half.
+        let mut refs: Vec<RefRow> = Vec::new();
+        loop {
+            let after = refs.last().map_or(String::new(), |last| last.name.clone());
+            let page = view.rows(REFS_AFTER.into(), args![id, after, REFS_PAGE]).await?;
+            for row in &page {
+                refs.push(ref_row(row)?);
+            }
+            if page.len() < usize::try_from(REFS_PAGE).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        let packs = each(&view.rows(PACKS_OF_REPO.into(), args![id]).await?, pack_row)?;
+        view.close().await?;
         // In order already, unless the database sorts by a language's rules.
         refs.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
-        Ok(Some(RepoState { repo: Repo::from_row(repo)?, refs, packs: each(&packs, pack_row)? }))
+        Ok(Some(RepoState { repo, refs, packs }))
     }
 }
 
