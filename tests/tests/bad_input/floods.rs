@@ -13,7 +13,7 @@ const COMPRESSED_GROWTH_MIB_MAX: u64 = 32;
 /// The same for one of up to 16 MiB as sent.
 const GROWTH_MIB_MAX: u64 = 64;
 /// Most memory of its own that the server may have in use after all of them.
-const PEAK_MIB_MAX: u64 = 108;
+const PEAK_MIB_MAX: u64 = 88;
 
 struct Flood {
     name: &'static str,
@@ -92,7 +92,7 @@ fn plain() -> Vec<Flood> {
             "300,000 ends of history",
             "git-upload-pack",
             2,
-            fetch(&[&lines("want", 1)[..], &lines("shallow", 250_000)].concat()),
+            fetch(&[&lines("shallow", 250_000)[..], &lines("want", 1)].concat()),
         ),
         flood("300,000 empty packets", "git-upload-pack", 2, fetch(&b"0004".repeat(300_000))),
         flood("100,000 changes of refs", "git-receive-pack", 0, [&first[..], &updates, FLUSH].concat()),

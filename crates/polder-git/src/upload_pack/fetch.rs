@@ -3,7 +3,7 @@
 use polder_types::ObjectId;
 
 use super::RecentTips;
-use super::request::FetchRequest;
+use super::request::{FetchRequest, not_our_ref};
 use super::response::{Framing, Response};
 use crate::id_set::IdSet;
 use crate::pack_writer::{PackOptions, PackSummary, write_pack};
@@ -11,17 +11,17 @@ use crate::pkt_line::write_data;
 use crate::shallow::ShallowAnswer;
 use crate::walk::{WalkRequest, Walked, walk_with};
 use crate::walk_reachable::unreachable;
-use crate::{Error, ObjectReader, Result};
+use crate::{ObjectReader, Result};
 
-/// Refuses wants that no visible ref reaches, nor a tip that one had a moment ago.
+/// Refuses wants that no visible ref reaches, nor a tip that one had a moment ago. All are there.
 pub(super) fn check_wants(
     reader: &mut ObjectReader<'_>,
     wants: &[ObjectId],
     recent_tips: RecentTips<'_>,
 ) -> Result<()> {
-    let mut open = unreachable(reader, wants, &[])?;
     let snapshot = reader.snapshot();
-    if !open.is_empty() && open.iter().all(|id| snapshot.contains(id)) {
+    let mut open = unreachable(reader, wants, &[])?;
+    if !open.is_empty() {
         let mut recent = recent_tips()?;
         recent.retain(|tip| snapshot.contains(tip));
         if !recent.is_empty() {
@@ -30,7 +30,7 @@ pub(super) fn check_wants(
     }
     match wants.iter().find(|want| open.contains(*want)) {
         None => Ok(()),
-        Some(want) => Err(Error::refused(format!("upload-pack: not our ref {want}"))),
+        Some(want) => Err(not_our_ref(want)),
     }
 }
 

@@ -5,7 +5,7 @@ use polder_types::ObjectId;
 use crate::filter::Filter;
 use crate::id_set::IdSet;
 use crate::shallow::ShallowRequest;
-use crate::{Error, Result};
+use crate::{Error, Result, Snapshot};
 
 /// A fetch.
 #[expect(clippy::struct_excessive_bools, reason = "each is one word of the protocol")]
@@ -34,7 +34,24 @@ pub(super) fn id_after(line: &str, text: &str) -> Result<ObjectId> {
     })
 }
 
+pub(super) fn not_our_ref(want: &ObjectId) -> Error {
+    Error::refused(format!("upload-pack: not our ref {want}"))
+}
+
 impl FetchRequest {
+    /// Takes the id of `line`, which is wanted.
+    ///
+    /// What is not there is refused at once, as git does (`upload-pack.c`, `parse_want`), so that a flood of
+    /// ids of nothing is never collected.
+    pub(super) fn want(&mut self, snapshot: &Snapshot, line: &str, text: &str) -> Result<()> {
+        let id = id_after(line, text)?;
+        if !snapshot.contains(&id) {
+            return Err(not_our_ref(&id));
+        }
+        self.wants.push(id);
+        Ok(())
+    }
+
     /// Takes a line that both protocols share; whether it was one.
     pub(super) fn take_shared(&mut self, line: &str) -> Result<bool> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));

@@ -44,7 +44,7 @@ pub(super) fn serve(
     out: &mut Response<'_>,
 ) -> Result<()> {
     let mut packets = PacketSlice::new(body);
-    let mut needs = read_needs(&mut packets)?;
+    let mut needs = read_needs(snapshot, &mut packets)?;
     if needs.fetch.wants.is_empty() {
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub(super) fn serve(
     send_pack(&mut reader, &needs.fetch, answer, negotiation.common(), framing, out)
 }
 
-fn read_needs(packets: &mut PacketSlice<'_>) -> Result<Needs> {
+fn read_needs(snapshot: &Snapshot, packets: &mut PacketSlice<'_>) -> Result<Needs> {
     let mut needs = Needs::default();
     while let Some(packet) = packets.next_packet()? {
         let Packet::Data(_) = packet else { break };
@@ -80,7 +80,7 @@ fn read_needs(packets: &mut PacketSlice<'_>) -> Result<Needs> {
             if needs.fetch.wants.is_empty() {
                 take_capabilities(&mut needs, capabilities)?;
             }
-            needs.fetch.wants.push(id_after(line, id)?);
+            needs.fetch.want(snapshot, line, id)?;
         } else if !needs.fetch.take_shared(line)? {
             return Err(Error::refused(format!(
                 "git upload-pack: protocol error, expected to get object ID, not '{line}'"

@@ -41,7 +41,7 @@ pub(super) fn serve(
         Command::Fetch => {
             let mut request = FetchRequest::default();
             if arguments {
-                each_argument(&mut packets, |line| take(&mut request, line))?;
+                each_argument(&mut packets, |line| take(snapshot, &mut request, line))?;
             }
             let named = take_named_wants(snapshot, &mut request)?;
             request.settle()?;
@@ -106,7 +106,7 @@ fn each_argument(packets: &mut PacketSlice<'_>, mut take: impl FnMut(&str) -> Re
     }
 }
 
-fn take(request: &mut FetchRequest, line: &str) -> Result<()> {
+fn take(snapshot: &Snapshot, request: &mut FetchRequest, line: &str) -> Result<()> {
     match line {
         "done" => request.done = true,
         "wait-for-done" => request.wait_for_done = true,
@@ -117,7 +117,7 @@ fn take(request: &mut FetchRequest, line: &str) -> Result<()> {
         "deepen-relative" => request.shallow.relative = true,
         _ => {
             if let Some(id) = line.strip_prefix("want ") {
-                request.wants.push(id_after(line, id)?);
+                request.want(snapshot, line, id)?;
             } else if let Some(id) = line.strip_prefix("have ") {
                 request.haves.push(id_after(line, id)?);
             } else if let Some(name) = line.strip_prefix("want-ref ") {
