@@ -166,6 +166,23 @@ fn who_waits_in_vain_is_told_so_and_a_stranger_pings_nobody() {
 }
 
 #[test]
+fn who_waits_is_answered_when_the_hub_ends_and_does_not_hold_it_up() {
+    let mut place = Place::new(Hub::start());
+    let size = place.size();
+    let mut waiting = place.hub.http().connect();
+    let line = format!("GET /polder/v1/log/events?from={size}&wait=60 HTTP/1.1\r\nHost: hub\r\n\r\n");
+    waiting.write_all(line.as_bytes()).expect("sent");
+    waiting.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+    assert!(waiting.read(&mut [0]).is_err(), "answered too early");
+
+    assert!(place.hub.stop().success());
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert!(!place.hub.log().contains("were cut"), "it waited for whoever waits: {}", place.hub.log());
+}
+
+#[test]
 fn a_hub_that_does_not_federate_says_nothing() {
     let hub = Hub::builder().config("[federation]\nenabled = false").start();
     hub.acme();

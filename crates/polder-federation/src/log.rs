@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use polder_http::{ClientAddress, Request, Response, is_not_modified};
+use polder_http::{ClientAddress, Request, Response, Stop, is_not_modified};
 use polder_hub::{Error, Hub, Kind, LOG_WAIT_MAX, LogTip, PageQuery, Result};
 use polder_types::Sha256;
 use serde_json::json;
@@ -108,7 +108,7 @@ pub(crate) fn checkpoint(tip: &LogTip) -> Response {
     bytes(Bytes::copy_from_slice(tip.note.as_bytes()), "text/plain; charset=utf-8", NOT_AT_ALL)
 }
 
-/// A page of events; 204 when nothing came for as long as was to be waited.
+/// A page of events; 204 when nothing came for as long as was to be waited, or until the server is to end.
 pub(crate) async fn events(
     hub: &Hub,
     polls: &Arc<Polls>,
@@ -121,7 +121,11 @@ pub(crate) async fn events(
     if query.from == tip.size && wait > 0 {
         let place = polls.enter(ClientAddress::to_count_for(request))?;
         let wait = Duration::from_secs(wait).min(LOG_WAIT_MAX);
-        tip = hub.wait_for_log(tip, query.from, wait).await?;
+        let ending = request.extensions.get::<Stop>().cloned().unwrap_or_default();
+        tip = tokio::select! {
+            grown = hub.wait_for_log(tip.clone(), query.from, wait) => grown?,
+            () = ending.pressed() => tip,
+        };
         drop(place);
         if tip.size == query.from {
             let mut response = bytes(Bytes::new(), BYTES, NOT_AT_ALL);

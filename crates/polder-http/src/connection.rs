@@ -43,9 +43,11 @@ where
     let files = io.files();
     let body_was_left = Arc::new(AtomicBool::new(false));
     let (window, left) = (limits.body_idle_timeout, Arc::clone(&body_was_left));
+    let stopping = stop.clone();
     let service = service_fn(move |request: http::Request<Incoming>| -> Answer {
         let mut request = request.map(|body| Body::new(IdleBody::new(body, window, Arc::clone(&left))));
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(stopping.clone());
         let (answer, files) = (answer(request), files.clone());
         Box::pin(async move {
             let response = answer.await;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// A switch that is pressed once. Cheap to clone; all clones are the same switch.
+///
+/// The server's own is among the extensions of each request, for answers that wait for something.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<watch::Sender<bool>>);
 
