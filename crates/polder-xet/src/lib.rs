@@ -1,4 +1,4 @@
-//! Chunks of large objects: boundaries, hashes, Merkle file hash, chunk list.
+//! Chunks of large objects: boundaries, hashes, Merkle file hash, chunk list, xorbs.
 //!
 //! One cut of an object serves three purposes: Xet clients upload and download by it, a mirror checks what
 //! arrives chunk by chunk, and both find what they have already. Boundaries and hashes are exactly those
@@ -7,6 +7,9 @@
 //!
 //! [`Cutter`] turns bytes into [`Chunk`]s, [`FileHasher`] chunks into the [`FileHash`], and [`Lister`] does
 //! both to make a chunk list, which is stored and sent; [`ListHeader`], [`Chunk`] and [`ListCheck`] read it.
+//!
+//! [`XorbReader`] and [`RawXorb`] read and make the form in which clients of Xet send and fetch chunks. All
+//! byte formats: `FORMATS.md`.
 //!
 //! A list with the right file hash may still be wrong: nodes of the tree can pass for chunks. It is
 //! proven by the chunks alone, whose hashes have another key than the nodes'.
@@ -19,6 +22,7 @@ mod lister;
 mod merkle;
 #[cfg(test)]
 mod tests;
+mod xorb;
 
 pub use chunker::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Cutter};
 pub use extents::{EXTENT_BYTES, EXTENTS_BYTES_MAX, EXTENTS_MAX, Extent};
@@ -28,3 +32,7 @@ pub use list::{
 };
 pub use lister::{Cut, KeyChunks, Lister};
 pub use merkle::{FileHasher, xorb_hash};
+pub use xorb::{
+    FRAME_HEADER_BYTES, Frame, FrameHeader, Piece, RUN_CHUNKS_MAX, RawXorb, Run, Runs, Scheme,
+    XORB_BODY_BYTES_MAX, XORB_BYTES_MAX, XORB_CHUNKS_MAX, Xorb, XorbError, XorbReader, xorb_footer,
+};

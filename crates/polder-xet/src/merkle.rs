@@ -69,6 +69,11 @@ impl FileHasher {
         self.root().map_or(FileHash::new([0; 32]), |root| file_hash(&root))
     }
 
+    /// The hash of the run that has these chunks.
+    pub(crate) fn finish_xorb(self) -> XorbHash {
+        XorbHash::new(self.root().unwrap_or_default())
+    }
+
     fn push_node(&mut self, level: usize, node: Node) {
         let mut carried = Some((level, node));
         while let Some((at, node)) = carried.take() {
@@ -106,7 +111,7 @@ impl FileHasher {
 pub fn xorb_hash(chunks: impl IntoIterator<Item = Chunk>) -> XorbHash {
     let mut tree = FileHasher::default();
     chunks.into_iter().for_each(|chunk| tree.push(chunk));
-    XorbHash::new(tree.root().unwrap_or_default())
+    tree.finish_xorb()
 }
 
 fn merged(group: &[Node]) -> Node {

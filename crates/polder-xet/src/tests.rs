@@ -7,7 +7,7 @@ use crate::*;
 const VECTORS: &str = include_str!("../../../fixtures/xet/vectors.txt");
 
 /// Little-endian words of splitmix64, as in `fixtures/xet/oracle.rs`.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let (mut state, mut out) = (seed, Vec::with_capacity(len + 8));
     while out.len() < len {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
