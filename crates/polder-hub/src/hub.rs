@@ -213,8 +213,9 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Ends well: everything acknowledged is checkpointed.
+    /// Ends well: everything acknowledged is checkpointed, and another node can keep the log at once.
     pub async fn close(&self) {
+        self.leave_log().await;
         self.db.close().await;
     }
 

@@ -49,6 +49,14 @@ impl Hub {
         }
     }
 
+    /// Leaves the log to another process. One that ends without it is waited for until its lease lapses.
+    pub(crate) async fn leave_log(&self) {
+        let Some(held) = self.own_log.lead.lock().await.take() else { return };
+        if let Err(error) = self.db.give_back_log(held.log, held.lease).await {
+            tracing::warn!(error = %Error::from(error).chain(), "the log is left only when its lease lapses");
+        }
+    }
+
     /// Tells of every fact that there is, if it falls to this process.
     ///
     /// # Errors
