@@ -11,20 +11,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{FollowRule, MirrorMode, UpstreamState};
-use polder_git::client::Exchange;
 use polder_log::{
     Body, Checkpoint, Data, EventType, EventsPage, Frontier, Hashes, LogName, Node, PAGE_BYTES_MAX, Plan,
     SecretKey, SignerKey, Statement,
 };
 use polder_types::{Sha256, UnixMillis};
-use polder_xet::Extent;
 
-use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::peer::{Peer, PeerFuture};
 use super::sources::{Source, SourceSet};
-use crate::body::BodyStream;
-use crate::error::{Error, Result};
+use crate::Hub;
 use crate::tests::{START, fixture};
-use crate::{Hub, ObjectSource, SourceError, SourceFuture};
 
 /// Events that the follower has before the lie.
 pub(super) const BEFORE: u64 = 3;
@@ -115,57 +111,9 @@ impl Peer for Answers {
         "a source"
     }
 
-    fn about(&self) -> PeerFuture<'_, About> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
     fn events(&self, from: u64, limit: u64, _wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         let Self(before, now, answer) = self;
         Box::pin(async move { Ok(Some(answer(before, now, from, limit).into())) })
-    }
-
-    fn body(&self, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
-    fn ref_map(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
-    fn manifest(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
-    fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
-        Err(Error::unavailable("it has no repositories"))
-    }
-
-    fn objects(&self) -> Arc<dyn ObjectSource> {
-        Arc::new(NoObjects)
-    }
-}
-
-pub(super) struct NoObjects;
-
-pub(super) fn no_objects() -> Arc<dyn ObjectSource> {
-    Arc::new(NoObjects)
-}
-
-impl ObjectSource for NoObjects {
-    fn name(&self) -> &'static str {
-        "a source"
-    }
-
-    fn chunks(&self, _oid: Sha256, _from: u32) -> SourceFuture<'_, Bytes> {
-        Box::pin(async { Err(SourceError::Missing) })
-    }
-
-    fn range(&self, _oid: Sha256, _place: Extent) -> SourceFuture<'_, BodyStream> {
-        Box::pin(async { Err(SourceError::Missing) })
-    }
-
-    fn extents(&self, _oid: Sha256, _places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
-        Box::pin(async { Err(SourceError::Missing) })
     }
 }
 

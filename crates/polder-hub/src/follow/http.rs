@@ -236,7 +236,7 @@ impl Peer for HttpPeer {
 /// The large objects of a hub.
 struct HttpObjects(Arc<Inner>);
 
-fn not_had(error: PeerError) -> SourceError {
+pub(super) fn not_had(error: PeerError) -> SourceError {
     match error {
         PeerError::Missing | PeerError::Gone => SourceError::Missing,
         error => SourceError::Failed(error.to_string()),

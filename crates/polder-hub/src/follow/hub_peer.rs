@@ -1,43 +1,47 @@
 //! A hub in this process as the peer of another one, without a network between them.
 
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{FollowRule, Log, MirrorMode};
+use polder_git::Protocol;
 use polder_git::client::{Advertisement, Exchange, RemoteBody};
-use polder_git::{NO_RECENT_TIPS, Protocol, Service, Snapshot};
 use polder_log::{Origin, TileId};
 use polder_types::Sha256;
+use polder_xet::Extent;
 
+use super::http::not_had;
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 use super::sources::{Source, SourceSet};
+use crate::blocking::in_place;
+use crate::body::BodyStream;
 use crate::error::{Error, Kind, Result};
-use crate::tests::{Fixture, fixture};
-use crate::{Hub, LogTip, ObjectSource, PageQuery, Select};
-
-/// From what was asked for and the right answer to the one that is given.
-pub(crate) type Lie = fn(&'static str, Bytes) -> Bytes;
+use crate::tests::{Fixture, body, fixture};
+use crate::{
+    BodyEncoding, Grant, Hub, LIST_PAGE_CHUNKS_MAX, LogTip, ObjectSource, PageQuery, Read, Select,
+    SourceFuture,
+};
 
 #[derive(Clone)]
 pub(crate) struct HubPeer {
     pub(crate) hub: Hub,
+    pub(crate) name: &'static str,
     /// Whose log it gives out; its own, if none is named.
     pub(crate) of: Option<Origin>,
     /// Most events of a page.
     pub(crate) page: u64,
     /// Questions that it still answers.
     pub(crate) answers: Arc<AtomicUsize>,
-    /// What it does to its answers, by what was asked for.
-    pub(crate) lie: Lie,
 }
 
 impl HubPeer {
     pub(crate) fn new(hub: &Hub) -> Self {
         let answers = Arc::new(usize::MAX.into());
-        Self { hub: hub.clone(), of: None, page: 4096, answers, lie: |_, answer| answer }
+        Self { hub: hub.clone(), name: "home", of: None, page: 4096, answers }
     }
 
     fn ask<'a, T: Send + 'a>(
@@ -56,14 +60,6 @@ impl HubPeer {
         })
     }
 
-    fn bytes<'a>(
-        &'a self,
-        what: &'static str,
-        ask: impl Future<Output = Result<Bytes>> + Send + 'a,
-    ) -> PeerFuture<'a, Bytes> {
-        self.ask(async move { Ok((self.lie)(what, ask.await?)) })
-    }
-
     async fn tip(&self) -> Result<LogTip> {
         match &self.of {
             Some(origin) => self.hub.mirrored_log_tip(origin.sha256()).await,
@@ -74,7 +70,7 @@ impl HubPeer {
 
 impl Peer for HubPeer {
     fn name(&self) -> &'static str {
-        "home"
+        self.name
     }
 
     fn about(&self) -> PeerFuture<'_, About> {
@@ -85,16 +81,16 @@ impl Peer for HubPeer {
 
     fn events(&self, from: u64, limit: u64, _wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         let query = PageQuery { from, limit: limit.min(self.page), select: Select::All };
-        let page = self.bytes("events", async move { self.hub.log_page(&self.tip().await?, query).await });
+        let page = self.ask(async move { self.hub.log_page(&self.tip().await?, query).await });
         Box::pin(async move { page.await.map(Some) })
     }
 
     fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("body", self.hub.log_body(sha256))
+        self.ask(self.hub.log_body(sha256))
     }
 
     fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("namespace", async move { self.hub.log_namespace(&self.tip().await?, nsid).await })
+        self.ask(async move { self.hub.log_namespace(&self.tip().await?, nsid).await })
     }
 
     fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
@@ -107,57 +103,97 @@ impl Peer for HubPeer {
     }
 
     fn snapshot_part(&self, _index: u64, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("part", async move { self.hub.log_snapshot_part(&self.tip().await?, sha256).await })
+        self.ask(async move { self.hub.log_snapshot_part(&self.tip().await?, sha256).await })
     }
 
     fn tile(&self, tile: TileId) -> PeerFuture<'_, Bytes> {
-        self.bytes("tile", async move { self.hub.log_tile(&self.tip().await?, tile).await })
+        self.ask(async move { self.hub.log_tile(&self.tip().await?, tile).await })
     }
 
     fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
         let wanted: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        self.bytes("bodies", async move { self.hub.log_body_list(&wanted).await })
+        self.ask(async move { self.hub.log_body_list(&wanted).await })
     }
 
     fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("refs", async move { self.hub.log_file(&self.tip().await?, rid, sha256, true).await })
+        self.ask(async move { self.hub.log_file(&self.tip().await?, rid, sha256, true).await })
     }
 
     fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        self.bytes("manifest", async move { self.hub.log_file(&self.tip().await?, rid, sha256, false).await })
+        self.ask(async move { self.hub.log_file(&self.tip().await?, rid, sha256, false).await })
     }
 
     fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
         let runtime = tokio::runtime::Handle::current();
         let grant = runtime.block_on(self.hub.read_logged(rid))?;
-        Ok(Box::new(Git(runtime.block_on(self.hub.held(grant.repo_id()))?.snapshot)))
+        Ok(Box::new(Git { hub: self.hub.clone(), grant, runtime }))
     }
 
     fn objects(&self) -> Arc<dyn ObjectSource> {
-        super::attacks::no_objects()
+        Arc::new(self.clone())
+    }
+}
+
+impl ObjectSource for HubPeer {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn chunks(&self, oid: Sha256, from: u32) -> SourceFuture<'_, Bytes> {
+        let chunks = self.ask(self.hub.public_chunks(oid, from, LIST_PAGE_CHUNKS_MAX));
+        Box::pin(async move { chunks.await.map_err(not_had) })
+    }
+
+    fn range(&self, oid: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
+        let bytes = self.ask(async move {
+            let file = self.hub.public_object(oid).await?.file;
+            let mut bytes = vec![0; usize::try_from(place.size_bytes).expect("small")];
+            in_place(|| file.read_exact_at(&mut bytes, place.offset)).map_err(Error::internal)?;
+            Ok(body(&[&bytes]))
+        });
+        Box::pin(async move { bytes.await.map_err(not_had) })
+    }
+
+    fn extents(&self, oid: Sha256, places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        let bytes = self.ask(async move {
+            let bytes = self.hub.public_extents(oid, &Extent::encode_all(&places)).await?;
+            Ok(body(&[&bytes]))
+        });
+        Box::pin(async move { bytes.await.map_err(not_had) })
     }
 }
 
 /// The git server of one repository.
-struct Git(Arc<Snapshot>);
+struct Git {
+    hub: Hub,
+    grant: Grant<Read>,
+    runtime: tokio::runtime::Handle,
+}
 
 impl Exchange for Git {
     fn advertisement(&self) -> io::Result<Advertisement> {
-        let body = polder_git::advertise(&self.0, Service::UploadPack, Protocol::V2);
+        let body = self.runtime.block_on(self.hub.advertise(&self.grant, Protocol::V2));
         let content_type = Some("application/x-git-upload-pack-advertisement".to_owned());
+        let body = body.map_err(io::Error::other)?;
         Ok(Advertisement { content_type, body: Box::new(io::Cursor::new(body)) })
     }
 
-    fn post(&self, protocol: Protocol, body: Vec<u8>) -> io::Result<RemoteBody> {
-        let mut out = Vec::new();
-        polder_git::upload_pack(&self.0, NO_RECENT_TIPS, protocol, &body, &mut out)
-            .map_err(io::Error::other)?;
-        Ok(Box::new(io::Cursor::new(out)))
+    fn post(&self, protocol: Protocol, request: Vec<u8>) -> io::Result<RemoteBody> {
+        let answer = async {
+            let (request, plain) = (body(&[&request]), BodyEncoding::Identity);
+            let asked = self.hub.upload_logged_pack(&self.grant, protocol, request, plain).await;
+            let (mut stream, mut answer) = (asked.map_err(io::Error::other)?, Vec::new());
+            while let Some(chunk) = stream.recv().await {
+                answer.extend_from_slice(&chunk?);
+            }
+            io::Result::Ok(answer)
+        };
+        Ok(Box::new(io::Cursor::new(self.runtime.block_on(answer)?)))
     }
 }
 
 /// Lets a hub read all that a peer has of the log that it follows.
-pub(crate) async fn read_all(hub: &Hub, log: i64, peer: &HubPeer) -> Result<u64> {
+pub(crate) async fn read_all<P: Peer + Clone + 'static>(hub: &Hub, log: i64, peer: &P) -> Result<u64> {
     let home = Source::home(Arc::new(peer.clone()));
     hub.read_to_the_end(&SourceSet::new(hub.db.clone(), log, vec![home])).await
 }

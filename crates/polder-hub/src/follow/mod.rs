@@ -10,6 +10,8 @@ mod attacks;
 mod attest;
 mod begin;
 mod bootstrap;
+#[cfg(test)]
+mod evil;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;

@@ -12,18 +12,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{FollowRule, FollowSource, MirrorMode, Upstream, UpstreamState};
-use polder_git::client::Exchange;
 use polder_types::Sha256;
 use sha2::Digest as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::attacks::{BEFORE, NoObjects, Origin, other_past};
-use super::peer::{About, Peer, PeerError, PeerFuture};
+use super::attacks::{BEFORE, Origin, other_past};
+use super::peer::{Peer, PeerError, PeerFuture};
 use super::sources::{Source, SourceSet};
-use crate::error::{Error, Kind, Result};
+use crate::Hub;
+use crate::error::{Error, Kind};
 use crate::tests::{Fixture, fixture};
-use crate::{Hub, ObjectSource};
 
 const URLS: [&str; 2] = ["http://one.example.org", "http://two.example.org"];
 
@@ -65,10 +64,6 @@ impl Peer for Puppet {
         self.name
     }
 
-    fn about(&self) -> PeerFuture<'_, About> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
     fn events(&self, from: u64, limit: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
@@ -97,22 +92,6 @@ impl Peer for Puppet {
     fn body(&self, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
         let body = *self.body.lock().unwrap();
         Box::pin(async move { body.map(Bytes::from_static).ok_or(PeerError::Missing) })
-    }
-
-    fn ref_map(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
-    fn manifest(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
-        Box::pin(async { Err(PeerError::Missing) })
-    }
-
-    fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
-        Err(Error::unavailable("it has no repositories"))
-    }
-
-    fn objects(&self) -> Arc<dyn ObjectSource> {
-        Arc::new(NoObjects)
     }
 }
 

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use polder_git::client::Exchange;
 use polder_log::{LogName, TileId, VerifierKey};
 use polder_types::Sha256;
+use polder_xet::Extent;
 
-use crate::ObjectSource;
+use crate::body::BodyStream;
 use crate::error::{Error, Result};
+use crate::{ObjectSource, SourceError, SourceFuture};
 
 /// Why a hub did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,20 +62,25 @@ pub struct NewestSnapshot {
     pub size: u64,
 }
 
-/// Another hub, which may be dead, slow, or a liar: every answer is checked by who asked.
+/// Another hub, which may be dead, slow, or a liar: every answer is checked by who asked. What a kind of peer
+/// does not answer it does not have.
 pub trait Peer: Send + Sync {
     /// What it is called in messages.
     fn name(&self) -> &str;
 
     /// Who it says it is.
-    fn about(&self) -> PeerFuture<'_, About>;
+    fn about(&self) -> PeerFuture<'_, About> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
 
     /// A page of at most `limit` events from index `from` on, encoded; `None` when nothing came for as long as
     /// `wait`.
     fn events(&self, from: u64, limit: u64, wait: Duration) -> PeerFuture<'_, Option<Bytes>>;
 
     /// A body.
-    fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+    fn body(&self, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
 
     /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: a list of bodies.
     fn namespace(&self, _nsid: Sha256) -> PeerFuture<'_, Bytes> {
@@ -101,17 +108,46 @@ pub trait Peer: Send + Sync {
     }
 
     /// A ref map of a repository.
-    fn ref_map(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+    fn ref_map(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
 
     /// A manifest of the large objects of a repository.
-    fn manifest(&self, rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes>;
+    fn manifest(&self, _rid: Sha256, _sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        Box::pin(async { Err(PeerError::Missing) })
+    }
 
     /// Git's requests to a repository, to be made where blocking is allowed.
     ///
     /// # Errors
     /// When it cannot be asked at all.
-    fn git(&self, rid: Sha256) -> Result<Box<dyn Exchange + '_>>;
+    fn git(&self, _rid: Sha256) -> Result<Box<dyn Exchange + '_>> {
+        Err(Error::unavailable(format!("`{}` has no repositories", self.name())))
+    }
 
     /// Where it gives out large objects.
-    fn objects(&self) -> Arc<dyn ObjectSource>;
+    fn objects(&self) -> Arc<dyn ObjectSource> {
+        Arc::new(NoObjects(self.name().to_owned()))
+    }
+}
+
+/// The large objects of a peer that has none.
+struct NoObjects(String);
+
+impl ObjectSource for NoObjects {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn chunks(&self, _oid: Sha256, _from: u32) -> SourceFuture<'_, Bytes> {
+        Box::pin(async { Err(SourceError::Missing) })
+    }
+
+    fn range(&self, _oid: Sha256, _place: Extent) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async { Err(SourceError::Missing) })
+    }
+
+    fn extents(&self, _oid: Sha256, _places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async { Err(SourceError::Missing) })
+    }
 }

@@ -7,7 +7,8 @@ use polder_db::{LogEntry, Mirror, MirrorState, UpstreamState};
 use polder_log::{Checkpoint, Cursor, EventType, EventsPage, Frontier, SignerKey, Statement};
 use polder_types::{UnixMillis, Visibility};
 
-use crate::follow::hub_peer::{HubPeer, Lie, Pair, read_all};
+use crate::follow::evil::{EvilPeer, Question, Said};
+use crate::follow::hub_peer::{HubPeer, Pair, read_all};
 use crate::tests::{Fixture, fixture, name, repo};
 use crate::{Hub, PageQuery, Select};
 
@@ -175,29 +176,36 @@ fn altered(answer: &Bytes) -> Bytes {
     answer.into()
 }
 
+/// What a liar says in place of the right answer, if it lies about that question.
+type Lie = fn(&Question, &Bytes) -> Option<Bytes>;
+
+fn liar(home: &Hub, lie: Lie) -> EvilPeer {
+    EvilPeer::saying(HubPeer::new(home), move |asked, answer| {
+        Said::This(lie(asked, &answer).unwrap_or(answer))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_alters_any_of_it_is_not_believed() {
     let lies: [(&str, Lie); 5] = [
-        ("events", |what, answer| if what == "events" { altered(&answer) } else { answer }),
-        ("part", |what, answer| if what == "part" { altered(&answer) } else { answer }),
-        ("tile", |what, answer| if what == "tile" { altered(&answer) } else { answer }),
-        ("namespace", |what, answer| if what == "namespace" { altered(&answer) } else { answer }),
-        ("no keys", |what, answer| if what == "namespace" { Bytes::new() } else { answer }),
+        ("events", |asked, answer| matches!(asked, Question::Events(..)).then(|| altered(answer))),
+        ("part", |asked, answer| matches!(asked, Question::Part(..)).then(|| altered(answer))),
+        ("tile", |asked, answer| matches!(asked, Question::Tile(_)).then(|| altered(answer))),
+        ("namespace", |asked, answer| matches!(asked, Question::Namespace(_)).then(|| altered(answer))),
+        ("no keys", |asked, _| matches!(asked, Question::Namespace(_)).then(Bytes::new)),
     ];
     let (pair, reader, log) = grown().await;
     let Pair { home, follower, peer, log: followed } = pair;
     for (what, lie) in lies {
-        let liar = HubPeer { lie, ..HubPeer::new(&home.hub) };
+        let liar = liar(&home.hub, lie);
         let told = read_all(&follower.hub, followed, &liar).await.expect_err(what);
         assert!(told.message().starts_with("`home`"), "{what}: {told}");
         let held = follower.hub.db.log(followed).await.expect("read").expect("there");
         assert_eq!(held.tree.size(), 0, "{what}: nothing was begun");
     }
     // Bodies that are not those asked for are as good as none.
-    let lie = |what: &'static str, answer: Bytes| {
-        if what == "bodies" { Bytes::from_static(&[0; 4]) } else { answer }
-    };
-    let liar = HubPeer { lie, ..HubPeer::new(&home.hub) };
+    let liar =
+        liar(&home.hub, |asked, _| matches!(asked, Question::Bodies(_)).then(|| Bytes::from_static(&[0; 4])));
     let other = fixture().await;
     let about = super::super::peer::Peer::about(&peer).await.expect("it answers");
     let begun = other.hub.db.open_log(about.log, about.key, false).await.expect("begun").id;
