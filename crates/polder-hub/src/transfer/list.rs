@@ -73,12 +73,12 @@ fn take_page(
 ) -> std::result::Result<bool, Asked> {
     let lie = |error: &dyn std::fmt::Display| Asked::Lie(error.to_string());
     let (header, entries) = ListHeader::decode(page).map_err(|error| lie(&error))?;
+    if header.size_bytes != claim.size_bytes || header.sha256 != *claim.sha256.as_bytes() {
+        return Err(lie(&"it is the list of another object"));
+    }
     if header.file_hash != claim.file_hash {
         // An object can be cut in more than one way: this is the list of another cut, and no lie.
         return Err(Asked::None(SourceError::Missing));
-    }
-    if header.size_bytes != claim.size_bytes || header.sha256 != *claim.sha256.as_bytes() {
-        return Err(lie(&"it is the list of another object"));
     }
     if page.len() > PAGE_BYTES_MAX {
         return Err(lie(&"a page of it is too long"));
