@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::http::HttpPeer;
 use super::peer::{Peer, PeerError, PeerFuture};
 use super::poll::pause_after;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::{Hub, Liar, ObjectSource};
 
 /// How long a source is asked to wait for something new.
@@ -174,7 +174,7 @@ impl SourceSet {
     /// The bytes with a hash, from the first source that gives them. One that gives others is noted down.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] when somebody gave others and nobody these, [`Kind::NotFound`] when everybody answered
+    /// [`crate::Kind::Invalid`] when somebody gave others and nobody these, [`crate::Kind::NotFound`] when everybody answered
     /// that it does not have `what`; otherwise what was wrong with the first that did not answer.
     pub(super) async fn find<F>(&self, what: &str, sha256: Sha256, ask: F) -> Result<Bytes>
     where
@@ -199,11 +199,6 @@ impl SourceSet {
         }
         Err(lied.or(failed).unwrap_or_else(|| Error::not_found(format!("no source has {what} yet"))))
     }
-}
-
-/// Whether another source may do better where one failed so.
-pub(super) fn may_be_its_fault(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Invalid | Kind::Unavailable | Kind::NotFound | Kind::Gone)
 }
 
 impl Hub {

@@ -12,7 +12,7 @@ use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use super::PeerObjects;
-use super::sources::{Source, SourceSet, may_be_its_fault};
+use super::sources::{Source, SourceSet};
 use crate::Hub;
 use crate::accept::{LargeObjects, Quarantined};
 use crate::audit::Entry;
@@ -40,6 +40,8 @@ impl Hub {
         for source in sources.in_order() {
             match self.take_refs_from(&source, repo, sources, wanted) {
                 Err(NotTaken::Source(error)) => {
+                    let message = format!("`{}`: {}", source.peer.name(), error.message());
+                    let error = Error::new(error.kind(), message).caused_by(error);
                     tracing::warn!(repo = %repo.name, error = %error.chain(), "another source is asked");
                     let note = sources.note(&source, Some(error.message().to_owned()));
                     Handle::current().block_on(note);
@@ -126,8 +128,14 @@ enum NotTaken {
 }
 
 impl NotTaken {
+    /// Whatever is wrong with an answer, another source may have a better one.
     fn fetching(error: Error) -> Self {
-        if may_be_its_fault(&error) { Self::Source(error) } else { Self::Here(error) }
+        match error.kind() {
+            Kind::Internal | Kind::Full => Self::Here(error),
+            // The word of this hub's operator is another thing than that of a server elsewhere.
+            Kind::Forbidden => Self::Source(Error::unavailable(error.message().to_owned()).caused_by(error)),
+            _ => Self::Source(error),
+        }
     }
 }
 
