@@ -152,7 +152,8 @@ impl Hub {
             for object in page {
                 let wanted = wanted(repo, from.sources.log(), object)?;
                 let options = TransferOptions::default();
-                runtime.block_on(self.fetch_object(wanted, from.sources.objects(), options))?;
+                let fetched = runtime.block_on(self.fetch_object(wanted, from.sources.objects(), options))?;
+                runtime.block_on(from.sources.note_liars(object.sha256, &fetched.liars));
             }
         }
     }
