@@ -15,7 +15,7 @@ use polder_xet::Extent;
 
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 use crate::body::{BodyStream, next};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::tests::body;
 use crate::{ObjectSource, SourceError, SourceFuture};
 
@@ -43,8 +43,10 @@ pub(crate) enum Said {
     This(Bytes),
     /// This, and then more and more, where a stream is asked for.
     Endless(Bytes),
-    /// It breaks off, or says nothing.
+    /// Nothing; it fails.
     Nothing,
+    /// That it may not be asked; only git is told so.
+    Forbidden,
 }
 
 type Hears = Arc<dyn Fn(Question) -> Question + Send + Sync>;
@@ -95,7 +97,9 @@ impl EvilPeer {
             };
             match (self.says)(&question, answer) {
                 Said::This(answer) | Said::Endless(answer) => Ok(answer),
-                Said::Nothing => Err(PeerError::Failed(Error::unavailable("it says nothing"))),
+                Said::Nothing | Said::Forbidden => {
+                    Err(PeerError::Failed(Error::unavailable("it says nothing")))
+                }
             }
         })
     }
@@ -178,7 +182,10 @@ impl Exchange for Git<'_> {
             Said::This(answer) => Ok(Box::new(io::Cursor::new(answer))),
             // The last frames, again and again.
             Said::Endless(answer) => Ok(Box::new(io::Cursor::new(answer).chain(Again::default()))),
-            Said::Nothing => Err(io::ErrorKind::ConnectionReset.into()),
+            Said::Nothing => Err(io::Error::other(Error::unavailable("it says nothing"))),
+            Said::Forbidden => {
+                Err(io::Error::other(Error::new(Kind::Forbidden, "it wants to know who asks")))
+            }
         }
     }
 }
@@ -223,7 +230,9 @@ impl Objects {
             let stream: BodyStream = match (self.peer.says)(&question, answer.into()) {
                 Said::This(answer) => body(&[&answer]),
                 Said::Endless(answer) => Box::pin(Endless(Some(answer))),
-                Said::Nothing => return Err(SourceError::Failed("it says nothing".to_owned())),
+                Said::Nothing | Said::Forbidden => {
+                    return Err(SourceError::Failed("it says nothing".to_owned()));
+                }
             };
             Ok(stream)
         })
@@ -243,7 +252,7 @@ impl ObjectSource for Objects {
             };
             match (self.peer.says)(&question, self.honest.chunks(heard, first).await?) {
                 Said::This(page) | Said::Endless(page) => Ok(page),
-                Said::Nothing => Err(SourceError::Failed("it says nothing".to_owned())),
+                Said::Nothing | Said::Forbidden => Err(SourceError::Failed("it says nothing".to_owned())),
             }
         })
     }

@@ -17,6 +17,8 @@ mod http;
 pub(crate) mod hub_peer;
 mod keys;
 mod lazy;
+#[cfg(test)]
+mod lies;
 mod objects;
 #[cfg(test)]
 mod passing_over;

@@ -21,16 +21,21 @@ pub(super) struct Pair {
     pub(super) log: i64,
 }
 
+/// Lets `hub` follow what of `home` fits a pattern; under which id, it says.
+pub(super) async fn follow(home: &Hub, hub: &Hub, pattern: &str, mode: MirrorMode) -> i64 {
+    let own = home.db.own_log().await.expect("read").expect("begun");
+    let log = hub.db.open_log(own.name, own.key, false).await.expect("opened").id;
+    let rules = vec![FollowRule { pattern: pattern.to_owned(), mode }];
+    hub.db.set_upstream(log, URL.to_owned(), rules).await.expect("followed");
+    log
+}
+
 impl Pair {
     /// Everything is followed, as `mode` says.
     pub(super) async fn open(mode: MirrorMode) -> Self {
-        let home = fixture().await;
+        let (home, place) = (fixture().await, fixture().await);
         home.hub.begin_log().await.expect("begun");
-        let own = home.hub.db.own_log().await.expect("read").expect("begun");
-        let place = fixture().await;
-        let log = place.hub.db.open_log(own.name, own.key, false).await.expect("opened").id;
-        let rules = vec![FollowRule { pattern: "*".to_owned(), mode }];
-        place.hub.db.set_upstream(log, URL.to_owned(), rules).await.expect("followed");
+        let log = follow(&home.hub, &place.hub, "*", mode).await;
         Self { home, place, log }
     }
 

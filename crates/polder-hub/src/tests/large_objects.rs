@@ -20,7 +20,7 @@ async fn ask(fixture: &Fixture, at: &str, object: LfsObject) -> String {
     query(&answers.expect("answered")[0])
 }
 
-pub(super) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
+pub(crate) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
     let object = object(bytes);
     let query = ask(fixture, at, object).await;
     let upload = fixture.hub.lfs_upload(&repo(at), object.oid, &query, None, body(&[bytes])).await;

@@ -6,7 +6,7 @@ mod branches;
 mod chunk_lists;
 mod content;
 mod history;
-mod large_objects;
+pub(crate) mod large_objects;
 mod locks;
 mod mirrors;
 mod multipart;
@@ -14,7 +14,7 @@ mod nodes;
 mod public_objects;
 mod recent_tips;
 mod scrub;
-mod transfer;
+pub(crate) mod transfer;
 mod upkeep;
 
 use std::path::Path;

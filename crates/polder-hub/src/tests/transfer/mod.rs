@@ -3,7 +3,7 @@
 mod crash;
 mod lazy;
 mod reading;
-mod sources;
+pub(crate) mod sources;
 
 use std::fs;
 use std::sync::atomic::Ordering;

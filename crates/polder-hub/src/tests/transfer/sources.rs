@@ -57,7 +57,7 @@ pub(super) struct Object {
     pub(super) oid: Sha256,
 }
 
-pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let (mut state, mut out) = (seed, Vec::with_capacity(len + 8));
     while out.len() < len {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
