@@ -16,6 +16,12 @@ const NODE_KEY: [u8; 32] = [
 /// Key for the root of a file: the salt, which is always zero.
 const FILE_KEY: [u8; 32] = [0; 32];
 
+/// Key for the chunk hashes of a run that a shard names.
+const RANGE_KEY: [u8; 32] = [
+    0x7f, 0x18, 0x57, 0xd6, 0xce, 0x56, 0xed, 0x66, 0x12, 0x7f, 0xf9, 0x13, 0xe7, 0xa5, 0xc3, 0xf3, 0xa4,
+    0xcd, 0x26, 0xd5, 0xb5, 0xdb, 0x49, 0xe6, 0x41, 0x24, 0x98, 0x7f, 0x28, 0xfb, 0x94, 0xc3,
+];
+
 /// A chunk hash counts for the sampled index when its last word divides by this.
 const SAMPLE: u64 = 1024;
 
@@ -89,6 +95,26 @@ hash_type! {
     XorbHash
 }
 
+hash_type! {
+    /// Shows that who made it knows the hashes of a run of chunks.
+    RangeHash
+}
+hash_type! {
+    /// Stands for a chunk hash where those who do not have the chunk must not learn it.
+    KeyedHash
+}
+
+impl RangeHash {
+    /// The hash of a run of chunks.
+    pub fn of(chunks: &[Chunk]) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(&RANGE_KEY);
+        for chunk in chunks {
+            hasher.update(chunk.hash.as_bytes());
+        }
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
 impl ChunkHash {
     /// The hash of `bytes` as one chunk.
     pub fn of(bytes: &[u8]) -> Self {
@@ -152,6 +178,12 @@ pub(crate) fn words(bytes: &[u8; 32]) -> [u64; 4] {
         *to = u64::from_le_bytes(*word);
     }
     out
+}
+
+/// The bytes of each word backwards: how shards have a SHA-256, whose text they treat as that of a hash of Xet.
+pub(crate) fn swapped(mut bytes: [u8; 32]) -> [u8; 32] {
+    bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|word| word.reverse());
+    bytes
 }
 
 /// The word that decides about groups and samples.
