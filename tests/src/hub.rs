@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 
 use polder_cluster::Database;
 use rustix::process::{Pid, Signal, kill_process};
@@ -134,6 +135,30 @@ impl Hub {
     /// With its exit status, if it ends before it listens.
     #[track_caller]
     pub fn try_serve(&mut self, failpoint: Option<&str>) -> Result<(), ExitStatus> {
+        self.spawn(failpoint);
+        let started = poll(START_SECONDS_MAX, || {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("wait")) {
+                self.child = None;
+                return Some(Err(status));
+            }
+            announced(&self.log()).map(Ok)
+        });
+        let started = started.unwrap_or_else(|| panic!("polder serve printed no address\n{}", self.log()));
+        let (scheme, address) = started?;
+        (self.scheme, self.address) = (scheme, Some(address));
+        Ok(())
+    }
+
+    /// Starts the server (again) and kills it after so long, however far it is by then.
+    #[track_caller]
+    pub fn serve_for(&mut self, time: Duration) {
+        self.spawn(None);
+        std::thread::sleep(time);
+        self.kill();
+    }
+
+    #[track_caller]
+    fn spawn(&mut self, failpoint: Option<&str>) {
         assert!(self.child.is_none(), "it is running already");
         let log = File::create(&self.log).expect("make the log");
         let mut command = program(binary());
@@ -154,17 +179,6 @@ impl Hub {
             command.env("POLDER_FAILPOINT", failpoint);
         }
         self.child = Some(command.spawn().expect("start polder"));
-        let started = poll(START_SECONDS_MAX, || {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("wait")) {
-                self.child = None;
-                return Some(Err(status));
-            }
-            announced(&self.log()).map(Ok)
-        });
-        let started = started.unwrap_or_else(|| panic!("polder serve printed no address\n{}", self.log()));
-        let (scheme, address) = started?;
-        (self.scheme, self.address) = (scheme, Some(address));
-        Ok(())
     }
 
     /// Everything the server printed since it was last started.

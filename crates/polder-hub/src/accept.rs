@@ -130,6 +130,7 @@ impl Hub {
             if commands.is_empty() {
                 return Ok(refused);
             }
+            tracing::debug!(repo = %origin.name, "publishing");
             let published = self.publish_pack(received)?;
             let outcome = Handle::current().block_on(self.audited(origin.entry.clone()).commit_push(push));
             let landed = matches!(outcome, Ok(PushOutcome::Done { changed: true, .. }));

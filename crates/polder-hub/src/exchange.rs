@@ -124,7 +124,8 @@ impl Hub {
         }
         match (mirror, head) {
             (Some(mirror), _) if commands.is_empty() => {
-                let published = Handle::current().block_on(self.db.publish_mirror(mirror))?;
+                let db = self.audited(entry);
+                let published = Handle::current().block_on(db.publish_mirror(mirror))?;
                 published.then_some(()).ok_or_else(mirror_lost)?;
             }
             (None, Some(head)) => self.take_head(repo.id, &head, entry)?,

@@ -69,13 +69,15 @@ impl Hub {
         publish.emptied = !is_archive && theirs.is_empty() && !held.snapshot.refs().is_empty();
         let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
         let scratch = self.store.quarantine()?;
+        let mut say = |line: &str| tracing::debug!(repo = %repo.name, rseq = wanted.rseq, "{line}");
         let received = if commands.iter().all(|command| command.new.is_zero()) {
             None
         } else {
-            let fetch = || {
+            say("fetching git");
+            let mut fetch = || {
                 let exchange = source.peer.git(wanted.rid)?;
                 let remote = Remote::connect(&*exchange)?;
-                self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut |_| {})
+                self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut say)
             };
             fetch().map_err(NotTaken::fetching)?
         };
@@ -90,7 +92,8 @@ impl Hub {
             MirrorMode::Lazy => LargeObjects::Later(xet),
             _ => LargeObjects::Peer(Box::new(PeerObjects { sources: Arc::clone(sources), xet })),
         };
-        let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name).with("from", source.peer.name());
+        let entry = Entry::hub("repo.mirror").on(repo.id, &repo.name);
+        let entry = entry.with("from", source.peer.name()).with("rseq", wanted.rseq);
         let taken = Taken {
             head: Some(wanted.map.head().to_owned()),
             commands,
@@ -99,11 +102,14 @@ impl Hub {
             mirror: Some(publish),
             entry,
         };
-        match self.take_over(repo, taken, &mut |_| {}) {
+        match self.take_over(repo, taken, &mut say) {
             // What came is not whole, or not what may be here.
             Err(error) if was_fetched && error.kind() == Kind::Invalid => Err(NotTaken::Source(error)),
             Err(error) => Err(NotTaken::Here(error)),
-            Ok(_report) => Ok(()),
+            Ok(_report) => {
+                say("published");
+                Ok(())
+            }
         }
     }
 }
