@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 client: one connection, answers whole, or thrown away unseen.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -104,6 +105,16 @@ impl Client {
             left = left.saturating_sub(u64::try_from(taken)?);
         }
         Ok(length)
+    }
+
+    /// Reads an answer of known length into a file, and makes it durable.
+    pub(crate) fn save_answer(&mut self, file: &mut File) -> Result<u64> {
+        let head = self.head()?;
+        let length =
+            head.length.filter(|_| head.status == 200).ok_or("not a whole answer with its length")?;
+        let saved = std::io::copy(&mut (&mut self.0).take(length), file)?;
+        file.sync_all()?;
+        if saved == length { Ok(length) } else { Err("the answer ended early".into()) }
     }
 
     fn head(&mut self) -> Result<Head> {

@@ -28,15 +28,23 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// With its data under `directory`.
     pub(crate) fn start(tools: &Tools, directory: &Path) -> Result<Self> {
+        Self::start_as(tools, directory, None)
+    }
+
+    /// The same, reached by clients at the address `public`.
+    pub(crate) fn start_as(tools: &Tools, directory: &Path, public: Option<SocketAddr>) -> Result<Self> {
         if !tools.polder.is_file() {
             let place = tools.polder.display();
             return Err(format!("`{place}` is missing: run `cargo build --release` first").into());
         }
         let data = directory.join("hub");
+        let url = public.map(|address| ["--public-url".to_owned(), format!("http://{address}")]);
         let mut child = program(&tools.polder)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
+            .args(url.iter().flatten())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -95,7 +103,8 @@ impl Hub {
         Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
     }
 
-    fn command(&self, words: &[&str]) -> Result<String> {
+    /// Runs a command of an operator.
+    pub(crate) fn command(&self, words: &[&str]) -> Result<String> {
         let out = output(program(&self.polder).args(words).arg("--data").arg(&self.data))?;
         Ok(String::from_utf8(out)?)
     }

@@ -159,13 +159,23 @@ fn batch(hub: &Hub, operation: &str, oid: &str, size_bytes: u64) -> Result<Actio
 }
 
 fn put(hub: &Hub, oid: &str, object: Object) -> Result<()> {
-    let action = batch(hub, "upload", oid, object.size_bytes())?;
+    upload(hub, oid, object.size_bytes(), |client| object.for_each_block(|block| client.send(block)))
+}
+
+/// Uploads an object to `bench/m`, as git-lfs does; `write` sends its bytes.
+pub(crate) fn upload(
+    hub: &Hub,
+    oid: &str,
+    size_bytes: u64,
+    write: impl FnOnce(&mut Client) -> Result<()>,
+) -> Result<()> {
+    let action = batch(hub, "upload", oid, size_bytes)?;
     let mut client = Client::connect(hub.address)?;
     let mut headers =
         action.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
     headers.push(("content-type", "application/octet-stream"));
-    client.send_head("PUT", &action.target, &headers, object.size_bytes(), b"")?;
-    object.for_each_block(|block| client.send(block))?;
+    client.send_head("PUT", &action.target, &headers, size_bytes, b"")?;
+    write(&mut client)?;
     require_success("PUT", client.answer()?).map(drop)
 }
 

@@ -23,10 +23,18 @@ struct Counts {
 }
 
 impl Counter {
-    /// Listens for clients, each connection in threads of its own.
+    /// A door to a hub that runs.
     pub(super) fn before(hub: SocketAddr) -> Result<Self> {
+        Ok(Self::open(|_| Ok(((), hub)))?.1)
+    }
+
+    /// A door to the hub that `start` starts when it knows where the door is, and what else that returns.
+    ///
+    /// Each connection has threads of its own.
+    pub(super) fn open<T>(start: impl FnOnce(SocketAddr) -> Result<(T, SocketAddr)>) -> Result<(T, Self)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
+        let (started, hub) = start(address)?;
         let counts = Arc::new(Counts::default());
         let counted = Arc::clone(&counts);
         std::thread::spawn(move || {
@@ -36,7 +44,7 @@ impl Counter {
                 }
             }
         });
-        Ok(Self { address, counts })
+        Ok((started, Self { address, counts }))
     }
 
     /// Requests, and bytes both ways, while `work` runs.

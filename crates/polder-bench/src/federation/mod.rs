@@ -1,14 +1,18 @@
 //! What it costs to follow another hub: the numbers of federation, and those of a follower that asks git
 //! on a timer.
 //!
-//! `polder-bench federation [--events N] [--repositories N] [--bootstrap N] [--timer N]`: events and
-//! repositories of a log that is taken from its beginning, repositories of a snapshot, and repositories
-//! that are followed by a timer. 0 leaves a part out.
+//! `polder-bench federation [--events N] [--repositories N] [--bootstrap N] [--timer N] [--edited-gib N]`:
+//! events and repositories of a log that is taken from its beginning, repositories of a snapshot,
+//! repositories that are followed by a timer, and the length of an object of which 1 MiB changes. 0 leaves a
+//! part out. What a real mirror of a real hub costs is always measured.
 
 mod backlog;
+mod blob;
 mod counter;
 mod follower;
+mod mirroring;
 mod origin;
+mod pair;
 mod polls;
 mod snapshot;
 mod table;
@@ -27,11 +31,12 @@ struct Size {
     repositories: u64,
     bootstrap: u64,
     timer: u64,
+    edited_gib: u64,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Self { events: 200_000, repositories: 20_000, bootstrap: 200_000, timer: 50 }
+        Self { events: 200_000, repositories: 20_000, bootstrap: 200_000, timer: 50, edited_gib: 1 }
     }
 }
 
@@ -55,6 +60,7 @@ fn read(words: &[&str]) -> Result<Size> {
             "--events" => &mut size.events,
             "--repositories" => &mut size.repositories,
             "--bootstrap" => &mut size.bootstrap,
+            "--edited-gib" => &mut size.edited_gib,
             "--timer" => &mut size.timer,
             other => return Err(format!("`{other}` is not known").into()),
         };
@@ -77,5 +83,6 @@ fn measure(size: Size, table: &mut Table) -> Result<()> {
         timer::measure(size.timer, &tools, &hub, directory.path(), table)?;
         polls::measure(&hub, table)?;
     }
-    Ok(())
+    let (tools, directory) = (Tools::find()?, tempfile::tempdir()?);
+    mirroring::measure(size.edited_gib, &tools, directory.path(), table)
 }
