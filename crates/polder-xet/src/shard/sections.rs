@@ -62,9 +62,10 @@ impl<'a> Shard<'a> {
             end: RECORD_BYTES * (1 + files.len() + xorbs.len()),
         };
         let after = bytes.get(places.end..).unwrap_or_default();
+        // Clients that leave the footer out do not all say so in the header.
         let footer = match has_footer {
+            _ if after.is_empty() => None,
             true => Some(ShardFooter::decode(after, places)?),
-            false if after.is_empty() => None,
             false => return Err(ShardError::Trailing),
         };
         Ok(Self { files, xorbs, footer })

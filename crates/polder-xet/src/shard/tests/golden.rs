@@ -19,21 +19,18 @@ fn bytes_of(hex: &str) -> [u8; 32] {
     std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
 }
 
-#[test]
-fn what_the_client_uploads_is_proven_and_is_its_files() {
-    let shard = Shard::decode(UPLOAD).unwrap();
-    assert_eq!(shard.footer, None);
-    let mut xorbs = believed(&shard);
-    assert_eq!(xorbs.0.len(), 1);
+/// The shard of those files that a client uploads; the xorb is known, whether or not the shard has it.
+fn proves_the_files(upload: &[u8], xorb: Vec<Chunk>) {
+    let shard = Shard::decode(upload).unwrap();
+    let mut xorbs = Uploaded::default();
+    xorbs.add(xorb);
     let proven = accept(&shard, &mut xorbs, LIMITS).unwrap();
     assert_eq!(proven.len(), 3);
     for (bytes, sha256) in files() {
         let chunks = cut(&bytes);
         let file = proven.iter().find(|file| file.hash() == file_hash(&chunks)).unwrap();
-        assert_eq!(
-            (file.size_bytes, file.chunks),
-            (bytes.len().try_into().unwrap(), chunks.len().try_into().unwrap())
-        );
+        let sizes = (u64::try_from(bytes.len()).unwrap(), u64::try_from(chunks.len()).unwrap());
+        assert_eq!((file.size_bytes, file.chunks), sizes);
         let named: Vec<Chunk> = file
             .terms()
             .flat_map(|term| {
@@ -45,6 +42,39 @@ fn what_the_client_uploads_is_proven_and_is_its_files() {
         assert_eq!(file.settle(bytes_of(sha256)), Ok(()));
         assert_eq!(file.settle([0; 32]), Err(Refused::OtherSha256(file.hash())));
     }
+}
+
+/// The chunks of the one xorb that a shard has.
+fn only_xorb(shard: &[u8]) -> Vec<Chunk> {
+    let xorbs = believed(&Shard::decode(shard).unwrap()).0;
+    assert_eq!(xorbs.len(), 1);
+    xorbs.into_values().next().unwrap()
+}
+
+#[test]
+fn what_the_client_uploads_is_proven_and_is_its_files() {
+    assert_eq!(Shard::decode(UPLOAD).unwrap().footer, None);
+    proves_the_files(UPLOAD, only_xorb(UPLOAD));
+}
+
+#[test]
+fn so_is_what_earlier_clients_upload() {
+    // With the header of a shard that has a footer, but without one.
+    let middle = include_bytes!("../../../../../fixtures/xet/formats/client-1.1.10.shard");
+    assert_eq!(Shard::decode(middle).unwrap().footer, None);
+    proves_the_files(middle, only_xorb(middle));
+    // With footer and tables, and without the xorb.
+    let first = include_bytes!("../../../../../fixtures/xet/formats/client-1.1.0.shard");
+    let shard = Shard::decode(first).unwrap();
+    assert_eq!((shard.xorbs().count(), shard.footer.map(|footer| footer.files_bytes)), (0, Some(420_005)));
+    let [(small, _), (period, _), (weights, _)] = files();
+    let mut xorb: Vec<Chunk> = Vec::new();
+    for chunk in [cut(&period), cut(&weights), cut(&small)].concat() {
+        if !xorb.contains(&chunk) {
+            xorb.push(chunk);
+        }
+    }
+    proves_the_files(first, xorb);
 }
 
 #[test]
