@@ -16,7 +16,9 @@ mod pack_intake;
 mod pkt_line;
 mod pointers;
 mod server_answers;
+mod shards;
 mod tree_checks;
+mod xorbs;
 
 pub use hand_made::{Pack, object_id};
 
@@ -24,7 +26,7 @@ pub use hand_made::{Pack, object_id};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its folder in the corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("commands", commands::run),
     ("fetch_requests", fetch_requests::run),
     ("gzip_bodies", gzip_bodies::run),
@@ -35,7 +37,9 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("pkt_line", pkt_line::run),
     ("pointers", pointers::run),
     ("server_answers", server_answers::run),
+    ("shards", shards::run),
     ("tree_checks", tree_checks::run),
+    ("xorbs", xorbs::run),
 ];
 
 /// Runs the target of that name.
