@@ -116,8 +116,8 @@ pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
     Appended, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
-    LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState,
-    Refill, Retold, Sequenced,
+    LogHeads, LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace,
+    PublishedState, Refill, Retold, Sequenced,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

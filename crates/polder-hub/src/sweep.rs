@@ -31,6 +31,7 @@ impl Hub {
             self.keep_pulling(),
             self.keep_scrubbing(),
             self.keep_log(),
+            self.keep_snapshots(),
             self.keep_following(),
         );
     }

@@ -155,6 +155,27 @@ async fn the_newest_leaf_and_every_operation_are_found() {
 }
 
 #[tokio::test]
+async fn the_newest_events_are_read_as_of_one_moment() {
+    let home = Home::open().await;
+    let log = open(&home).await;
+    appended(&home, &log, &[event(0, 3), event(1, 3), event(2, 3)]).await;
+    // As of one moment, whatever is appended while they are read.
+    let mut heads = home.db.view_log_heads(log.id).await.unwrap().unwrap();
+    let first = heads.next(2).await.unwrap();
+    let now = home.db.log(log.id).await.unwrap().unwrap();
+    appended(&home, &now, &[event(3, 3), event(4, 3), event(5, 3)]).await;
+    let rest = heads.next(9).await.unwrap();
+    let all: Vec<Sha256> = first.iter().chain(&rest).map(|head| head.rid).collect();
+    assert!(all.len() == 3 && all.is_sorted());
+    assert_eq!(first.iter().chain(&rest).map(|head| head.index).max(), Some(2));
+    assert_eq!((heads.log().tree.size(), heads.next(9).await.unwrap().len()), (3, 0));
+    heads.close().await.unwrap();
+    let mut heads = home.db.view_log_heads(log.id).await.unwrap().unwrap();
+    let grown = heads.next(9).await.unwrap().iter().map(|head| head.index).min();
+    assert_eq!((heads.log().tree.size(), grown), (6, Some(3)));
+}
+
+#[tokio::test]
 async fn the_keys_of_a_hub_are_found_and_change_with_the_event_that_says_so() {
     let home = Home::open().await;
     let log = open(&home).await;

@@ -20,6 +20,7 @@ statements! {
             ORDER BY idx DESC LIMIT $4) n)";
     SNAPSHOTS = "SELECT DISTINCT idx FROM log_file WHERE log = $1 AND owner = $2 AND kind = 'snapshot' AND idx < $3 \
         ORDER BY idx DESC LIMIT $4";
+    PLACE_SNAPSHOT = "UPDATE log_file SET idx = $4 WHERE log = $1 AND owner = $2 AND kind = 'snapshot' AND idx = $3";
     DROP_ALL = "DELETE FROM log_file WHERE log = $1 AND owner = $2 AND kind <> 'snapshot'";
 }
 
@@ -100,7 +101,7 @@ impl Db {
     }
 
     /// Indexes of at most `limit` snapshots before `size` of which parts are here, the newest first. One that
-    /// was not finished is among them: the event at its index is another.
+    /// was not finished is among them, under the size that it is of: the event there is another.
     ///
     /// # Errors
     /// Only when the database fails.
@@ -108,6 +109,21 @@ impl Db {
         let owner = Sha256::new([0; 32]);
         let rows = self.rows(SNAPSHOTS, args![log, owner, place(size), limit]).await?;
         each(&rows, |row| unsigned(row, 0))
+    }
+
+    /// Says that the event at `index` names the parts that were kept under `made_at`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn place_log_snapshot(&self, log: i64, made_at: u64, index: u64) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let owner = Sha256::new([0; 32]);
+                tx.execute(PLACE_SNAPSHOT, args![log, owner, place(made_at), place(index)]).await?;
+                Ok(Verdict::Keep(()))
+            })
+        })
+        .await
     }
 
     /// Forgets the ref maps and manifests of a repository, of which nothing may be told any more.

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use polder_log::Leaf;
 use polder_types::Sha256;
 
-use super::{damaged, unsigned};
+use super::{LOG_BY_ID, Log, damaged, unsigned};
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::value::{Value, args};
+use crate::view::View;
 use crate::{Db, Result};
 
 statements! {
@@ -46,6 +47,41 @@ pub(super) fn leaf(row: &Row, column: usize) -> Result<Leaf> {
     Leaf::decode(&leaf).map_err(|error| damaged("a leaf", error))
 }
 
+/// The newest leaves of a log's repositories and namespaces as of one moment.
+pub struct LogHeads {
+    view: View,
+    log: Log,
+    after: Bytes,
+}
+
+impl LogHeads {
+    /// The log at that moment.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// At most `limit` of them, by their ids; none when there are no more.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn next(&mut self, limit: i64) -> Result<Vec<LogHeadRow>> {
+        let args = args![self.log.id, self.after.clone(), limit];
+        let page = each(&self.view.rows(HEADS_AFTER.into(), args).await?, LogHeadRow::from_row)?;
+        if let Some(last) = page.last() {
+            self.after = Bytes::copy_from_slice(last.rid.as_bytes());
+        }
+        Ok(page)
+    }
+
+    /// Looks no more.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn close(self) -> Result<()> {
+        self.view.close().await
+    }
+}
+
 impl Db {
     /// The newest leaf of a repository or namespace in a log.
     ///
@@ -81,6 +117,17 @@ impl Db {
     ) -> Result<Vec<LogHeadRow>> {
         let after = after.map_or(Bytes::new(), |rid| Bytes::copy_from_slice(rid.as_bytes()));
         each(&self.rows(HEADS_AFTER, args![log, after, limit]).await?, LogHeadRow::from_row)
+    }
+
+    /// Looks at a log as it is at this moment; it grows meanwhile.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn view_log_heads(&self, id: i64) -> Result<Option<LogHeads>> {
+        let mut view = self.view().await?;
+        let log = view.rows(LOG_BY_ID.into(), args![id]).await?;
+        let Some(log) = log.first().map(Log::from_row).transpose()? else { return Ok(None) };
+        Ok(Some(LogHeads { view, log, after: Bytes::new() }))
     }
 
     /// The events that gave the hub of a log its keys, the first first: index and body.

@@ -24,7 +24,7 @@ pub use erasures::{Erased, Erasure};
 pub(crate) use erasures::{begin_erasure, erase_at};
 pub use files::{FileKind, LogFile};
 pub(crate) use files::{drop_all as drop_files, put as put_file};
-pub use heads::LogHeadRow;
+pub use heads::{LogHeadRow, LogHeads};
 pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};
 pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};

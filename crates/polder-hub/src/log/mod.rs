@@ -81,6 +81,8 @@ pub(crate) struct OwnLog {
     pings: pings::Pings,
     /// Held while the log is appended to.
     lead: Mutex<Option<Lead>>,
+    /// Held while a snapshot is made.
+    making: Mutex<()>,
     /// By which the database tells this process from others.
     holder: i64,
 }
@@ -103,6 +105,7 @@ impl OwnLog {
             pages: Coalesced::new(PAGES_MAX),
             pings: pings::Pings::default(),
             lead: Mutex::new(None),
+            making: Mutex::new(()),
             holder,
         }
     }

@@ -58,6 +58,7 @@ pub(crate) async fn beat(hub: &Hub, count: usize) {
     let bodies = (0..count).map(|_| entry(&beat().seal(&[]).expect("sealed"))).collect();
     hub.db.append_to_log(log.append(bodies)).await.expect("appended");
     hub.sequence_once().await.expect("sequenced");
+    hub.snapshot_if_due().await.expect("made if due");
 }
 
 #[cfg(test)]
@@ -105,5 +106,24 @@ mod tests {
         assert_eq!(newest(hub).await, Some(second));
         let keys = hub.log_key().await.expect("the first event's body is kept");
         assert_eq!(keys.generation, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_comes_after_where_the_older_snapshot_is_of_is_kept() {
+        let place = fixture().await;
+        let hub = &place.hub;
+        hub.begin_log().await.expect("begun");
+        beat(hub, 600).await;
+        let size = hub.own_log_tip().expect("a log").size;
+        let mut making = hub.begin_snapshot().await.expect("begun");
+        beat(hub, 600).await;
+        while hub.make_part(&mut making).await.expect("made") {}
+        hub.tell_snapshot(making).await.expect("told");
+        hub.delete_repo(&repo("acme/open")).await.expect("deleted");
+        hub.sequence_once().await.expect("sequenced");
+        hub.snapshot_log().await.expect("made");
+        place.millis.fetch_add(91 * 24 * 3_600_000, Ordering::Relaxed);
+        hub.prune_own_log().await.expect("pruned");
+        assert_eq!(hub.own_log_tip().expect("a log").min_index, size - size % 256);
     }
 }

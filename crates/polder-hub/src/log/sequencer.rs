@@ -12,7 +12,6 @@ use polder_log::{Checkpoint, EventType, SignerKey};
 use polder_types::failpoint;
 
 use super::author::{Author, entry};
-use super::snapshot::due_after;
 use super::{Lead, LogTip, checkpoint_file};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
@@ -27,7 +26,7 @@ const LEASE_SECONDS: i64 = 15;
 /// A log that nothing happened in says so after this long, in seconds.
 const HEARTBEAT_SECONDS: i64 = 9 * 60;
 /// Pause after a failure.
-const RETRY: Duration = Duration::from_secs(5);
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 impl Hub {
     /// Keeps the own log up to date. Ends never; failures are logged and tried again.
@@ -72,8 +71,8 @@ impl Hub {
         };
         let done = self.sequence(&log, held).await;
         // After a failure, what is held in memory may be what is wrong.
-        *lead = done.as_ref().ok().copied();
-        done.map(drop)
+        *lead = done.is_ok().then_some(held);
+        done
     }
 
     /// Takes or keeps the right to append; the first time, looks whether the database was rolled back.
@@ -122,8 +121,8 @@ impl Hub {
         Err(Error::new(Kind::Conflict, message))
     }
 
-    /// Says what there is to say; the lead as it is held from then on.
-    async fn sequence(&self, log: &Log, mut lead: Lead) -> Result<Lead> {
+    /// Says what there is to say.
+    async fn sequence(&self, log: &Log, lead: Lead) -> Result<()> {
         // What a crash left unsigned.
         self.sign(log.id).await?;
         // Looks by a read: a write that has nothing to do costs a turn of the writer.
@@ -153,13 +152,7 @@ impl Hub {
         if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {
             self.heartbeat(log.id, lead).await?;
         }
-        if let Some(log) = self.db.log(log.id).await?
-            && log.tree.size() >= lead.next_snapshot
-        {
-            let made = self.snapshot(lead).await?;
-            lead.next_snapshot = due_after(made.unwrap_or(log.tree.size()));
-        }
-        Ok(lead)
+        Ok(())
     }
 
     async fn heartbeat(&self, id: i64, lead: Lead) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Beginning to follow a hub where a snapshot of its log was made, instead of at the first event.
 //!
-//! The event of the snapshot is taken as the next one after the tree whose subtrees it names, and that must
-//! lead to what the origin signed: so event, subtrees and all the files that it names are the origin's. Rows
+//! The event of the snapshot names subtrees of a tree before it. With the events from there up to that one they
+//! must lead to what the origin signed: so event, subtrees and all the files that it names are the origin's. Rows
 //! are loaded page by page, and last, in one write, the log goes on from the snapshot. Who is stopped before
 //! that begins again, and fetches only what is not here yet.
 
@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use polder_db::Log;
 use polder_log::{
-    Cursor, Data, EventType, EventsPage, Fault, Frontier, Plan, SnapshotHead, Tiles, VerifierKey, open_body,
+    Checkpoint, Cursor, Data, EventType, EventsPage, Fault, Frontier, Leaf, Lie, Plan, SnapshotHead, Tiles,
+    VerifierKey, open_body,
 };
 use polder_types::Sha256;
 
@@ -25,6 +26,9 @@ use crate::error::{Error, Result};
 
 /// A log that has fewer events is read from its beginning.
 const EVENTS_MIN: u64 = 20_000;
+
+/// Most pages of events between where a snapshot is of and the event that tells of it.
+const PAGES_MAX: usize = 64;
 
 /// Why a snapshot is not begun with.
 pub(super) enum Stop {
@@ -57,8 +61,17 @@ fn malformed(error: polder_log::Error) -> Stop {
     Stop::Fault(error.into())
 }
 
+/// Events of a source that has them.
+async fn events(peer: &dyn Peer, from: u64, limit: u64) -> Result<EventsPage, Stop> {
+    let answer = peer.events(from, limit, Duration::ZERO).await.map_err(asked(peer))?;
+    let answer = answer.ok_or_else(|| Stop::source(peer, "it does not have the event of its snapshot"))?;
+    EventsPage::decode(&answer).map_err(malformed)
+}
+
 /// A snapshot that the origin has signed.
 struct Snapshot {
+    /// Where its event is.
+    index: u64,
     head: SnapshotHead,
     tree: Frontier,
     /// What signs the log.
@@ -89,11 +102,7 @@ impl Hub {
         if newest.index <= size {
             return Err(Stop::source(peer, &format!("it has no snapshot after event {size}")));
         }
-        let answer = peer.events(newest.index, 1, Duration::ZERO).await.map_err(asked(peer))?;
-        let answer =
-            answer.ok_or_else(|| Stop::source(peer, "it does not have the event of its snapshot"))?;
-        let page = EventsPage::decode(&answer).map_err(malformed)?;
-        let key = self.next_key(log, &page, peer).await?.unwrap_or_else(|| log.key.clone());
+        let page = events(peer, newest.index, 1).await?;
         let leaf = page.leaves.first().filter(|leaf| leaf.kind == EventType::Snapshot);
         let leaf = leaf.ok_or_else(|| Stop::source(peer, "what it calls its snapshot is none"))?;
         let body = match page.bodies.first() {
@@ -103,16 +112,39 @@ impl Hub {
         let body = open_body(&log.name, leaf, &body)
             .map_err(|why| Stop::source(peer, &format!("the event of its snapshot: {why}")))?;
         let head = match &body.data {
-            Data::Snapshot(head) if head.size == newest.index => head.clone(),
+            Data::Snapshot(head) if size < head.size && head.size <= newest.index => head.clone(),
             _ => return Err(Stop::source(peer, "its snapshot is of another place in the log")),
         };
         let tree = Frontier::new(head.size, head.peaks.clone()).map_err(malformed)?;
         let at = Cursor { tree: tree.clone(), held: None, ..reader.cursor.clone() };
-        let signed = at.advance(&page, &key).map_err(Stop::Fault)?.checkpoint;
+        let (page, key) = self.lead_to(log, at, (newest.index, leaf), peer).await?;
         if size > 0 {
-            self.check_past(&reader.cursor, &page.checkpoint, signed.size, &key, peer).await?;
+            let signed = Checkpoint::open(&page.checkpoint, &key).map_err(malformed)?.size;
+            self.check_past(&reader.cursor, &page.checkpoint, signed, &key, peer).await?;
         }
-        Ok(Snapshot { head, tree, key })
+        Ok(Snapshot { index: newest.index, head, tree, key })
+    }
+
+    /// Checks that the log leads from `at` to this leaf; the page that has it, and what signs the log.
+    async fn lead_to(
+        &self,
+        log: &Log,
+        mut at: Cursor,
+        (index, leaf): (u64, &Leaf),
+        peer: &dyn Peer,
+    ) -> Result<(EventsPage, VerifierKey), Stop> {
+        for _ in 0..PAGES_MAX {
+            let page = events(peer, at.tree.size(), index + 1 - at.tree.size()).await?;
+            let key = self.next_key(log, &page, peer).await?.unwrap_or_else(|| log.key.clone());
+            let advanced = at.advance(&page, &key).map_err(Stop::Fault)?;
+            at = advanced.cursor;
+            match advanced.entries.last() {
+                Some(last) if last.index < index => {}
+                Some(last) if last.index == index && last.leaf == *leaf => return Ok((page, key)),
+                _ => return Err(Stop::Fault(Lie::Place.into())),
+            }
+        }
+        Err(Stop::source(peer, "too many events came before it told of its snapshot"))
     }
 
     /// Checks that what is signed now has what is here in its past.
@@ -141,13 +173,13 @@ impl Hub {
             if self.snapshot_part(log.id, part.sha256).await?.is_some() {
                 continue;
             }
-            let data = peer.snapshot_part(snapshot.head.size, part.sha256).await.map_err(asked(peer))?;
+            let data = peer.snapshot_part(snapshot.index, part.sha256).await.map_err(asked(peer))?;
             polder_log::decode_part(part, &data).map_err(malformed)?;
             let file = polder_db::LogFile {
                 owner: Sha256::new([0; 32]),
                 sha256: part.sha256,
                 kind: polder_db::FileKind::Snapshot,
-                index: snapshot.head.size,
+                index: snapshot.index,
                 data,
             };
             self.db.put_log_file(log.id, file).await?;

@@ -168,6 +168,58 @@ async fn a_long_log_is_begun_with_its_snapshot_although_all_of_it_is_kept() {
     assert_eq!(mirrors(&pair.follower.hub, pair.log).await.len(), 1);
 }
 
+/// A home whose newest snapshot is of 600 events before the one that tells of it, and what it is of.
+async fn told_late() -> (Pair, u64) {
+    let pair = Pair::new("*").await;
+    let home = &pair.home.hub;
+    home.add_repo(&repo("acme/stays"), Visibility::Public).await.expect("added");
+    home.add_repo(&repo("acme/goes"), Visibility::Public).await.expect("added");
+    pair.beat(600).await;
+    let size = home.own_log_tip().expect("a log").size;
+    let mut making = home.begin_snapshot().await.expect("begun");
+    home.delete_repo(&repo("acme/goes")).await.expect("deleted");
+    home.rename_repo(&repo("acme/stays"), &repo("acme/stayed")).await.expect("renamed");
+    home.add_repo(&repo("acme/late"), Visibility::Public).await.expect("added");
+    pair.beat(600).await;
+    while home.make_part(&mut making).await.expect("made") {}
+    let index = home.tell_snapshot(making).await.expect("told");
+    assert!(index >= size + 600, "{index}");
+    while home.db.prune_log(home.own_log_tip().expect("a log").id, size).await.expect("pruned") + 256 <= size
+    {
+    }
+    home.sequence_once().await.expect("given out");
+    (pair, size)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_told_of_late_is_begun_with_where_it_is_of() {
+    let (mut pair, size) = told_late().await;
+    pair.peer.page = 100;
+    pair.read().await.expect("begun with it, and read on");
+    let held = pair.followed().await;
+    assert_eq!(held.min_index, size - size % 256);
+    assert_eq!(held.tree, pair.home.hub.db.own_log().await.expect("read").expect("there").tree);
+    let rows = mirrors(&pair.follower.hub, pair.log).await;
+    let of = |path: &str| rows.iter().find(|row| row.0 == path).map(|row| row.1);
+    assert_eq!(of("acme/goes"), Some(MirrorState::Hidden));
+    assert_eq!((of("acme/stayed"), of("acme/late")), (Some(MirrorState::Known), Some(MirrorState::Known)));
+    // Whoever follows the follower begins with it, too.
+    let tip = pair.follower.hub.mirrored_log_tip(held.name.origin.sha256()).await.expect("given out");
+    assert!(pair.follower.hub.newest_log_snapshot(&tip).await.expect("read").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_snapshot_that_is_told_of_late_nothing_in_between_can_be_altered() {
+    let (pair, _) = told_late().await;
+    // Only the pages in between, not the one with the event that tells of it.
+    let liar = liar(&pair.home.hub, |asked, answer| {
+        (matches!(asked, Question::Events(..)) && answer.len() > 20_000).then(|| altered(answer))
+    });
+    let told = read_all(&pair.follower.hub, pair.log, &liar).await.expect_err("altered");
+    assert!(told.message().starts_with("`home`"), "{told}");
+    assert_eq!(pair.followed().await.tree.size(), 0, "nothing was begun");
+}
+
 fn altered(answer: &Bytes) -> Bytes {
     let mut answer = answer.to_vec();
     if let Some(last) = answer.last_mut() {
