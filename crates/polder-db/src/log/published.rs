@@ -128,7 +128,46 @@ pub enum Sequenced {
     Raced,
 }
 
+impl PublishedNamespace {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { nsid: row.sha256(0)?, seq: super::unsigned(row, 1)?, head: row.sha256(2)? })
+    }
+}
+
 impl Db {
+    /// What the own log has said last of an account's namespace, if anything.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn published_namespace(&self, account: AccountId) -> Result<Option<PublishedNamespace>> {
+        let row = self.row(NAMESPACE, args![account]).await?;
+        row.map(|row| PublishedNamespace::from_row(&row)).transpose()
+    }
+
+    /// Appends operations of an account's namespace, of which `said` is what the last one makes of it, if the
+    /// log still is as the caller knows it.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn append_ops(
+        &self,
+        append: LogAppend,
+        account: AccountId,
+        said: PublishedNamespace,
+    ) -> Result<Appended> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let appended = super::append(tx, append).await?;
+                if appended == Appended::Raced {
+                    return Ok(Verdict::Discard(appended));
+                }
+                put_namespace(tx, account, said).await?;
+                Ok(Verdict::Keep(appended))
+            })
+        })
+        .await
+    }
+
     /// Whether there are facts after `seq`.
     ///
     /// # Errors
@@ -263,10 +302,6 @@ pub(super) async fn of_repo(tx: &mut Tx, repo: RepoId) -> Result<Option<Publishe
 
 /// What was said of a namespace, in a write.
 pub(super) async fn of_namespace(tx: &mut Tx, account: AccountId) -> Result<Option<PublishedNamespace>> {
-    let Some(row) = tx.row(NAMESPACE, args![account]).await? else { return Ok(None) };
-    Ok(Some(PublishedNamespace {
-        nsid: row.sha256(0)?,
-        seq: super::unsigned(&row, 1)?,
-        head: row.sha256(2)?,
-    }))
+    let row = tx.row(NAMESPACE, args![account]).await?;
+    row.map(|row| PublishedNamespace::from_row(&row)).transpose()
 }

@@ -115,20 +115,9 @@ impl Author {
         Ok(said)
     }
 
-    /// The event that begins the namespace of a repository. Its key is the hub's to use, until its owner
-    /// has one.
+    /// The event that begins the namespace of a repository.
     fn namespace(&self, repo: &PendingRepo) -> Result<Outgoing> {
-        let key: SecretKey = self.keys.key(repo.namespace);
-        let mut event = self.statement(EventType::NsCreate, repo.now)?;
-        event.rseq = 1;
-        event.data = Data::Namespace(Namespace {
-            handle: repo.handle.clone(),
-            home: self.log.origin.clone(),
-            signer: None,
-            rotation: vec![key.public()],
-            cut: None,
-        });
-        let body = event.seal(&[&key]).map_err(Error::internal)?;
+        let body = self.creation(repo.namespace, &repo.handle, repo.now)?;
         let namespace = PublishedNamespace { nsid: body.id(), seq: 1, head: body.sha256() };
         Ok(Outgoing {
             entry: entry(&body),
@@ -136,6 +125,21 @@ impl Author {
             namespace: Some((repo.namespace, namespace)),
             files: Vec::new(),
         })
+    }
+
+    /// The body that begins an account's namespace. Its key is the hub's to use, until its owner has one.
+    pub(super) fn creation(&self, account: AccountId, handle: &str, now: UnixMillis) -> Result<Body> {
+        let key: SecretKey = self.keys.key(account);
+        let mut event = self.statement(EventType::NsCreate, now)?;
+        event.rseq = 1;
+        event.data = Data::Namespace(Namespace {
+            handle: handle.to_owned(),
+            home: self.log.origin.clone(),
+            signer: None,
+            rotation: vec![key.public()],
+            cut: None,
+        });
+        event.seal(&[&key]).map_err(Error::internal)
     }
 
     /// The event that takes the body of the one at `index` back.

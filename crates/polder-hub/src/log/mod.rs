@@ -7,6 +7,7 @@ mod clone_proof;
 mod epoch;
 mod erase;
 mod first;
+mod kit;
 mod origin;
 mod pings;
 mod prune;

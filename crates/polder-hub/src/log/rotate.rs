@@ -37,7 +37,7 @@ impl Hub {
         LogKey::new(&log, &self.hub_keys(&log).await?)
     }
 
-    async fn begun_log(&self) -> Result<Log> {
+    pub(super) async fn begun_log(&self) -> Result<Log> {
         let log = self.db.own_log().await?.filter(|log| log.tree.size() > 0);
         log.ok_or_else(|| Error::not_found("this hub has no log yet; `polder serve` begins it"))
     }

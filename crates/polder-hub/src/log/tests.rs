@@ -1,5 +1,6 @@
 //! The own log as a follower sees it.
 
+mod kit;
 mod takedown;
 
 use std::sync::Arc;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow,
-    MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow, UserRow,
+    MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow,
+    UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -129,6 +130,8 @@ pub enum Command {
     Takedown { task: TakedownTask },
     /// `key …`
     Key { what: KeyCommand },
+    /// `namespace …`
+    Namespace { task: NamespaceTask },
     /// `audit …`
     Audit { task: AuditTask },
     /// `backup`
@@ -153,6 +156,11 @@ impl Command {
         | Self::Audit { task: AuditTask::Verify { file: Some(dir) } } = &mut self
         {
             *dir = std::path::absolute(&*dir)?;
+        }
+        if let Self::Namespace { task } = &mut self {
+            for path in task.paths() {
+                *path = std::path::absolute(&*path)?;
+            }
         }
         Ok(self)
     }

@@ -71,6 +71,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         Command::Block { task } => task.execute(hub).await,
         Command::Takedown { task } => task.execute(hub).await,
         Command::Key { what } => what.execute(hub).await,
+        Command::Namespace { task } => task.execute(hub).await,
         Command::Audit { task } => task.execute(hub, progress).await,
         Command::Backup { dir } => done(back_up(hub, &dir, progress).await?),
         Command::AcceptDatabase => accept_database(hub).await,

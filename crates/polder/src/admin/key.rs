@@ -67,7 +67,8 @@ impl KeyCommand {
     }
 }
 
-fn read_key(path: &Path) -> Result<SecretKey, Error> {
+/// The key in a kit, or in a file with its text alone.
+pub(super) fn read_key(path: &Path) -> Result<SecretKey, Error> {
     let failed = |error| Error::io("cannot read", path, error);
     let mut text = String::new();
     let most = u64::try_from(KIT_BYTES_MAX).unwrap_or(u64::MAX);

@@ -6,6 +6,7 @@ mod block;
 mod duration;
 mod follow;
 mod key;
+mod namespace;
 mod quota;
 mod repo;
 mod takedown;
@@ -22,6 +23,7 @@ pub use self::audit::{Audit, AuditAction};
 pub use self::block::Block;
 pub use self::follow::{Follow, Sync, Unfollow};
 pub use self::key::Key;
+pub use self::namespace::Namespace;
 pub use self::quota::Quota;
 pub use self::repo::{Pusher, Repo};
 pub use self::takedown::Takedown;
@@ -92,6 +94,9 @@ pub enum Action {
     /// The key by which other hubs know this one
     #[command(subcommand)]
     Key(Key),
+    /// The keys of users and organisations, as other hubs know them
+    #[command(subcommand)]
+    Namespace(Namespace),
     /// What was done on this hub and what was refused, and by whom
     Audit(Audit),
     /// Copy everything to a directory while the hub serves; again copies what is new
@@ -207,6 +212,7 @@ impl From<Action> for Invocation {
             Action::Mirrors(mirrors) => mirrors.command(),
             Action::Sync(_) => Sync::command(),
             Action::Key(key) => key.command(),
+            Action::Namespace(namespace) => namespace.command(),
             Action::Audit(audit) => audit.command(),
             Action::Backup(Place { dir }) => (Command::Backup { dir }, false),
             Action::Restore(Place { dir }) => return Self::Restore(dir),

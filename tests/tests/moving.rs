@@ -1,0 +1,92 @@
+//! A namespace and the key by which its owner can take it to another hub: real processes, real git.
+#![cfg(test)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use polder_log::{Body, KitOf, NamespaceChain, RecoveryKit, read_bodies};
+use polder_tests::{Hub, Work, sha256_hex, until};
+use serde_json::Value;
+
+fn about(hub: &Hub) -> Option<Value> {
+    let answer = hub.http().get("/.well-known/polder").send();
+    (answer.status == 200).then(|| answer.json())
+}
+
+fn begun() -> Hub {
+    let hub = Hub::start();
+    until("its log to begin", 15, || about(&hub).map(drop));
+    hub
+}
+
+/// The first event of a namespace in the log of a hub is the second of all.
+fn nsid(hub: &Hub) -> String {
+    let answer = hub.http().get("/polder/v1/log/events?from=1&limit=1").send().expect(200);
+    let page = polder_log::EventsPage::decode(&answer.body).expect("a page");
+    Body::decode(&page.bodies[0]).expect("a body").namespace().expect("a namespace").to_string()
+}
+
+/// The operations of a namespace, as a hub gives them out below `prefix`.
+fn chain(hub: &Hub, prefix: &str, nsid: &str) -> Option<NamespaceChain> {
+    let answer = hub.http().get(&format!("{prefix}/ns/{nsid}")).send();
+    let bodies = read_bodies(&answer.body).ok().filter(|_| answer.status == 200)?;
+    let bodies: Vec<Body> = bodies.iter().map(|body| Body::decode(body).expect("a body")).collect();
+    Some(NamespaceChain::follow(&bodies).expect("in order"))
+}
+
+/// Whether any file below `dir` has `needle` in it.
+fn has(dir: &Path, needle: &[u8]) -> bool {
+    fs::read_dir(dir).expect("read").flatten().any(|entry| {
+        let (path, kind) = (entry.path(), entry.file_type().expect("a type"));
+        if kind.is_dir() {
+            return has(&path, needle);
+        }
+        kind.is_file() && fs::read(&path).expect("read").windows(needle.len()).any(|bytes| bytes == needle)
+    })
+}
+
+#[test]
+fn a_recovery_kit_is_written_once_for_its_owner_and_told_to_who_follows() {
+    let (home, mirror) = (begun(), begun());
+    let (token, work) = (home.acme(), Work::new());
+    work.commit_file("a", b"a\n");
+    home.repo("acme/m");
+    work.ok(&["push", "-q", &home.repo_url_as("acme/m", &token), "main"]);
+    mirror.cli(&["follow", &format!("http://{}", home.address())]).ok();
+
+    let (file, path) = (home.beside("acme.kit"), home.beside("acme.kit").display().to_string());
+    home.cli(&["namespace", "kit", "acme", "--out", &path]).ok();
+    assert_eq!(fs::metadata(&file).expect("written").permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(&file).expect("read");
+    let kit = RecoveryKit::parse(&text).expect("a kit");
+    assert!(matches!(kit.of(), KitOf::Namespace { handle, .. } if handle == "acme"), "{kit:?}");
+    let secret = text.split("pldr_").nth(1).and_then(|rest| rest.get(..64)).expect("its secret");
+    let raw: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&secret[2 * i..2 * i + 2], 16).unwrap()).collect();
+    assert!(!has(home.data(), secret.as_bytes()) && !has(home.data(), &raw), "the hub keeps no copy");
+
+    let again = home.beside("again.kit").display().to_string();
+    let told = home.cli(&["namespace", "kit", "acme", "--out", &again]).fails();
+    assert!(told.contains("--replace FILE"), "{told}");
+    let told = home.cli(&["namespace", "kit", "acme", "--out", &path, "--replace", &path]).fails();
+    assert!(told.contains("File exists"), "{told}");
+    assert_eq!(fs::read_to_string(&file).expect("read"), text, "it is not written over");
+    home.cli(&["namespace", "kit", "acme", "--out", &again, "--replace", &path]).ok();
+    let newer = RecoveryKit::parse(&fs::read_to_string(&again).expect("read")).expect("a kit");
+
+    let nsid = nsid(&home);
+    let origin = about(&home).expect("a log")["origin"].as_str().expect("an origin").to_owned();
+    let prefix = format!("/polder/v1/mirror/{}", sha256_hex(origin.as_bytes()));
+    let there = chain(&home, "/polder/v1", &nsid).expect("told");
+    assert_eq!((there.seq, there.namespace.rotation.first()), (3, Some(&newer.key().public())));
+    until("the mirror to know", 20, || (chain(&mirror, &prefix, &nsid)? == there).then_some(()));
+    // The mirror goes on mirroring.
+    work.commit_file("b", b"b\n");
+    work.ok(&["push", "-q", &home.repo_url_as("acme/m", &token), "main"]);
+    let mirrored = format!("acme.{origin}/m");
+    until("the mirror to be in step", 30, || {
+        let done = work.run(&["ls-remote", &mirror.repo_url(&mirrored), "main"]);
+        let tip = work.ok(&["rev-parse", "main"]);
+        String::from_utf8(done.stdout).ok()?.starts_with(tip.trim()).then_some(())
+    });
+}
