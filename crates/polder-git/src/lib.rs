@@ -79,4 +79,4 @@ pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};
 pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};
 pub use upload_pack::{NO_RECENT_TIPS, RecentTips, refuse, upload_pack};
-pub use walk::{WalkRequest, Walked, reachable_objects, walk};
+pub use walk::{WalkRequest, Walked, objects_between, reachable_objects, walk};

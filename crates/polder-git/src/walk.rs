@@ -60,6 +60,27 @@ pub fn walk(snapshot: &Snapshot, request: &WalkRequest) -> Result<Walked> {
     walk_with(&mut ObjectReader::new(snapshot), request)
 }
 
+/// Lists everything that `tips` reach and `had` do not, for someone who has all that `had` reach. Either are
+/// objects of any kind; those of `had` that are not here are passed over.
+///
+/// # Errors
+/// As [`walk`].
+pub fn objects_between(snapshot: &Snapshot, tips: &[ObjectId], had: &[ObjectId]) -> Result<Vec<ObjectId>> {
+    let mut reader = ObjectReader::new(snapshot);
+    let mut request = WalkRequest { wants: tips.to_vec(), ..WalkRequest::default() };
+    for tip in had {
+        let Some((tags, target, kind)) = reader.peel(tip)? else { continue };
+        request.complete.extend(tags);
+        match kind {
+            ObjectKind::Commit => request.haves.push(target),
+            _ => {
+                request.complete.insert(target);
+            }
+        }
+    }
+    Ok(walk_with(&mut reader, &request)?.objects)
+}
+
 /// Every object reachable from `tips`, as a set for [`WalkRequest::complete`].
 ///
 /// # Errors

@@ -13,6 +13,7 @@ mod lines;
 mod pack_stream;
 mod refs;
 mod remote;
+mod stored_pack;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use std::io::{self, Read};
 
 pub use pack_stream::{PackStream, RemoteProgress};
 pub use remote::{Remote, RemoteRefs};
+pub use stored_pack::StoredPack;
 
 use crate::Protocol;
 
