@@ -14,6 +14,7 @@ mod blocking;
 mod blocks;
 mod body;
 mod body_budget;
+mod bundle;
 mod card;
 mod catalog;
 mod chunk_lists;
@@ -72,6 +73,7 @@ pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin}
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use blocks::BlockTarget;
 pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
+pub use bundle::{BundleImported, BundleReport, BundleRequest};
 pub use card::Card;
 pub use catalog::{FoundRepo, RepoPage, RepoQuery};
 pub use commit::CommitRequest;

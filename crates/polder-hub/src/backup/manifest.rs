@@ -123,15 +123,15 @@ pub(super) fn prepare(dir: &Path, hub: &str) -> Result<()> {
 }
 
 /// Makes a directory that only its owner can look into.
-pub(super) fn make(dir: &Path) -> Result<()> {
+pub(crate) fn make(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| cannot("make", dir, error))
 }
 
-pub(super) fn sync(dir: &Path) -> Result<()> {
+pub(crate) fn sync(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| cannot("sync", dir, error))
 }
 
-pub(super) fn cannot(doing: &str, path: &Path, error: std::io::Error) -> Error {
+pub(crate) fn cannot(doing: &str, path: &Path, error: std::io::Error) -> Error {
     let kind = if error.kind() == std::io::ErrorKind::StorageFull { Kind::Full } else { Kind::Invalid };
     Error::new(kind, format!("cannot {doing} `{}`: {error}", path.display())).caused_by(error)
 }

@@ -17,7 +17,7 @@ use polder_blob::{FileKind, ListClaim, Store};
 use polder_types::{BlobId, PackId, failpoint};
 
 use self::copy::{PackHashes, copy_blob, copy_list, copy_pack};
-use self::manifest::{DATABASE, FILES, Manifest, Part, STORE, Stored, cannot, make, prepare, sync};
+use self::manifest::{DATABASE, FILES, Manifest, Part, STORE, Stored, prepare};
 use self::rows::{PartReader, PartWriter, StoredRow};
 use crate::Hub;
 use crate::audit::Entry;
@@ -25,6 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::exchange::Progress;
 use crate::keys::key_files;
 
+pub(crate) use manifest::{cannot, make, sync};
 pub use restore::{RestoreReport, restore};
 
 /// Until when nothing may be removed from the store, in milliseconds.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use polder_db::{FollowRule, RemoteNamespace, UpstreamState};
+use polder_db::{FollowRule, Log, RemoteNamespace, UpstreamState};
 use polder_egress::{Host, Scheme, Url};
 use polder_log::{LogName, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
@@ -14,7 +14,7 @@ use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 
 /// Most rules of one upstream.
-const RULES_MAX: usize = 100;
+pub(crate) const RULES_MAX: usize = 100;
 /// Most sources of one upstream besides its home.
 const SOURCES_MAX: usize = 16;
 /// Namespaces of another hub looked through at a time.
@@ -60,26 +60,8 @@ impl Hub {
         }
         let url = request.url.trim_end_matches('/').to_owned();
         let named = named_sources(&url, &request.sources)?;
-        let About { log, key } = self.who_is(&url, &named, request.key).await?;
-        if let Some(own) = self.db.own_log().await?
-            && own.name.origin == log.origin
-        {
-            return Err(Error::invalid("a hub does not follow itself"));
-        }
-        if self.db.origin_block(log.origin.as_str()).await?.is_some() {
-            return Err(Error::blocked(&format!("hub `{}`", log.origin)));
-        }
-        let given_up = self.given_up_for(&log, request.accept_epoch).await?;
-        let opened = self.db.open_log(log.clone(), key.clone(), false).await?;
-        if opened.is_own || opened.key != key {
-            let message = format!("`{url}` signs with another key than before: KeyMismatch");
-            return Err(Error::new(Kind::Conflict, message));
-        }
-        if let Some(old) = given_up {
-            let entry = Entry::operator("hub.accept-epoch").with("log", log.to_string().as_str());
-            self.audited(entry).accept_epoch(old, opened.id).await?;
-            self.names.clear();
-        }
+        let about = self.who_is(&url, &named, request.key).await?;
+        let opened = self.begin_with(&about, &url, request.accept_epoch).await?;
         let entry = Entry::operator("hub.follow").with("url", url.as_str());
         let entry = if named.is_empty() { entry } else { entry.with("sources", named.join(" ")) };
         self.audited(entry).set_upstream(opened.id, url.clone(), request.rules).await?;
@@ -93,7 +75,40 @@ impl Hub {
         }
         self.names.clear();
         self.follow_bell.notify_one();
-        Ok(Followed { origin: log.origin.to_string(), events })
+        Ok(Followed { origin: about.log.origin.to_string(), events })
+    }
+
+    /// The log of a hub that may be followed, which is believed to be who it is `about`.
+    ///
+    /// # Errors
+    /// As [`Hub::follow`].
+    pub(crate) async fn begin_with(
+        &self,
+        about: &About,
+        url: &str,
+        accept_epoch: Option<u32>,
+    ) -> Result<Log> {
+        let About { log, key } = about;
+        if let Some(own) = self.db.own_log().await?
+            && own.name.origin == log.origin
+        {
+            return Err(Error::invalid("a hub does not follow itself"));
+        }
+        if self.db.origin_block(log.origin.as_str()).await?.is_some() {
+            return Err(Error::blocked(&format!("hub `{}`", log.origin)));
+        }
+        let given_up = self.given_up_for(log, accept_epoch).await?;
+        let opened = self.db.open_log(log.clone(), key.clone(), false).await?;
+        if opened.is_own || opened.key != *key {
+            let message = format!("`{url}` signs with another key than before: KeyMismatch");
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        if let Some(old) = given_up {
+            let entry = Entry::operator("hub.accept-epoch").with("log", log.to_string().as_str());
+            self.audited(entry).accept_epoch(old, opened.id).await?;
+            self.names.clear();
+        }
+        Ok(opened)
     }
 
     /// The log that is followed of the same origin, if this is another epoch of it and the operator has agreed to

@@ -29,9 +29,9 @@ use crate::{LIST_PAGE_CHUNKS_MAX, ObjectSource, SourceError, SourceFuture};
 /// Largest `/.well-known/polder`, in bytes.
 const ABOUT_BYTES_MAX: usize = 64 << 10;
 /// Largest manifest, in bytes.
-const MANIFEST_BYTES_MAX: usize = 64 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// Longest list of the operations of a namespace, in bytes.
-const CHAIN_BYTES_MAX: usize = 8 << 20;
+pub(crate) const CHAIN_BYTES_MAX: usize = 8 << 20;
 /// Longest part of a snapshot, and longest tile, in bytes.
 const PART_BYTES_MAX: usize = PART_ROWS_MAX * SnapshotRow::BYTES;
 const TILE_BYTES_MAX: usize = 256 * Sha256::BYTES;
@@ -41,7 +41,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 const LIST_BYTES_MAX: usize = 8 << 20;
 
 /// Largest checkpoint, in bytes.
-const CHECKPOINT_BYTES_MAX: usize = 16 << 10;
+pub(crate) const CHECKPOINT_BYTES_MAX: usize = 16 << 10;
 
 /// A hub at a URL, and which of its logs is asked for.
 pub(super) struct HttpPeer {

@@ -12,7 +12,7 @@ use crate::Hub;
 use crate::error::{Error, Kind, Result};
 
 /// Under which id a hub gives out its own keys.
-pub(super) const HUB: Sha256 = Sha256::new([0; 32]);
+pub(crate) const HUB: Sha256 = Sha256::new([0; 32]);
 
 /// The keys of a hub one after the other, seen from the one that is trusted.
 struct Chain {

@@ -12,6 +12,7 @@ mod begin;
 mod bootstrap;
 #[cfg(test)]
 mod evil;
+mod from_peer;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;
@@ -31,7 +32,7 @@ mod read;
 #[cfg(test)]
 mod rehearsal;
 mod reselect;
-mod select;
+pub(crate) mod select;
 mod sources;
 mod summary;
 mod take;
@@ -44,6 +45,10 @@ pub use polder_db::{FollowRule, FollowSource, MirrorMode, MirrorState, UpstreamS
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
 
+pub(crate) use begin::RULES_MAX;
+pub(crate) use from_peer::TakenOver;
+pub(crate) use http::{CHAIN_BYTES_MAX, CHECKPOINT_BYTES_MAX, MANIFEST_BYTES_MAX};
+pub(crate) use keys::HUB;
 pub(crate) use objects::PeerObjects;
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ pub enum PeerError {
     Malformed(String),
     /// It did not answer well; perhaps it does later.
     #[error("it did not answer: {0}")]
-    Failed(#[source] Error),
+    Failed(#[from] Error),
 }
 
 impl PeerError {

@@ -15,7 +15,7 @@ const PAGE: i64 = 500;
 
 impl Hub {
     /// Takes every repository of an upstream as its rules now say.
-    pub(super) async fn reselect(&self, log: i64) -> Result<()> {
+    pub(crate) async fn reselect(&self, log: i64) -> Result<()> {
         let rules = self.db.follow_rules(log).await?;
         let mut after = None;
         loop {

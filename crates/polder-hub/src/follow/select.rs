@@ -5,7 +5,7 @@ use polder_log::{Body, EventType};
 use polder_types::Visibility;
 
 /// What an event makes of a mirror; `None` when it is about no repository, or none that a rule fits.
-pub(super) fn target(body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> {
+pub(crate) fn target(body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> {
     let (rid, meta) = (body.repo()?, body.meta.as_ref()?);
     let path = format!("{}{}", meta.kind.prefix(), meta.path);
     let hidden = match body.kind {
@@ -24,7 +24,7 @@ pub(super) fn target(body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> 
     Some(MirrorTarget { rid, path, mode, rseq: body.rseq, body: body.sha256(), hidden })
 }
 
-pub(super) fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {
+pub(crate) fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {
     rules.iter().find(|rule| fits(&rule.pattern, path)).map(|rule| rule.mode)
 }
 

@@ -24,6 +24,7 @@ use std::sync::atomic::AtomicI64;
 use bytes::Bytes;
 use polder_types::{AccountName, Clock, RepoName, Role, UnixMillis, Visibility};
 
+pub(crate) use self::large_objects::put;
 use crate::body::BodyStream;
 use crate::*;
 
