@@ -55,10 +55,11 @@ const LOG: &[&str] = &["log.appended", "log.checkpoint_written", "log.signed", "
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Hit in `backup.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs` and
+/// Hit in `backup.rs`, `bundle.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs` and
 /// `polder-hub/src/tests/transfer/crash.rs`.
 const ELSEWHERE: &[&str] = &[
     "backup.before_manifest",
+    "bundle.part_done",
     "db.migrated",
     "lfs.part_kept",
     "lfs.assembled",

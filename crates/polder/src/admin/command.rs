@@ -7,9 +7,9 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, FollowTask, ImportFrom, KeyCommand, KeyRow,
-    MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow, UpstreamRow,
-    UserRow,
+    AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, BundleTask, FollowTask, ImportFrom, KeyCommand,
+    KeyRow, MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow,
+    UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -124,6 +124,8 @@ pub enum Command {
     },
     /// `follow`, `unfollow`, `mirrors` and `sync`
     Follow { task: FollowTask },
+    /// `bundle …`
+    Bundle { task: BundleTask },
     /// `block …`
     Block { task: BlockTask },
     /// `takedown`
@@ -158,6 +160,11 @@ impl Command {
             *dir = std::path::absolute(&*dir)?;
         }
         if let Self::Namespace { task } = &mut self {
+            for path in task.paths() {
+                *path = std::path::absolute(&*path)?;
+            }
+        }
+        if let Self::Bundle { task } = &mut self {
             for path in task.paths() {
                 *path = std::path::absolute(&*path)?;
             }

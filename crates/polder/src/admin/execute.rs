@@ -68,6 +68,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             Ok(Answer::Quotas(rows(hub.list_quotas(namespace.as_ref()).await?)))
         }
         Command::Follow { task } => task.execute(hub, progress).await,
+        Command::Bundle { task } => task.execute(hub, progress).await,
         Command::Block { task } => task.execute(hub).await,
         Command::Takedown { task } => task.execute(hub).await,
         Command::Key { what } => what.execute(hub).await,

@@ -6,6 +6,7 @@
 mod audit;
 mod block;
 mod branches;
+mod bundle;
 mod client;
 mod command;
 mod execute;
@@ -24,6 +25,7 @@ mod wire;
 pub use audit::AuditTask;
 pub use block::{BlockRow, BlockTask};
 pub use branches::{BranchCommand, ProtectionRow};
+pub use bundle::BundleTask;
 pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod block;
+mod bundle;
 mod duration;
 mod follow;
 mod key;
@@ -21,6 +22,7 @@ use polder_log::VerifierKey;
 pub use self::accounts::{Org, Token, User};
 pub use self::audit::{Audit, AuditAction};
 pub use self::block::Block;
+pub use self::bundle::Bundle;
 pub use self::follow::{Follow, Sync, Unfollow};
 pub use self::key::Key;
 pub use self::namespace::Namespace;
@@ -91,6 +93,9 @@ pub enum Action {
     Mirrors(follow::Mirrors),
     /// Bring every mirror up to date
     Sync(Sync),
+    /// Repositories as files, for hubs that reach no other
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// The key by which other hubs know this one
     #[command(subcommand)]
     Key(Key),
@@ -211,6 +216,7 @@ impl From<Action> for Invocation {
             Action::Unfollow(unfollow) => unfollow.command(),
             Action::Mirrors(mirrors) => mirrors.command(),
             Action::Sync(_) => Sync::command(),
+            Action::Bundle(bundle) => bundle.command(),
             Action::Key(key) => key.command(),
             Action::Namespace(namespace) => namespace.command(),
             Action::Audit(audit) => audit.command(),
