@@ -109,8 +109,9 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    Attest, FollowRule, FollowSource, FollowedPage, LazyObject, Mirror, MirrorEnd, MirrorMode, MirrorPublish,
-    MirrorState, MirrorTarget, Purgeable, SnapshotRows, Upstream, UpstreamState,
+    Attest, FollowLimits, FollowRule, FollowSource, FollowedPage, LazyObject, LimitChange, LimitChanges,
+    Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, MirrorTarget, Purgeable, SnapshotRows,
+    Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};

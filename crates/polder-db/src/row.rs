@@ -39,6 +39,16 @@ impl Row {
         text.parse().map_err(|error: T::Err| unreadable(index, Some(error.to_string().into())))
     }
 
+    /// Reads a word that may be absent.
+    pub(crate) fn maybe_word<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        index: usize,
+    ) -> Result<Option<T>> {
+        let text: Option<String> = self.read(index)?;
+        let word = text.map(|text| text.parse()).transpose();
+        word.map_err(|error: T::Err| unreadable(index, Some(error.to_string().into())))
+    }
+
     /// Reads a hash that may be absent.
     pub(crate) fn maybe_oid(&self, index: usize) -> Result<Option<ObjectId>> {
         let bytes: Option<Vec<u8>> = self.read(index)?;

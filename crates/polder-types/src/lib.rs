@@ -6,6 +6,7 @@
 mod clock;
 pub mod failpoint;
 mod hash;
+mod hours;
 mod ids;
 mod lfs_pointer;
 pub mod limits;
@@ -15,6 +16,7 @@ mod secrets;
 
 pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
+pub use hours::Hours;
 pub use ids::{
     AccountId, AuditId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, ReservationId,
     TokenId, UploadId,

@@ -12,6 +12,7 @@ mod dump;
 mod follow;
 mod jobs;
 mod lazy;
+mod limits;
 mod locks;
 mod log;
 mod names;

@@ -27,11 +27,13 @@ statements! {
         (SELECT m.rid FROM mirror m WHERE m.log = $1 AND m.due <= $2 ORDER BY m.due, m.rid LIMIT $4) RETURNING ",
         columns!());
     SET_REPO = "UPDATE mirror SET repo = $3 WHERE log = $1 AND rid = $2 AND attempt = $4";
-    FAIL = "UPDATE mirror SET state = $4, failures = failures + 1, last_error = $5, changed_at = $7, running = FALSE, \
+    FAIL = "UPDATE mirror SET state = $4, last_error = $5, \
+        failures = CASE WHEN CAST($9 AS BOOLEAN) THEN 0 ELSE failures + 1 END, changed_at = $7, running = FALSE, \
         due = CASE WHEN rseq > $8 THEN CAST($7 AS BIGINT) ELSE CAST($6 AS BIGINT) END \
         WHERE log = $1 AND rid = $2 AND attempt = $3 AND running";
     STILL = "UPDATE mirror SET due = $4 WHERE log = $1 AND rid = $2 AND attempt = $3 AND running";
-    WAKE = "UPDATE mirror SET due = $2 WHERE log = $1 AND state IN ('retry', 'waiting', 'quarantined') AND NOT running";
+    WAKE = "UPDATE mirror SET due = $2 WHERE log = $1 AND state IN ('retry', 'waiting', 'quarantined', \
+        'paused-quota', 'paused-window', 'paused-disk') AND NOT running";
     RELEASE = "UPDATE mirror SET due = $1, attempt = attempt + 1, running = FALSE WHERE running";
 }
 
@@ -46,6 +48,12 @@ words! {
     Ready = "ready",
     /// Fetching failed and is tried again.
     Retry = "retry",
+    /// More would be over the budget of its upstream.
+    PausedQuota = "paused-quota",
+    /// It is not the time for it.
+    PausedWindow = "paused-window",
+    /// There is no space for it.
+    PausedDisk = "paused-disk",
     /// What was fetched is not what was signed; an older state is served.
     Quarantined = "quarantined",
     /// It cannot be taken: its name is another's, or the signed words contradict one another.
@@ -54,6 +62,13 @@ words! {
     Hidden = "hidden",
     /// As hidden; what is here stays, because the rule says so.
     Kept = "kept",
+}
+
+impl MirrorState {
+    /// Whether nothing is wrong with it, and it goes on later.
+    pub const fn is_paused(self) -> bool {
+        matches!(self, Self::PausedQuota | Self::PausedWindow | Self::PausedDisk)
+    }
 }
 
 /// The mirror of a repository.
@@ -194,7 +209,8 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 let (now, why) = (tx.now(), short(&end.why));
-                let args = args![log, rid, attempt, end.state.as_str(), why, end.due, now, rseq];
+                let (state, is_paused) = (end.state.as_str(), end.state.is_paused());
+                let args = args![log, rid, attempt, state, why, end.due, now, rseq, is_paused];
                 tx.execute(FAIL, args).await?;
                 Ok(Verdict::Keep(()))
             })

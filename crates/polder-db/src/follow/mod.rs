@@ -3,6 +3,7 @@
 mod attests;
 pub(crate) mod epoch;
 pub(crate) mod lazy;
+mod limits;
 mod mirrors;
 mod page;
 mod publish;
@@ -18,6 +19,7 @@ use polder_types::UnixMillis;
 
 pub use attests::Attest;
 pub use lazy::LazyObject;
+pub use limits::{FollowLimits, LimitChange, LimitChanges};
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use page::{FollowedPage, MirrorTarget};
 pub use publish::MirrorPublish;
@@ -39,6 +41,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     attests::ALL,
     epoch::ALL,
     lazy::ALL,
+    limits::ALL,
     mirrors::ALL,
     page::ALL,
     publish::ALL,
@@ -48,13 +51,15 @@ pub(crate) const EVERY: &[&[&str]] = &[
 ];
 /// Every list statement about following.
 #[cfg(test)]
-pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] = &[lazy::TEMPLATES, rows::TEMPLATES];
+pub(crate) const TEMPLATES: &[&[&crate::sql::Template]] =
+    &[lazy::TEMPLATES, limits::TEMPLATES, rows::TEMPLATES];
 
 /// The columns that [`Upstream::from_row`] reads.
 macro_rules! select_upstream {
     ($rest:literal) => {
         concat!(
-            "SELECT log, url, state, evidence, signed, heard_at, last_error, purge_until FROM upstream ",
+            "SELECT log, url, state, evidence, signed, heard_at, last_error, purge_until, budget, rate, \
+             hours FROM upstream ",
             $rest
         )
     };
@@ -158,6 +163,8 @@ pub struct Upstream {
     pub last_error: Option<String>,
     /// What was taken away until then may be purged, however much that is.
     pub purge_until: Option<UnixMillis>,
+    /// What limits its mirrors.
+    pub limits: FollowLimits,
 }
 
 /// Which repositories are taken, and how.
@@ -180,6 +187,7 @@ impl Upstream {
             heard_at: row.read::<Option<i64>>(5)?.map(UnixMillis),
             last_error: row.read(6)?,
             purge_until: row.read::<Option<i64>>(7)?.map(UnixMillis),
+            limits: FollowLimits::from_row(row, 8)?,
         })
     }
 }
