@@ -17,6 +17,7 @@ use crate::blocking::{
 };
 use crate::body_budget::BodyBudget;
 use crate::error::{Error, Result};
+use crate::follow::Intakes;
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
@@ -125,6 +126,8 @@ pub struct Inner {
     pub(crate) mirrors_bell: tokio::sync::watch::Sender<()>,
     /// Rung when there may be a mirror to pull.
     pub(crate) pull_bell: tokio::sync::Notify,
+    /// What comes of hubs that are followed.
+    pub(crate) intakes: Intakes,
     pub(crate) refusals: Refusals,
     pub(crate) federation: FederationOptions,
     pub(crate) own_log: OwnLog,
@@ -201,6 +204,7 @@ impl Hub {
             follow_bell: tokio::sync::Notify::new(),
             mirrors_bell: tokio::sync::watch::Sender::default(),
             pull_bell: tokio::sync::Notify::new(),
+            intakes: Intakes::default(),
             refusals: Refusals::default(),
             federation: options.federation,
             own_log: OwnLog::new(holder),

@@ -85,9 +85,9 @@ pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
-    About, AwayObject, FollowRequest, FollowRule, FollowSource, Followed, MirrorMode, MirrorState,
-    MirrorSummary, NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState,
-    UpstreamSummary,
+    About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, LimitChange,
+    LimitChanges, MirrorMode, MirrorState, MirrorSummary, NewestSnapshot, OpenObject, Peer, PeerError,
+    PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

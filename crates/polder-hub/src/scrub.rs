@@ -302,7 +302,10 @@ impl Hub {
     ) -> Result<()> {
         let size_bytes = u64::try_from(blob.size_bytes).map_err(Error::internal)?;
         let wanted = Wanted { repo, oid: blob.sha256, size_bytes, xet: blob.xet, upstream: 0 };
-        let fetched = self.fetch_object(wanted, sources, TransferOptions::default()).await?;
+        let upstream = self.db.repo(repo).await?.and_then(|repo| repo.upstream);
+        let rate = upstream.map(|upstream| self.intakes.rate(upstream));
+        let options = TransferOptions { rate, ..TransferOptions::default() };
+        let fetched = self.fetch_object(wanted, sources, options).await?;
         tracing::info!(object = %blob.sha256, fetched_bytes = fetched.fetched_bytes, "a damaged object is repaired");
         metrics::counter!("polder_objects_repaired_total").increment(1);
         Ok(())

@@ -154,7 +154,20 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
         let why = format!("{why}; to go on: polder mirrors release {}", row.url);
         vec!["  removing".to_owned(), "stopped".to_owned(), String::new(), String::new(), why]
     });
-    [hub].into_iter().chain(sources).chain(braked).chain(repositories).collect()
+    [hub].into_iter().chain(limits_cells(row)).chain(sources).chain(braked).chain(repositories).collect()
+}
+
+/// What limits the mirrors of a hub, if anything does.
+fn limits_cells(row: &UpstreamRow) -> Option<Vec<String>> {
+    let size = |bytes: u64| show_size(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let budget = row.budget_bytes.map(|budget| format!("{} of {}", size(row.held_bytes), size(budget)));
+    let rate = row.bytes_per_second.map(|rate| format!("{}/s", size(rate.get())));
+    let window = row.window.map(|hours| format!("{hours} UTC"));
+    let limits: Vec<String> = [budget, rate, window].into_iter().flatten().collect();
+    (!limits.is_empty()).then(|| {
+        let nothing = String::new;
+        vec!["  limits".to_owned(), nothing(), nothing(), nothing(), limits.join(", ")]
+    })
 }
 
 fn quota_cells(row: &QuotaRow) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use polder_db::{FollowRule, Log, RemoteNamespace, UpstreamState};
+use polder_db::{FollowRule, LimitChanges, Log, RemoteNamespace, UpstreamState};
 use polder_egress::{Host, Scheme, Url};
 use polder_log::{LogName, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
@@ -33,6 +33,8 @@ pub struct FollowRequest {
     pub accept_epoch: Option<u32>,
     /// Bases of the URLs of hubs that mirror it.
     pub sources: Vec<String>,
+    /// What becomes of its limits.
+    pub limits: LimitChanges,
     /// Namespaces there that get a short name here.
     pub aliases: Vec<(AccountName, AccountName)>,
 }
@@ -65,6 +67,11 @@ impl Hub {
         let entry = Entry::operator("hub.follow").with("url", url.as_str());
         let entry = if named.is_empty() { entry } else { entry.with("sources", named.join(" ")) };
         self.audited(entry).set_upstream(opened.id, url.clone(), request.rules).await?;
+        self.db.change_limits(opened.id, request.limits).await?;
+        let upstream = self.db.upstream(opened.id).await?;
+        let limits = upstream.map(|upstream| upstream.limits).unwrap_or_default();
+        self.intakes.rate(opened.id).set(limits.bytes_per_second);
+        self.mirrors_bell.send_replace(());
         self.db.name_sources(opened.id, named).await?;
         let sources = self.read_sources(opened.id).await?;
         let sources = SourceSet::new(self.db.clone(), opened.id, sources);

@@ -66,11 +66,18 @@ impl AwayObject {
     /// Has it fetched, unless it is on its way already or came meanwhile.
     ///
     /// # Errors
-    /// As [`Hub::open_or_fetch`]; [`Kind::Unavailable`] when the hub that has it is no longer followed.
+    /// As [`Hub::open_or_fetch`]; [`Kind::Unavailable`] when the hub that has it is no longer followed;
+    /// [`Kind::OverQuota`] when the object would be over that hub's budget.
     pub async fn fetch(self) -> Result<Arriving> {
         let Self { hub, wanted } = self;
         let sources = hub.object_sources(wanted.upstream).await?;
-        hub.open_or_fetch(wanted, sources, TransferOptions::default()).await
+        let mut options = TransferOptions::default();
+        if !hub.is_coming(&wanted) {
+            let admitted = hub.admit_at_any_hour(wanted.upstream, hub.declared(&[wanted]).await?).await?;
+            options.rate = Some(Arc::clone(admitted.rate()));
+            options.admitted = Some(Arc::new(admitted));
+        }
+        hub.open_or_fetch(wanted, sources, options).await
     }
 }
 
@@ -142,19 +149,15 @@ impl Hub {
     /// Fetches what was to come later, for a mirror that shall have everything. Blocking.
     ///
     /// # Errors
-    /// As [`Hub::fetch_object`].
+    /// As [`Hub::fetch_all`].
     pub(super) fn bring_the_rest(&self, repo: RepoId, from: &PeerObjects) -> Result<()> {
         let (runtime, mut after) = (Handle::current(), None);
         loop {
             let page = runtime.block_on(self.db.away_objects(repo, after, PAGE))?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.sha256);
-            for object in page {
-                let wanted = wanted(repo, from.sources.log(), object)?;
-                let options = TransferOptions::default();
-                let fetched = runtime.block_on(self.fetch_object(wanted, from.sources.objects(), options))?;
-                runtime.block_on(from.sources.note_liars(object.sha256, &fetched.liars));
-            }
+            let wanted = page.into_iter().map(|object| wanted(repo, from.sources.log(), object));
+            self.fetch_all(&from.sources, &wanted.collect::<Result<Vec<_>>>()?, &mut |_| {})?;
         }
     }
 }

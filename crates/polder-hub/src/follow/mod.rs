@@ -5,6 +5,7 @@
 //! the same quarantine and checks as a push. A mirror is shown only when all of that is here; what the origin
 //! takes away is hidden in the transaction that reads of it, whatever a worker is doing.
 
+mod admit;
 #[cfg(test)]
 mod attacks;
 mod attest;
@@ -20,6 +21,10 @@ mod keys;
 mod lazy;
 #[cfg(test)]
 mod lies;
+mod limits;
+#[cfg(test)]
+mod limits_tests;
+mod metered;
 mod objects;
 #[cfg(test)]
 mod passing_over;
@@ -41,10 +46,13 @@ mod work;
 pub use begin::{FollowRequest, Followed};
 pub use lazy::{AwayObject, OpenObject};
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
-pub use polder_db::{FollowRule, FollowSource, MirrorMode, MirrorState, UpstreamState};
+pub use polder_db::{
+    FollowLimits, FollowRule, FollowSource, LimitChange, LimitChanges, MirrorMode, MirrorState, UpstreamState,
+};
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
 
+pub(crate) use admit::{Admitted, Intakes};
 pub(crate) use begin::RULES_MAX;
 pub(crate) use from_peer::TakenOver;
 pub(crate) use http::{CHAIN_BYTES_MAX, CHECKPOINT_BYTES_MAX, MANIFEST_BYTES_MAX};

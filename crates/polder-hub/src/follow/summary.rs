@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use polder_db::{FollowSource, MirrorEnd, MirrorState, UpstreamState};
+use polder_db::{FollowLimits, FollowSource, MirrorEnd, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
 use super::PurgeBrake;
@@ -30,6 +30,10 @@ pub struct UpstreamSummary {
     pub heard_at: Option<UnixMillis>,
     /// What is wrong, if anything.
     pub last_error: Option<String>,
+    /// What limits its mirrors.
+    pub limits: FollowLimits,
+    /// Bytes that they hold, as the budget counts them.
+    pub held_bytes: u64,
     /// Why nothing of it is purged, if that waits for the operator.
     pub brake: Option<PurgeBrake>,
     /// Where else what it signed can be had.
@@ -78,6 +82,8 @@ impl Hub {
             let brake = self.purge_brake(&upstream).await?;
             summaries.push(UpstreamSummary {
                 brake,
+                limits: upstream.limits,
+                held_bytes: self.db.upstream_bytes(upstream.log).await?,
                 url: upstream.url,
                 origin: log.name.origin.to_string(),
                 state: upstream.state,

@@ -1,17 +1,20 @@
 //! What the refs of a mirror reach, from whoever has it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use polder_db::{MirrorMode, MirrorPublish, Repo};
-use polder_git::Ref;
-use polder_git::client::Remote;
+use polder_git::client::{Exchange, Remote};
+use polder_git::{Command, Received, Ref};
 use polder_log::RefMap;
 use polder_types::Sha256;
 use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use super::PeerObjects;
+use super::admit::Admitted;
+use super::limits::Declared;
+use super::metered::Metered;
 use super::sources::{Source, SourceSet};
 use crate::Hub;
 use crate::accept::{LargeObjects, Quarantined};
@@ -47,6 +50,9 @@ impl Hub {
                     Handle::current().block_on(note);
                     wrong.get_or_insert(error);
                 }
+                Err(NotTaken::TooMuch(error)) => {
+                    wrong.get_or_insert(error);
+                }
                 Err(NotTaken::Here(error)) => return Err(error),
                 Ok(()) => return Ok(()),
             }
@@ -70,17 +76,19 @@ impl Hub {
         let mut commands = differences_besides(&theirs, &held.snapshot, OWN_REFS);
         let scratch = self.store.quarantine()?;
         let mut say = |line: &str| tracing::debug!(repo = %repo.name, rseq = wanted.rseq, "{line}");
-        let received = if commands.iter().all(|command| command.new.is_zero()) {
+        let here: HashSet<_> = held.snapshot.visible_refs().map(|r| r.oid).collect();
+        let is_here = |command: &Command| command.new.is_zero() || here.contains(&command.new);
+        let fetched = if commands.iter().all(is_here) {
             None
         } else {
             say("fetching git");
-            let mut fetch = || {
-                let exchange = source.peer.git(wanted.rid)?;
-                let remote = Remote::connect(&*exchange)?;
+            Some(self.fetch_within(source, sources.log(), wanted, |exchange| {
+                let remote = Remote::connect(exchange)?;
                 self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut say)
-            };
-            fetch().map_err(NotTaken::fetching)?
+            })?)
         };
+        let (received, _admitted) = fetched.unzip();
+        let received = received.flatten();
         if is_archive || publish.emptied {
             let rseq = i64::try_from(wanted.rseq).map_err(Error::internal)?;
             let kept = kept(&commands, &held.snapshot, received.as_ref(), rseq)?;
@@ -112,6 +120,30 @@ impl Hub {
             }
         }
     }
+
+    /// Fetches from a repository within the limits of its upstream. What came counts as coming for as long as the
+    /// answer is kept.
+    fn fetch_within(
+        &self,
+        source: &Source,
+        log: i64,
+        wanted: &WantedRefs<'_>,
+        fetch: impl FnOnce(&dyn Exchange) -> Result<Option<Received>>,
+    ) -> Result<(Option<Received>, Admitted), NotTaken> {
+        let runtime = Handle::current();
+        let admitted = runtime.block_on(self.admit(log, wanted.declared))?;
+        let exchange = source.peer.git(wanted.rid).map_err(NotTaken::fetching)?;
+        let exchange = Metered::new(exchange, &admitted);
+        let received = match fetch(&exchange) {
+            Ok(received) => received,
+            Err(_cut) if exchange.is_over() => return Err(NotTaken::TooMuch(admitted.over().into())),
+            Err(error) => return Err(NotTaken::fetching(error)),
+        };
+        drop(admitted);
+        let counted = received.as_ref().map_or(0, |received| received.bytes);
+        let came = Declared { counted, written: 0 };
+        Ok((received, runtime.block_on(self.admit_at_any_hour(log, came))?))
+    }
 }
 
 /// What a mirror shall hold.
@@ -120,6 +152,8 @@ pub(super) struct WantedRefs<'a> {
     pub(super) rseq: u64,
     pub(super) map: &'a RefMap,
     pub(super) xet: HashMap<Sha256, FileHash>,
+    /// What its newest event says is to come with them.
+    pub(super) declared: Declared,
     pub(super) mode: MirrorMode,
     /// What is shown with them.
     pub(super) publish: MirrorPublish,
@@ -129,6 +163,8 @@ pub(super) struct WantedRefs<'a> {
 enum NotTaken {
     /// Another source may have what this one has not.
     Source(Error),
+    /// It sends more than there is room for, which may or may not be what was signed.
+    TooMuch(Error),
     /// Another source will not help.
     Here(Error),
 }

@@ -1,6 +1,5 @@
 //! Making one mirror what the newest event says of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +7,13 @@ use polder_db::{
     FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, NewRepo,
     RemoteNamespace, Repo, Upstream,
 };
-use polder_log::{Body, Meta, NamespaceChain, Objects, ObjectsManifest, RefMap};
+use polder_log::{Body, Meta, NamespaceChain, ObjectEntry, Objects, ObjectsManifest, RefMap};
 use polder_types::{AccountName, RepoName, Sha256, Visibility};
-use polder_xet::FileHash;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::PeerObjects;
+use super::limits::{Declared, Pause, recheck};
 use super::sources::SourceSet;
 use super::take::WantedRefs;
 use crate::Hub;
@@ -45,9 +44,11 @@ impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         let state = match error.kind() {
             Kind::Invalid => MirrorState::Quarantined,
+            Kind::OverQuota => MirrorState::PausedQuota,
+            Kind::Full => MirrorState::PausedDisk,
             // An object that the operator blocked; taking that back has it tried again.
             Kind::Forbidden => MirrorState::Blocked,
-            _ => MirrorState::Retry,
+            _ => Pause::of(&error).map_or(MirrorState::Retry, Pause::state),
         };
         Self { state, error }
     }
@@ -135,15 +136,23 @@ impl Hub {
             }
         };
         let Err(Trouble { state, error }) = ended else { return Ok(None) };
-        tracing::warn!(path = mirror.path, %state, error = %error.chain(), "a mirror is not brought up to date");
+        if state.is_paused() {
+            tracing::info!(path = mirror.path, %state, why = error.message(), "a mirror waits");
+        } else {
+            tracing::warn!(path = mirror.path, %state, error = %error.chain(), "a mirror is not brought up to date");
+        }
         // That nobody has it yet is no failure: who mirrors it has it soon.
         let failures = if error.kind() == Kind::NotFound {
             mirror.failures.min(DOUBLINGS_UNTIL_HAD)
         } else {
             mirror.failures
         };
-        let due = (state != MirrorState::Blocked)
-            .then(|| self.clock.now().plus_seconds(pause_after(failures, random().unwrap_or([0]))));
+        let now = self.clock.now();
+        let due = match state {
+            MirrorState::Blocked => None,
+            _ => recheck(state, Pause::of(&error), now)
+                .or_else(|| Some(now.plus_seconds(pause_after(failures, random().unwrap_or([0]))))),
+        };
         let why = error.message().to_owned();
         self.db.end_mirror(mirror, MirrorEnd { state, why: why.clone(), due }).await?;
         Ok(Some(why))
@@ -165,7 +174,12 @@ impl Hub {
         let bytes = sources.find("the ref map", sha256, |peer| peer.ref_map(rid, sha256)).await?;
         let map = RefMap::decode(&bytes).ok().filter(|map| map.state() == state);
         let map = map.ok_or_else(|| quarantined("the ref map is not the one that was signed"))?;
-        let xet = self.known_objects(sources, mirror.rid, &body).await?;
+        let objects = self.known_objects(sources, mirror.rid, &body).await?;
+        let declared = match mirror.mode {
+            MirrorMode::Lazy => Declared::default(),
+            _ => self.declared_of(&repo, mirror.log, &objects).await?,
+        };
+        let xet = PeerObjects::known(&objects);
 
         let file = LogFile {
             owner: mirror.rid,
@@ -182,7 +196,7 @@ impl Hub {
                 if mode != MirrorMode::Lazy {
                     hub.bring_the_rest(to.id, &PeerObjects { sources: Arc::clone(&from), xet: xet.clone() })?;
                 }
-                hub.take_refs(&to, &from, &WantedRefs { rid, rseq, map: &map, xet, mode, publish })
+                hub.take_refs(&to, &from, &WantedRefs { rid, rseq, map: &map, xet, declared, mode, publish })
             })
             .await?;
         self.names.clear();
@@ -287,16 +301,16 @@ impl Hub {
         sources: &Arc<SourceSet>,
         rid: Sha256,
         body: &Body,
-    ) -> Result<HashMap<Sha256, FileHash>, Trouble> {
+    ) -> Result<Vec<ObjectEntry>, Trouble> {
         match &body.objects {
-            None => Ok(HashMap::new()),
-            Some(Objects::Inline(entries)) => Ok(PeerObjects::known(entries)),
+            None => Ok(Vec::new()),
+            Some(Objects::Inline(entries)) => Ok(entries.clone()),
             Some(Objects::Manifest { sha256, .. }) => {
                 let bytes = sources.find("the manifest", *sha256, |peer| peer.manifest(rid, *sha256)).await?;
                 let manifest = ObjectsManifest::decode(&bytes);
                 let manifest =
                     manifest.map_err(|_why| quarantined("the manifest that was signed is none"))?;
-                let entries = PeerObjects::known(manifest.entries());
+                let entries = manifest.entries().to_vec();
                 // For those who follow through this hub.
                 let kind = FileKind::Manifest;
                 let file = LogFile { owner: rid, sha256: *sha256, kind, index: 0, data: bytes };

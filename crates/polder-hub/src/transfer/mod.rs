@@ -19,8 +19,10 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::follow::Admitted;
 use polder_types::{BlobId, RepoId, Sha256};
 use polder_xet::FileHash;
+use tokio::time::Instant;
 
 pub use arrival::{Arrival, Arriving};
 pub use rate::Rate;
@@ -51,13 +53,17 @@ pub struct TransferOptions {
     pub rate: Option<Arc<Rate>>,
     /// How long a source may say nothing before it counts as failed.
     pub patience: Duration,
+    /// When it ends, whole or not; what is good by then is kept.
+    pub until: Option<Instant>,
+    /// Why it may come, held until it has ended.
+    pub(crate) admitted: Option<Arc<Admitted>>,
     /// Told now and then how far it is.
     pub progress: Option<Arc<dyn Fn(TransferProgress) + Send + Sync>>,
 }
 
 impl Default for TransferOptions {
     fn default() -> Self {
-        Self { rate: None, patience: Duration::from_secs(30), progress: None }
+        Self { rate: None, patience: Duration::from_secs(30), until: None, admitted: None, progress: None }
     }
 }
 

@@ -12,6 +12,7 @@ use polder_xet::Cut;
 use sha2::Digest as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use super::fetch::Fetch;
 use super::list::{Asked, Pieces, ask};
@@ -109,7 +110,7 @@ impl Drop for Listed {
 
 impl Wanted {
     /// Names the transfer: the same bytes by another's word are another transfer.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let xet = self.xet.map_or_else(|| "none".to_owned(), |xet| xet.to_string());
         format!("{:x}-{}-{xet}", self.upstream, self.oid)
     }
@@ -138,6 +139,11 @@ impl Hub {
             Begun::Another(_) => Err(being_fetched()),
             Begun::Here(blob) => Ok(Fetched { blob, fetched_bytes: 0, reused_bytes: 0, liars: Vec::new() }),
         }
+    }
+
+    /// Whether an object is on its way.
+    pub(crate) fn is_coming(&self, wanted: &Wanted) -> bool {
+        self.transfers.find(&wanted.key()).is_some()
     }
 
     /// Links an object that is here, if the repository may have it unseen.
@@ -250,9 +256,17 @@ impl Run {
         options: TransferOptions,
     ) -> Result<Fetched> {
         let mut runners: Vec<Runner> = sources.into_iter().map(Runner::new).collect();
-        let fetched = match self.wanted.claim() {
-            Some(claim) => self.fetch_by_list(&claim, &mut runners, &options).await,
-            None => self.fetch_plain(&mut runners, &options).await,
+        let fetching = async {
+            match self.wanted.claim() {
+                Some(claim) => self.fetch_by_list(&claim, &mut runners, &options).await,
+                None => self.fetch_plain(&mut runners, &options).await,
+            }
+        };
+        let fetched = match options.until {
+            Some(until) => timeout_at(until, fetching).await.unwrap_or_else(|_elapsed| {
+                Err(Error::unavailable("the time for fetching this object is over; what came of it is kept"))
+            }),
+            None => fetching.await,
         };
         let liars: Vec<Liar> = runners.iter().filter_map(liar).collect();
         for Liar { source, lie } in &liars {

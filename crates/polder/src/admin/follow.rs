@@ -1,8 +1,12 @@
 //! Commands about hubs that this one follows.
 
-use polder_hub::{FollowRequest, FollowRule, Followed, Hub, MirrorMode, PurgeBrake, UpstreamSummary};
+use std::num::NonZeroU64;
+
+use polder_hub::{
+    FollowRequest, FollowRule, Followed, Hub, LimitChanges, MirrorMode, PurgeBrake, UpstreamSummary,
+};
 use polder_log::VerifierKey;
-use polder_types::{AccountName, UnixMillis};
+use polder_types::{AccountName, Hours, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::command::text;
@@ -25,6 +29,8 @@ pub enum FollowTask {
         #[serde(default)]
         sources: Vec<String>,
         aliases: Vec<AliasText>,
+        #[serde(default)]
+        limits: LimitChanges,
     },
     /// `unfollow`
     End { url: String },
@@ -68,6 +74,7 @@ impl FollowTask {
         accept_epoch: Option<u32>,
         sources: Vec<String>,
         aliases: Vec<(AccountName, AccountName)>,
+        limits: LimitChanges,
     ) -> Self {
         let rule = |FollowRule { pattern, mode }| RuleText { pattern, mode };
         let alias = |(there, here)| AliasText { there, here };
@@ -78,6 +85,7 @@ impl FollowTask {
             accept_epoch,
             sources,
             aliases: aliases.into_iter().map(alias).collect(),
+            limits,
         }
     }
 }
@@ -97,6 +105,14 @@ pub struct UpstreamRow {
     pub heard: Option<String>,
     /// What is wrong, if anything.
     pub error: Option<String>,
+    /// Most bytes of packs and large objects that its repositories may hold here.
+    pub budget_bytes: Option<u64>,
+    /// How many of them they hold.
+    pub held_bytes: u64,
+    /// Most bytes a second that come from it.
+    pub bytes_per_second: Option<NonZeroU64>,
+    /// The hours of the day, in UTC, in which anything large comes.
+    pub window: Option<Hours>,
     /// Why nothing that it took away is removed here, if that waits for the operator.
     pub braked: Option<String>,
     /// The other hubs that it is mirrored from.
@@ -121,7 +137,7 @@ pub struct SourceRow {
 pub struct FollowedRow {
     /// Its id at home.
     pub id: String,
-    /// `known`, `waiting`, `ready`, `retry`, `quarantined`, `blocked`, `hidden` or `kept`.
+    /// `known`, `waiting`, `ready`, `retry`, `paused-quota`, `paused-window`, `paused-disk`, `quarantined`, `blocked`, `hidden` or `kept`.
     pub state: String,
     /// Events of it that are not served yet.
     pub lag_events: u64,
@@ -149,6 +165,10 @@ impl From<UpstreamSummary> for UpstreamRow {
             error: source.last_error,
         });
         Self {
+            budget_bytes: summary.limits.budget_bytes,
+            held_bytes: summary.held_bytes,
+            bytes_per_second: summary.limits.bytes_per_second,
+            window: summary.limits.hours,
             braked,
             url: summary.url,
             origin: summary.origin,
@@ -165,12 +185,12 @@ impl From<UpstreamSummary> for UpstreamRow {
 impl FollowTask {
     pub(super) async fn execute(self, hub: &Hub, progress: &Progress) -> Result<Answer, Error> {
         match self {
-            Self::Begin { url, rules, key, accept_epoch, sources, aliases } => {
+            Self::Begin { url, rules, key, accept_epoch, sources, aliases, limits } => {
                 let rule = |RuleText { pattern, mode }| FollowRule { pattern, mode };
                 let rules = rules.into_iter().map(rule).collect();
                 let aliases = aliases.into_iter().map(|alias| (alias.there, alias.here)).collect();
-                let Followed { origin, events } =
-                    hub.follow(FollowRequest { url, rules, key, accept_epoch, sources, aliases }).await?;
+                let request = FollowRequest { url, rules, key, accept_epoch, sources, limits, aliases };
+                let Followed { origin, events } = hub.follow(request).await?;
                 Ok(Answer::Done(format!(
                     "following `{origin}`: {events} new events read; see polder mirrors"
                 )))

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use polder_http::Stop;
-use polder_hub::{FollowRequest, FollowRule, Hub, MirrorMode, MirrorState};
+use polder_hub::{FollowRequest, FollowRule, Hub, LimitChanges, MirrorMode, MirrorState};
 use polder_types::AccountName;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
@@ -56,6 +56,7 @@ async fn try_follow(second: &Hub, first: &Hub, url: &PublicUrl, namespaces: &[&s
     let key = first.log_key().await?.verifier;
     let aliases = namespaces.iter().map(|text| name::<AccountName>(text).map(|name| (name.clone(), name)));
     let request = FollowRequest {
+        limits: LimitChanges::default(),
         url: url.to_string(),
         rules: vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full }],
         key: Some(key),

@@ -150,6 +150,21 @@ async fn where_no_source_can_deliver_it_is_said_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_until_its_time_was_over_need_not_come_again() {
+    let (fixture, object) = (fixture().await, Object::new(noise(33, 3 * MIB)));
+    let until = Some(tokio::time::Instant::now() + Duration::from_secs(2));
+    let options = TransferOptions { until, patience: Duration::from_mins(1), ..patient() };
+    let stops = object.source("stops", Stops(2_000_000));
+    let error = fixture.fetch_with(&object, &[&stops], options.clone()).await.expect_err("it never ends");
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.message().contains("time"), "{}", error.message());
+    let over = fixture.fetch_with(&object, &[&object.source("honest", Honest)], options).await;
+    over.expect_err("its time is over before it begins");
+    let fetched = fixture.fetch(&object, &[&object.source("honest", Honest)]).await.expect("fetched");
+    assert!(fetched.fetched_bytes < 2_000_000, "{fetched:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lying_list_is_seen_before_a_byte_is_fetched_by_it() {
     let (fixture, object) = (fixture().await, Object::new(noise(6, 20 * MIB)));
     let (liar, honest) = (object.source("liar", LyingList), object.source("honest", Honest));

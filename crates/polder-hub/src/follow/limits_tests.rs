@@ -1,0 +1,162 @@
+//! What limits a follower: mirrors wait for room and for their hours, and what must be hidden never does.
+
+use polder_db::{FollowLimits, LimitChange, LimitChanges, MirrorMode, MirrorState};
+
+use super::limits::{Declared, Pause};
+use super::rehearsal::Pair;
+use crate::tests::large_objects::put;
+use crate::tests::{START, repo};
+
+const SHUT: &str = "the clock stands within these";
+
+impl Pair {
+    async fn limit(&self, changes: LimitChanges) {
+        self.hub().db.change_limits(self.log, changes).await.expect("changed");
+    }
+
+    async fn budget(&self, bytes: u64) {
+        self.limit(LimitChanges { budget: Some(LimitChange::Set(bytes)), ..LimitChanges::default() }).await;
+    }
+
+    /// Things may come within an hour from so many seconds after the beginning on.
+    async fn window(&self, begins: i64) {
+        let minute = |seconds: i64| {
+            let minute = (START / 1000 + seconds).rem_euclid(86_400) / 60;
+            format!("{:02}:{:02}", minute / 60, minute % 60)
+        };
+        let hours = format!("{}-{}", minute(begins), minute(begins + 3_600)).parse().expect(SHUT);
+        self.limit(LimitChanges { hours: Some(LimitChange::Set(hours)), ..LimitChanges::default() }).await;
+    }
+
+    /// What the home's `acme/open` points to from now on.
+    async fn commit_object(&self, path: &str, content: &[u8]) {
+        let object = put(&self.home, "acme/open", content).await;
+        let pointer = format!(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",
+            object.oid, object.size_bytes
+        );
+        self.commit("acme/open", path, &pointer).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_of_its_hours_a_mirror_waits_for_them_but_is_renamed_and_hidden_at_once() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    pair.commit("acme/open", "README.md", "first").await;
+    pair.sync().await;
+    let first = pair.shown("open").await.expect("shown");
+    pair.window(7_200).await;
+    pair.commit("acme/open", "README.md", "second").await;
+    pair.sync().await;
+    let paused = pair.mirror("acme/open").await;
+    assert_eq!((paused.state, paused.failures), (MirrorState::PausedWindow, 0));
+    assert!(paused.last_error.expect("said").contains("UTC only"));
+    assert_eq!(pair.shown("open").await.as_ref(), Some(&first), "the old state is served");
+    assert_eq!(pair.claim().await, None, "nothing is tried before");
+
+    // Where nothing new is reached there is nothing to wait for.
+    pair.add("acme/empty").await;
+    pair.sync().await;
+    assert_eq!(pair.state("acme/empty").await, MirrorState::Ready);
+    pair.home.hub.rename_repo(&repo("acme/empty"), &repo("acme/hollow")).await.expect("renamed");
+    pair.sync().await;
+    assert!(pair.shown("hollow").await.is_some());
+
+    pair.pass_seconds(7_200);
+    pair.sync().await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
+    assert_ne!(pair.shown("open").await.expect("shown"), first);
+
+    pair.pass_seconds(3_600);
+    pair.commit("acme/open", "README.md", "third").await;
+    pair.sync().await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::PausedWindow);
+    pair.home.hub.take_down(&repo("acme/open"), "unlawful", false).await.expect("taken down");
+    pair.sync().await;
+    assert_eq!((pair.state("acme/open").await, pair.shown("open").await), (MirrorState::Hidden, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_declared_over_the_budget_waits_before_any_of_it_comes() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    pair.commit("acme/open", "README.md", "first").await;
+    pair.sync().await;
+    let (hub, held) = (pair.hub(), pair.hub().db.upstream_bytes(pair.log).await.expect("counted"));
+    assert!(held > 0, "a pack is here");
+    pair.budget(held + 999_999).await;
+    pair.commit_object("model.bin", &vec![7; 1_000_000]).await;
+    pair.sync().await;
+    let paused = pair.mirror("acme/open").await;
+    assert_eq!((paused.state, paused.ready_rseq + 1), (MirrorState::PausedQuota, paused.rseq));
+    let why = paused.last_error.expect("said");
+    assert!(why.contains(&format!("hold {held} bytes; 1000000 more")), "{why}");
+    assert_eq!(hub.db.upstream_bytes(pair.log).await.expect("counted"), held, "no pack came either");
+    assert_eq!(hub.store.transfers().expect("listed"), []);
+    // A lazy mirror needs only git.
+    hub.db.set_mirror_modes(pair.log, vec![(paused.rid, MirrorMode::Lazy)]).await.expect("set");
+    pair.sync().await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_come_at_once_is_within_the_budget_and_the_disk_together() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    pair.budget(10).await;
+    let admit = async |counted, written| {
+        let admitted = pair.hub().admit(pair.log, Declared { counted, written }).await;
+        admitted.map_err(|error| Pause::of(&error).expect("a pause").state())
+    };
+    let first = admit(6, 6).await.expect("there is room");
+    assert_eq!(admit(5, 5).await.expect_err("6 are coming"), MirrorState::PausedQuota);
+    first.arrived(2);
+    let second = admit(6, 6).await.expect("4 are still coming");
+    drop(first);
+    assert_eq!(admit(5, 5).await.expect_err("6 are coming"), MirrorState::PausedQuota);
+    drop(second);
+    drop(admit(10, 10).await.expect("nothing is coming"));
+    assert_eq!(admit(0, u64::MAX).await.expect_err("no disk has that"), MirrorState::PausedDisk);
+    pair.window(7_200).await;
+    assert_eq!(admit(1, 1).await.expect_err("not now"), MirrorState::PausedWindow);
+    let none = FollowLimits::default();
+    let lift = LimitChanges { budget: Some(LimitChange::Lift), hours: Some(LimitChange::Lift), rate: None };
+    pair.limit(lift).await;
+    assert_eq!(pair.upstream().await.limits, none);
+    assert!(admit(u64::MAX, 1).await.expect("no limits").until().is_none());
+}
+
+/// Letters that no compression makes much shorter.
+fn noise(len: usize) -> String {
+    let letter = |byte: u8| char::from(b'0' + byte % 64);
+    crate::tests::transfer::sources::noise(40, len).into_iter().map(letter).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_would_be_over_the_budget_is_cut_and_comes_whole_when_that_is_raised() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    pair.budget(10_000).await;
+    pair.commit("acme/open", "noise.txt", &noise(100_000)).await;
+    pair.sync().await;
+    let paused = pair.mirror("acme/open").await;
+    assert_eq!((paused.state, paused.ready_rseq), (MirrorState::PausedQuota, 0));
+    let why = paused.last_error.expect("said");
+    assert!(why.contains("would be over their budget of 10000"), "{why}");
+    let held = async || pair.hub().db.upstream_bytes(pair.log).await.expect("counted");
+    assert!(held().await <= 10_000);
+    pair.budget(1_000_000).await;
+    pair.sync().await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
+    assert!(held().await > 40_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_comes_no_faster_than_it_may() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    pair.commit("acme/open", "noise.txt", &noise(100_000)).await;
+    let rate = std::num::NonZeroU64::new(25_000).map(LimitChange::Set);
+    pair.limit(LimitChanges { rate, ..LimitChanges::default() }).await;
+    let began = std::time::Instant::now();
+    pair.sync().await;
+    let (passed, bytes) = (began.elapsed(), pair.hub().db.upstream_bytes(pair.log).await.expect("counted"));
+    assert!(bytes > 50_000, "{bytes}");
+    assert!(passed.as_millis() >= u128::from(bytes / 25), "{bytes} bytes came in {passed:?}");
+}
