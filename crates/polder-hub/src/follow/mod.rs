@@ -38,6 +38,8 @@ mod read;
 mod rehearsal;
 mod reselect;
 pub(crate) mod select;
+#[cfg(test)]
+mod side_by_side;
 mod sources;
 mod summary;
 mod take;
@@ -162,15 +164,19 @@ impl Hub {
         match self.read_sources(upstream.log).await {
             Ok(sources) => {
                 let sources = Arc::new(SourceSet::new(self.db.clone(), upstream.log, sources));
-                let bell = tokio::sync::Notify::new();
-                tokio::join!(
-                    self.keep_reading(&upstream, &sources, change, &bell),
-                    self.keep_mirroring(&upstream, &sources, &bell)
-                );
+                self.follow_from(&upstream, &sources, change).await;
             }
             Err(error) => {
                 tracing::error!(url = upstream.url, error = %error.chain(), "cannot follow this hub");
             }
         }
+    }
+
+    async fn follow_from(&self, upstream: &Upstream, sources: &Arc<SourceSet>, change: watch::Receiver<()>) {
+        let bell = tokio::sync::Notify::new();
+        tokio::join!(
+            self.keep_reading(upstream, sources, change, &bell),
+            self.keep_mirroring(upstream, sources, &bell)
+        );
     }
 }

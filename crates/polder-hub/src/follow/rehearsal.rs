@@ -30,6 +30,19 @@ pub(super) async fn follow(home: &Hub, hub: &Hub, pattern: &str, mode: MirrorMod
     log
 }
 
+/// A commit on the main branch of a repository at `home`.
+pub(super) async fn commit(home: &Fixture, name: &str, path: &str, content: &str) {
+    let grant = home.writer(name).await;
+    let request = CommitRequest {
+        branch: "main".to_owned(),
+        parent: None,
+        changes: vec![write(path, content)],
+        author: signature(),
+        message: content.to_owned(),
+    };
+    home.hub.commit(&grant, request).await.expect("committed");
+}
+
 impl Pair {
     /// Everything is followed, as `mode` says.
     pub(super) async fn open(mode: MirrorMode) -> Self {
@@ -101,15 +114,7 @@ impl Pair {
     }
 
     pub(super) async fn commit(&self, name: &str, path: &str, content: &str) {
-        let grant = self.home.writer(name).await;
-        let request = CommitRequest {
-            branch: "main".to_owned(),
-            parent: None,
-            changes: vec![write(path, content)],
-            author: signature(),
-            message: content.to_owned(),
-        };
-        self.home.hub.commit(&grant, request).await.expect("committed");
+        commit(&self.home, name, path, content).await;
     }
 
     /// Removes every ref of a repository at home.
