@@ -25,6 +25,8 @@ pub enum Client {
     Python,
     /// Mounting a file as a disk: root, losetup, `mkfs.ext4`, `xfs_io`.
     LoopMount,
+    /// Network namespaces: root, ip, nsenter.
+    Namespaces,
     /// strace, and the right to follow a process that is not its child: root.
     Strace,
     /// A PostgreSQL server that this user may start.
@@ -50,10 +52,11 @@ impl Client {
                 (!python.exists()).then(|| format!("no {}", python.display()))
             }
             Self::Postgres => polder_cluster::problem(),
-            Self::LoopMount | Self::Strace if !rustix::process::geteuid().is_root() => {
+            Self::LoopMount | Self::Namespaces | Self::Strace if !rustix::process::geteuid().is_root() => {
                 Some("not root".to_owned())
             }
             Self::Strace => missing(&["/usr/bin/strace"]),
+            Self::Namespaces => missing(&["/usr/sbin/ip", "/usr/bin/nsenter"]),
             Self::LoopMount => missing(&["/usr/sbin/xfs_io", "/usr/sbin/mkfs.ext4", "/usr/sbin/losetup"]),
         }
     }

@@ -13,12 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::shared::on_postgres;
-use crate::{Done, Http, binary, poll, program, run, until, workspace_root};
+use crate::{Done, Http, Machine, binary, poll, program, run, until, workspace_root};
 
 const START_SECONDS_MAX: u64 = 60;
 const STOP_SECONDS_MAX: u64 = 40;
 /// Lines of the log that a failing test shows.
 const SHOWN_LINES_MAX: usize = 30;
+/// Where a hub listens that has a machine of its own.
+const MACHINE_PORT: u16 = 8080;
 const ANNOUNCEMENT: &str = "listening on ";
 
 /// An access token and whose it is.
@@ -37,6 +39,7 @@ pub struct HubBuilder {
     config: String,
     failpoint: Option<String>,
     demo: bool,
+    machine: Option<Machine>,
 }
 
 /// A running (or killed) `polder serve` with its data directory.
@@ -49,6 +52,7 @@ pub struct Hub {
     address: Option<SocketAddr>,
     scheme: &'static str,
     action: &'static str,
+    machine: Option<Machine>,
     _postgres: Option<Database>,
 }
 
@@ -73,6 +77,14 @@ impl HubBuilder {
     pub fn failpoint(mut self, name: &str) -> Self {
         self.failpoint = Some(name.to_owned());
         self
+    }
+
+    /// Runs it there, on port 8080.
+    #[must_use]
+    pub fn on(self, machine: Machine) -> Self {
+        let public_url = format!("public-url = \"http://{}:{MACHINE_PORT}\"\n", machine.address);
+        // Before any table.
+        Self { config: public_url + &self.config, machine: Some(machine), ..self }
     }
 
     /// Runs `polder demo` in place of `polder serve`.
@@ -105,7 +117,8 @@ impl HubBuilder {
         std::fs::create_dir(root.path().join("tmp")).expect("make a directory for temporary files");
         let action = if self.demo { "demo" } else { "serve" };
         let (child, address, scheme) = (None, None, "http");
-        Hub { root, data, log, child, address, scheme, action, _postgres: postgres }
+        let machine = self.machine;
+        Hub { root, data, log, child, address, scheme, action, machine, _postgres: postgres }
     }
 }
 
@@ -161,9 +174,16 @@ impl Hub {
     fn spawn(&mut self, failpoint: Option<&str>) {
         assert!(self.child.is_none(), "it is running already");
         let log = File::create(&self.log).expect("make the log");
-        let mut command = program(binary());
+        let (mut command, listen) = match &self.machine {
+            None => (program(binary()), "127.0.0.1:0".to_owned()),
+            Some(machine) => {
+                let mut command = program("nsenter");
+                command.arg(format!("--net=/run/netns/{}", machine.namespace)).arg(binary());
+                (command, format!("{}:{MACHINE_PORT}", machine.address))
+            }
+        };
         command
-            .args([self.action, "--listen", "127.0.0.1:0", "--config"])
+            .args([self.action, "--listen", &listen, "--config"])
             .arg(self.config_file())
             .current_dir(self.root.path())
             .env("HOME", self.root.path())

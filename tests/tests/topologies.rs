@@ -3,7 +3,7 @@
 //! ```text
 //! chain    home ← middle ← end            the end never reaches the home
 //! cycle    home ← one, two;  one ⇄ two    each is the other's source; then the home dies
-//! star     home ← six mirrors
+//! star     home ← twenty mirrors
 //! ```
 #![cfg(test)]
 
@@ -29,7 +29,7 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        let hub = Hub::start();
+        let hub = Hub::builder().config("[log]\nformat = \"json\"").start();
         let token = hub.acme();
         hub.repo("acme/m");
         let work = Work::with_lfs();
@@ -72,8 +72,12 @@ fn url(hub: &Hub) -> String {
 
 /// Makes `hub` follow a home at `at` through others, whatever there is to read at first.
 fn follow(hub: &Hub, at: &str, home: &Home, sources: &[&Hub]) -> String {
+    follow_in("full", hub, at, home, sources)
+}
+
+fn follow_in(mode: &str, hub: &Hub, at: &str, home: &Home, sources: &[&Hub]) -> String {
     let sources: Vec<String> = sources.iter().flat_map(|hub| ["--source".to_owned(), url(hub)]).collect();
-    let mut args = vec!["follow", at, "--key", &home.key, "--alias", "acme=friends"];
+    let mut args = vec!["follow", at, "--key", &home.key, "--mode", mode, "--alias", "acme=friends"];
     args.extend(sources.iter().map(String::as_str));
     hub.cli(&args).ok()
 }
@@ -203,9 +207,9 @@ fn a_cycle_of_mirrors_agrees_also_when_the_home_is_dead() {
 }
 
 #[test]
-fn a_star_of_six_agrees() {
+fn a_star_of_twenty_agrees() {
     let home = Home::new();
-    let mirrors: Vec<Hub> = std::iter::repeat_with(Hub::start).take(6).collect();
+    let mirrors: Vec<Hub> = std::iter::repeat_with(Hub::start).take(20).collect();
     home.push(1);
     for mirror in &mirrors {
         follow(mirror, &home.url(), &home, &[]);
@@ -214,5 +218,64 @@ fn a_star_of_six_agrees() {
     converge(&home.names(&mirrors), 60);
     let weights = home.push(2);
     converge(&home.names(&mirrors), 60);
-    clones(mirrors[5], "friends/m", &weights);
+    for mirror in [mirrors[0], mirrors[19]] {
+        clones(mirror, "friends/m", &weights);
+    }
+}
+
+/// Bytes of git and of large objects that a home has sent to other hubs when some follow it in a row, each in its
+/// mode, and so many readers clone from the last at once.
+fn cost(modes: &[&str], readers: usize) -> u64 {
+    let mut home = Home::new();
+    home.push(1);
+    let mut chain: Vec<Hub> = Vec::new();
+    for mode in modes {
+        let next = Hub::start();
+        match chain.last() {
+            None => follow_in(mode, &next, &home.url(), &home, &[]),
+            Some(before) => follow_in(mode, &next, NOWHERE, &home, &[before]),
+        };
+        chain.push(next);
+    }
+    let hubs: Vec<&Hub> = chain.iter().collect();
+    converge(&home.names(&hubs), 60);
+    let mut newest = Vec::new();
+    for seed in 2..4 {
+        newest = home.push(seed);
+        converge(&home.names(&hubs), 60);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..readers {
+            scope.spawn(|| clones(hubs[hubs.len() - 1], "friends/m", &newest));
+        }
+    });
+    // When it has stopped, its log tells of every answer.
+    home.hub.stop();
+    let log = home.hub.log();
+    let answers = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let sent = answers.filter_map(|line| {
+        let fields = &line["fields"];
+        let path = fields["path"].as_str()?;
+        let counts = ["/polder/v1/git/", "/polder/v1/objects/"].iter().any(|start| path.starts_with(start));
+        counts.then(|| fields["bytes"].as_u64()).flatten()
+    });
+    sent.sum()
+}
+
+#[test]
+fn a_chain_with_many_readers_costs_its_home_no_more_than_one_follower() {
+    const OBJECT_BYTES: u64 = 2_000_000;
+    let (one, chain) = (cost(&["full"], 1), cost(&["full", "full", "lazy"], 3));
+    println!("{one} bytes for one follower, {chain} for a chain of three with three readers");
+    // Each of three objects is sent once.
+    assert!(one >= 3 * OBJECT_BYTES && one * 100 <= 3 * OBJECT_BYTES * 102, "{one}");
+    assert!(chain * 100 <= one * 102, "{chain} bytes for a chain, {one} for one follower");
+}
+
+#[test]
+fn an_object_is_fetched_from_home_once_for_all_who_read_it_at_a_lazy_mirror() {
+    const OBJECT_BYTES: u64 = 2_000_000;
+    let sent = cost(&["lazy"], 3);
+    println!("{sent} bytes for three readers");
+    assert!(sent >= OBJECT_BYTES && sent * 100 <= OBJECT_BYTES * 102, "{sent}");
 }
