@@ -239,7 +239,7 @@ fn a_mirror_follows_its_home_through_another_key() {
     work.commit_file("b", b"b\n");
     pair.push(&work, "acme/m", &["main"]);
     pair.in_step("m");
-    assert_eq!(pair.mirrors()[0]["last_error"], Value::Null);
+    assert_eq!(pair.mirrors()[0]["error"], Value::Null);
     let told = pair.mirror.cli(&["sync", "--now"]).ok();
     assert!(told.contains("every mirror serves the newest"), "{told}");
 }
@@ -292,7 +292,7 @@ fn a_home_whose_database_was_restored_takes_its_log_back_from_its_mirror() {
     pair.push(&work, "acme/m", &["main"]);
     assert_ne!(pair.in_step("m"), before);
     let listed = pair.mirrors();
-    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
 }
 
@@ -350,7 +350,7 @@ fn a_long_log_is_begun_with_its_snapshot_and_followed_from_there() {
     pair.home.cli(&["key", "rotate"]).ok();
     pair.in_step("m");
     let listed = pair.mirrors();
-    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
 }
 
@@ -399,7 +399,7 @@ fn a_home_that_lost_what_it_said_goes_on_in_another_epoch_for_who_accepts_it() {
     pair.in_step("m");
     let listed = pair.mirrors();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
-    assert_eq!((listed[0]["state"].as_str(), &listed[0]["last_error"]), (Some("following"), &Value::Null));
+    assert_eq!((listed[0]["state"].as_str(), &listed[0]["error"]), (Some("following"), &Value::Null));
     pair.mirror.fsck();
 }
 
