@@ -71,7 +71,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a request that is none, [`Kind::Conflict`] when the directory has something else or
-    /// the cursor is not one of this log, [`Kind::Gone`] when the events after it are not kept any more.
+    /// the cursor is not one of this log.
     pub async fn export_bundle(&self, request: BundleRequest, say: Progress) -> Result<BundleReport> {
         let BundleRequest { dir, origin, mut select, since, file_size } = request;
         if dir.starts_with(&self.data_dir) || self.data_dir.starts_with(&dir) {
@@ -93,11 +93,6 @@ impl Hub {
             None => None,
         };
         let from = since.as_ref().map_or(0, |since| since.size);
-        if from < tip.min_index {
-            let message =
-                format!("events before {} of `{}` are not kept here any more", tip.min_index, tip.name);
-            return Err(Error::new(Kind::Gone, message));
-        }
         let LogName { origin, epoch } = &tip.name;
         let asked = Asked { origin: origin.to_string(), epoch: *epoch, from, select, file_size };
         let fresh = Plan { asked, size: tip.size, note: tip.note.to_string() };

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use polder_db::LogBody;
+use polder_db::{LogBody, MirrorTarget};
 use polder_log::{Body, EventsPage};
 use polder_types::Sha256;
 use tokio::runtime::Handle;
 
-use super::cursor::Since;
 use super::export::Export;
-use super::row::Key;
+use super::row::{Key, Kind};
 use crate::error::{Error, Result};
 use crate::follow::{HUB, select};
 use crate::{PageQuery, Select};
 
 /// Events in a page.
 const PAGE_LEAVES: u64 = 4096;
-/// Heads of repositories read at a time.
+/// Heads of repositories and namespaces read at a time.
 const HEADS: i64 = 500;
 
 /// What a bundle shall have.
@@ -36,27 +35,41 @@ pub(super) struct Newest {
 }
 
 impl Export {
-    /// Writes the events.
+    /// Writes the events, or where they are not kept, a snapshot and those after it.
     pub(super) fn gather(&mut self) -> Result<Gathered> {
-        let newest = self.pages()?;
+        let is_pruned = self.from < self.tip.min_index;
+        let (first, snapshot) = if is_pruned {
+            let (first, index) = self.snapshot()?;
+            (first, Some(index))
+        } else {
+            (self.from, None)
+        };
+        let newest = self.pages(first, snapshot)?;
         let mut gathered = Gathered { newest, left_out: Vec::new() };
-        if let Some(since) = self.since.as_ref().filter(|since| !since.has_all(&self.rules)) {
-            self.add_unchanged(since, &mut gathered)?;
+        let is_all = self.since.as_ref().is_none_or(|since| since.has_all(&self.rules));
+        if is_pruned || !is_all {
+            self.add_rest(first, is_pruned, &mut gathered)?;
         }
         Ok(gathered)
     }
 
-    fn pages(&mut self) -> Result<BTreeMap<Sha256, Newest>> {
+    /// Writes the events from `first` on. A page ends with that of the snapshot, to which a follower asks for proof.
+    fn pages(&mut self, first: u64, snapshot: Option<u64>) -> Result<BTreeMap<Sha256, Newest>> {
         let (runtime, mut newest) = (Handle::current(), BTreeMap::new());
-        let mut from = self.from;
+        let mut from = first;
         while from < self.tip.size {
             (self.say)(&format!("events: {from} of {}", self.tip.size));
-            let query = PageQuery { from, limit: PAGE_LEAVES, select: Select::All };
+            let to_snapshot =
+                snapshot.and_then(|index| (index + 1).checked_sub(from)).filter(|left| *left > 0);
+            let limit = to_snapshot.unwrap_or(PAGE_LEAVES).min(PAGE_LEAVES);
+            let query = PageQuery { from, limit, select: Select::All };
             let bytes = runtime.block_on(self.hub.log_page(&self.tip, query))?;
             let page = EventsPage::decode(&bytes).map_err(Error::internal)?;
             for leaf in page.leaves.iter().filter(|leaf| leaf.kind.is_repo()) {
                 let body = leaf.body_sha256;
-                newest.entry(leaf.rid).or_insert(Newest { body, first: Some(body) }).body = body;
+                // What is before a snapshot is not known: such a repository comes whole.
+                let since_cursor = (first == self.from).then_some(body);
+                newest.entry(leaf.rid).or_insert(Newest { body, first: since_cursor }).body = body;
             }
             self.writer.put(Key::page(from), &bytes)?;
             from += match page.leaves.len() {
@@ -65,31 +78,37 @@ impl Export {
             };
         }
         let keys = runtime.block_on(self.hub.log_namespace(&self.tip, HUB))?;
-        self.writer.put(Key::keys(), &keys)?;
+        self.writer.put(Key::of(Kind::Chain, HUB), &keys)?;
         Ok(newest)
     }
 
-    /// Adds what did not change since the cursor but is not among what that stands for.
-    fn add_unchanged(&self, since: &Since, gathered: &mut Gathered) -> Result<()> {
-        let (runtime, mut after) = (Handle::current(), None);
+    /// Adds what the events from `first` on do not tell of, unless the receiver has it.
+    fn add_rest(&mut self, first: u64, is_pruned: bool, gathered: &mut Gathered) -> Result<()> {
+        let mut after = None;
         loop {
-            let heads = runtime.block_on(self.hub.db.list_log_heads(self.tip.id, after, HEADS))?;
+            let heads = Handle::current().block_on(self.hub.db.list_log_heads(self.tip.id, after, HEADS))?;
             let Some(last) = heads.last() else { return Ok(()) };
             after = Some(last.rid);
-            for head in heads.iter().filter(|head| head.leaf.kind.is_repo()) {
-                if gathered.newest.contains_key(&head.rid) {
+            for head in heads {
+                if is_pruned {
+                    self.named_by_snapshot(&head, first)?;
+                }
+                if !head.leaf.kind.is_repo() || gathered.newest.contains_key(&head.rid) {
                     continue;
                 }
                 let body = head.leaf.body_sha256;
                 let target = self.body(body)?.and_then(|body| select::target(&body, &self.rules));
-                let Some(target) = target.filter(|target| !since.has(head.rid, &target.path)) else {
-                    continue;
+                let has = |target: &MirrorTarget| {
+                    let since = self.since.as_ref().filter(|since| head.index < since.size);
+                    since.is_some_and(|since| since.has(target.rid, &target.path))
                 };
-                if head.index < since.size {
-                    gathered.newest.insert(target.rid, Newest { body, first: None });
-                } else {
+                match target {
+                    Some(target) if !has(&target) && head.index < first => {
+                        gathered.newest.insert(head.rid, Newest { body, first: None });
+                    }
                     // It changed after the end of the bundle, and what it was before is not at hand.
-                    gathered.left_out.push(head.rid);
+                    Some(_) if head.index >= self.tip.size => gathered.left_out.push(head.rid),
+                    _ => {}
                 }
             }
         }

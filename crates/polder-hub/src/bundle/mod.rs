@@ -14,6 +14,7 @@ mod gather;
 mod import;
 mod layout;
 mod objects;
+mod past;
 mod peer;
 mod reader;
 mod repository;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polder_git::client::{Exchange, RemoteBody, StoredPack};
-use polder_log::{Checkpoint, EventsPage, PAGE_BYTES_MAX, REF_MAP_BYTES_MAX, VerifierKey};
+use polder_log::{
+    BODIES_BYTES_MAX, BODIES_MAX, BODY_BYTES_MAX, Checkpoint, EventsPage, PAGE_BYTES_MAX, REF_MAP_BYTES_MAX,
+    TileId, VerifierKey, push_body,
+};
 use polder_types::Sha256;
 use sha2::Digest as _;
 
@@ -15,8 +18,8 @@ use super::reader::{Bundle, ItemReader};
 use super::row::{Key, Kind};
 use crate::blocking::Door;
 use crate::error::{Error, Result};
-use crate::follow::{CHAIN_BYTES_MAX, HUB, MANIFEST_BYTES_MAX};
-use crate::{About, ObjectSource, Peer, PeerError, PeerFuture};
+use crate::follow::{CHAIN_BYTES_MAX, MANIFEST_BYTES_MAX, PART_BYTES_MAX, TILE_BYTES_MAX};
+use crate::{About, NewestSnapshot, ObjectSource, Peer, PeerError, PeerFuture};
 
 /// A bundle, read by whoever asks.
 pub(super) struct BundlePeer {
@@ -66,11 +69,34 @@ impl Peer for BundlePeer {
         self.ask(move |bundle| events(bundle, from))
     }
 
+    fn body(&self, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.item(Key::of(Kind::Body, sha256), BODY_BYTES_MAX)
+    }
+
     fn namespace(&self, nsid: Sha256) -> PeerFuture<'_, Bytes> {
-        if nsid == HUB {
-            return self.item(Key::keys(), CHAIN_BYTES_MAX);
-        }
-        Box::pin(async { Err(PeerError::Missing) })
+        self.item(Key::of(Kind::Chain, nsid), CHAIN_BYTES_MAX)
+    }
+
+    fn newest_snapshot(&self) -> PeerFuture<'_, NewestSnapshot> {
+        self.ask(|bundle| {
+            let span = bundle.get(&Key::snapshot())?.ok_or(PeerError::Missing)?;
+            let index = bundle.read(span, size_of::<u64>())?;
+            let index = index.first_chunk().ok_or_else(|| PeerError::Malformed("its snapshot".to_owned()))?;
+            Ok(NewestSnapshot { index: u64::from_be_bytes(*index), size: bundle.contents.size })
+        })
+    }
+
+    fn snapshot_part(&self, _index: u64, sha256: Sha256) -> PeerFuture<'_, Bytes> {
+        self.item(Key::of(Kind::SnapshotPart, sha256), PART_BYTES_MAX)
+    }
+
+    fn tile(&self, tile: TileId) -> PeerFuture<'_, Bytes> {
+        self.item(Key::tile(tile), TILE_BYTES_MAX)
+    }
+
+    fn bodies<'a>(&'a self, hashes: &'a [Sha256]) -> PeerFuture<'a, Bytes> {
+        let hashes: Vec<Sha256> = hashes.iter().take(BODIES_MAX).copied().collect();
+        self.ask(move |bundle| bodies(bundle, &hashes))
     }
 
     fn ref_map(&self, _rid: Sha256, sha256: Sha256) -> PeerFuture<'_, Bytes> {
@@ -95,6 +121,20 @@ impl Peer for BundlePeer {
     }
 }
 
+/// As many bodies as the bundle has and fit into a list.
+fn bodies(bundle: &Bundle, hashes: &[Sha256]) -> Result<Bytes, PeerError> {
+    let mut list = Vec::new();
+    for sha256 in hashes {
+        let Some(span) = bundle.get(&Key::of(Kind::Body, *sha256))? else { continue };
+        let body = bundle.read(span, BODY_BYTES_MAX)?;
+        if list.len() + 4 + body.len() > BODIES_BYTES_MAX {
+            break;
+        }
+        push_body(&mut list, &body).map_err(|error| PeerError::Malformed(error.to_string()))?;
+    }
+    Ok(list.into())
+}
+
 /// The events from `from` on to the end of their page; none at the end of the bundle.
 fn events(bundle: &Bundle, from: u64) -> Result<Option<Bytes>, PeerError> {
     let contents = &bundle.contents;
@@ -109,7 +149,8 @@ fn events(bundle: &Bundle, from: u64) -> Result<Option<Bytes>, PeerError> {
     if from >= contents.size {
         return Ok(None);
     }
-    let row = bundle.find(&Key::page(from))?.ok_or(PeerError::Missing)?;
+    // Its snapshot stands for those before its first page.
+    let row = bundle.find(&Key::page(from))?.ok_or(PeerError::Gone)?;
     let bytes = bundle.read(row.span, PAGE_BYTES_MAX)?;
     if row.key.at == from {
         return Ok(Some(bytes));

@@ -1,5 +1,6 @@
 //! What an item is, and where in the stream it is.
 
+use polder_log::TileId;
 use polder_types::Sha256;
 
 /// Most items of a bundle; the export keeps their places in memory.
@@ -10,8 +11,8 @@ pub(super) const ROWS_MAX: usize = 4_000_000;
 pub(super) enum Kind {
     /// A page of events, by the index of its first one.
     Page,
-    /// The events of the hub's keys.
-    Keys,
+    /// The operations of a namespace, by its id, or, of zeros, the events of the hub's keys.
+    Chain,
     /// A ref map, by its hash.
     Refs,
     /// A manifest of large objects, by its hash.
@@ -22,31 +23,47 @@ pub(super) enum Kind {
     Object,
     /// The chunk list of a large object, by its hash.
     List,
+    /// Where the snapshot is that a follower begins with.
+    Snapshot,
+    /// A part of it, by its hash.
+    SnapshotPart,
+    /// A tile of hashes, by its place.
+    Tile,
+    /// A body that no page has, by its hash.
+    Body,
     /// No item: a part that is whole, by its hash and its number. Only in the journal of an export.
     Part,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::Page,
-        Self::Keys,
+        Self::Chain,
         Self::Refs,
         Self::Manifest,
         Self::Pack,
         Self::Object,
         Self::List,
+        Self::Snapshot,
+        Self::SnapshotPart,
+        Self::Tile,
+        Self::Body,
         Self::Part,
     ];
 
     fn code(self) -> u8 {
         match self {
             Self::Page => 1,
-            Self::Keys => 2,
+            Self::Chain => 2,
             Self::Refs => 3,
             Self::Manifest => 4,
             Self::Pack => 5,
             Self::Object => 6,
             Self::List => 7,
+            Self::Snapshot => 8,
+            Self::SnapshotPart => 9,
+            Self::Tile => 10,
+            Self::Body => 11,
             Self::Part => 255,
         }
     }
@@ -75,9 +92,16 @@ impl Key {
         Self { kind: Kind::Page, id: Sha256::new([0; 32]), at: first }
     }
 
-    /// That of the keys of the hub.
-    pub(super) fn keys() -> Self {
-        Self::of(Kind::Keys, Sha256::new([0; 32]))
+    /// That of the place of the snapshot.
+    pub(super) fn snapshot() -> Self {
+        Self::of(Kind::Snapshot, Sha256::new([0; 32]))
+    }
+
+    /// That of a tile.
+    pub(super) fn tile(id: TileId) -> Self {
+        // The width has nine bits, and 55 are left for the level and the place: more than a log can have.
+        let at = (u64::from(id.level) << 60) ^ (id.index << 9) ^ u64::from(id.width);
+        Self { kind: Kind::Tile, id: Sha256::new([0; 32]), at }
     }
 
     /// That of the piece of a large object which begins there.
@@ -144,7 +168,7 @@ mod tests {
             assert_eq!((bytes.len(), bytes[0], bytes[56]), (Row::BYTES, kind.code(), 9));
             assert_eq!(Row::decode(&bytes), Some(row));
         }
-        let mut unknown = Row { key: Key::keys(), span: Span { offset: u64::MAX, bytes: 1 } };
+        let mut unknown = Row { key: Key::snapshot(), span: Span { offset: u64::MAX, bytes: 1 } };
         assert_eq!(Row::decode(&unknown.encode()), None, "beyond what can be counted");
         unknown.span.bytes = 0;
         let mut bytes = unknown.encode();

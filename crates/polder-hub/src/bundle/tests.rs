@@ -355,3 +355,81 @@ async fn a_repository_that_is_gone_at_home_is_hidden_by_the_next_bundle() {
     let mirror = listed[0].mirrors.iter().find(|mirror| mirror.path == "acme/m").expect("listed");
     assert_eq!(mirror.state, MirrorState::Hidden);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_was_stopped_goes_on_after_the_parts_that_are_good() {
+    let gap = Gap::new().await;
+    // What is there while the fourth piece of the object is to be written.
+    let (from, to) = (gap.at("one"), [gap.at("stopped"), gap.at("damaged")]);
+    let say: Progress = Arc::new(move |line: &str| {
+        if line.contains(": 196608 of 300000 bytes") {
+            for to in &to {
+                fs::create_dir(to).expect("made");
+                for file in fs::read_dir(&from).expect("read").map(|file| file.expect("read")) {
+                    fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+                }
+            }
+        }
+    });
+    let request = |to: &str| BundleRequest {
+        dir: gap.at(to),
+        origin: None,
+        select: Vec::new(),
+        since: None,
+        file_size: PART_BYTES_MIN,
+    };
+    gap.home.hub.export_bundle(request("one"), say).await.expect("exported");
+    let first = gap.at("damaged").join(part_name(1));
+    let mut bytes = fs::read(&first).expect("read");
+    bytes[100] ^= 1;
+    fs::write(&first, bytes).expect("written");
+    for (name, went_on) in [("stopped", true), ("damaged", false)] {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&lines);
+        let say: Progress = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
+        // What is new meanwhile is for the next bundle.
+        gap.commit("acme/m", write("README.md", name)).await;
+        gap.home.hub.export_bundle(request(name), say).await.expect("exported");
+        let lines = lines.lock().unwrap().join("\n");
+        assert_eq!(lines.contains("goes on after"), went_on, "{name}: {lines}");
+        assert_eq!(lines.contains("checking 000002.part"), went_on, "{name}: {lines}");
+        let place = fixture().await;
+        let imported = gap.import(&place, name).await.expect("imported");
+        assert_eq!((imported.ready, imported.troubled.len()), (2, 0), "{name}");
+        let [one, same] = ["one", name].map(|at| Contents::read(&gap.at(at)).expect("read"));
+        assert_eq!((one.size, one.stream_bytes()), (same.size, same.stream_bytes()), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_past_is_not_kept_is_begun_or_gone_on_with_at_its_snapshot() {
+    let gap = Gap::new().await;
+    gap.export("one", |_| {}).await.expect("exported");
+    let (early, late) = (fixture().await, fixture().await);
+    gap.import(&early, "one").await.expect("imported");
+    // What comes now is before the snapshot, too, and no events tell of it any more.
+    gap.home.hub.add_repo(&repo("acme/n"), Visibility::Public).await.expect("added");
+    gap.commit("acme/n", write("README.md", "n\n")).await;
+    let (hub, cursor) = (&gap.home.hub, gap.at("one").join(CURSOR));
+    crate::log::beat(hub, 700).await;
+    let index = hub.snapshot_log().await.expect("made");
+    let log = hub.db.own_log().await.expect("read").expect("there");
+    while hub.db.prune_log(log.id, index).await.expect("pruned") + 256 <= index {}
+    gap.commit("acme/m", write("README.md", "two\n")).await;
+    assert!(hub.own_log_tip().expect("a log").min_index >= 512);
+
+    gap.export("whole", |_| {}).await.expect("exported");
+    let imported = gap.import(&late, "whole").await.expect("imported");
+    assert_eq!((imported.ready, imported.troubled.len()), (3, 0), "{imported:?}");
+    let since = gap.export("two", |request| request.since = Some(cursor)).await.expect("exported");
+    assert_eq!(since.repositories, 2, "acme/open did not change: {since:?}");
+    let imported = gap.import(&early, "two").await.expect("imported");
+    assert_eq!((imported.ready, imported.troubled.len()), (2, 0), "{imported:?}");
+    for place in [&early, &late] {
+        assert!(is_same(&gap, place).await);
+        assert!(shown(&place.hub, "acme.hub.example/n").await.is_some());
+        let log = place.hub.db.list_upstreams().await.expect("read")[0].log;
+        let log = place.hub.db.log(log).await.expect("read").expect("there");
+        assert_eq!(log.tree.size(), hub.own_log_tip().expect("a log").size);
+    }
+}

@@ -33,8 +33,8 @@ pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// Longest list of the operations of a namespace, in bytes.
 pub(crate) const CHAIN_BYTES_MAX: usize = 8 << 20;
 /// Longest part of a snapshot, and longest tile, in bytes.
-const PART_BYTES_MAX: usize = PART_ROWS_MAX * SnapshotRow::BYTES;
-const TILE_BYTES_MAX: usize = 256 * Sha256::BYTES;
+pub(crate) const PART_BYTES_MAX: usize = PART_ROWS_MAX * SnapshotRow::BYTES;
+pub(crate) const TILE_BYTES_MAX: usize = 256 * Sha256::BYTES;
 /// How long an answer may take beyond the time that was asked for.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Largest page of a chunk list, in bytes.

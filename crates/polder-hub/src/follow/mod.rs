@@ -57,7 +57,9 @@ pub use summary::{MirrorSummary, UpstreamSummary};
 pub(crate) use admit::{Admitted, Intakes};
 pub(crate) use begin::RULES_MAX;
 pub(crate) use from_peer::TakenOver;
-pub(crate) use http::{CHAIN_BYTES_MAX, CHECKPOINT_BYTES_MAX, MANIFEST_BYTES_MAX};
+pub(crate) use http::{
+    CHAIN_BYTES_MAX, CHECKPOINT_BYTES_MAX, MANIFEST_BYTES_MAX, PART_BYTES_MAX, TILE_BYTES_MAX,
+};
 pub(crate) use keys::HUB;
 pub(crate) use objects::PeerObjects;
 
