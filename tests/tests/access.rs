@@ -416,6 +416,7 @@ fn federation(
         Kind::Chunks => v1(format!("objects/sha256/{}/chunks", object.oid)),
         Kind::Extents => http.post(&format!("/polder/v1/objects/sha256/{}/extents", object.oid), vec![0; 7]),
         Kind::Ping => http.post("/polder/v1/ping", "{\"origin\": \"other.example.org\"}"),
+        Kind::Downloads => http.post("/polder/v1/downloads", "{}"),
         Kind::Unknown => v1("nothing".to_owned()),
         Kind::WrongMethod => http.post("/.well-known/polder", ""),
     }
@@ -442,7 +443,7 @@ fn federation_status(kind: polder_federation::RouteKind, visibility: Visibility)
         },
         Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack | Kind::Proof => if is_public { 200 } else { 404 },
         Kind::Snapshot | Kind::SnapshotPart | Kind::Manifest | Kind::Ping | Kind::Unknown => 404,
-        Kind::Extents => 400,
+        Kind::Extents | Kind::Downloads => 400,
         Kind::WrongMethod => 405,
     }
 }

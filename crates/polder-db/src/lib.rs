@@ -68,6 +68,7 @@ mod chunks;
 mod contract;
 mod damage;
 mod db;
+mod downloads;
 mod dump;
 mod error;
 mod events;
@@ -105,6 +106,7 @@ pub use catalog::{
 };
 pub use damage::Damage;
 pub use db::Db;
+pub use downloads::{Downloads, Heard, Hearing, Telling};
 pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;

@@ -28,6 +28,7 @@ pub(crate) const MAIN: Steps = &[
     (13, "lazy", include_str!("../migrations/0013_lazy.sql")),
     (14, "block", include_str!("../migrations/0014_block.sql")),
     (15, "attest", include_str!("../migrations/0015_attest.sql")),
+    (16, "downloads", include_str!("../migrations/0016_downloads.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

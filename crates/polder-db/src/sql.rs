@@ -120,9 +120,9 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, dump, events, follow, jobs, locks,
-        log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots, tokens,
-        upkeep, uploads,
+        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, downloads, dump, events, follow,
+        jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots,
+        tokens, upkeep, uploads,
     };
 
     const FILES: &[&[&str]] = &[
@@ -133,6 +133,7 @@ mod tests {
         catalog::ALL,
         chunks::ALL,
         damage::ALL,
+        downloads::ALL,
         dump::ALL,
         events::ALL,
         jobs::ALL,

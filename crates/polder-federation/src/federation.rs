@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use polder_http::{Edge, Request, RequestId, Response, ResponseFuture, Url, body};
 use polder_hub::{Hub, Result};
@@ -97,6 +98,13 @@ impl Federation {
                 hub.pinged(&ping.origin).await?;
                 let mut response = bytes(Bytes::new(), BYTES, NOT_AT_ALL);
                 *response.status_mut() = StatusCode::ACCEPTED;
+                Ok(response)
+            }
+            Route::Downloads => {
+                hub.hear_downloads(&log::whole(request, polder_log::COUNTS_BYTES_MAX).await?).await?;
+                let mut response = bytes(Bytes::new(), BYTES, NOT_AT_ALL);
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response.headers_mut().remove(CONTENT_TYPE);
                 Ok(response)
             }
             Route::Unknown | Route::WrongMethod(_) => {

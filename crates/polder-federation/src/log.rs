@@ -94,12 +94,16 @@ pub(crate) async fn snapshot(hub: &Hub, tip: &LogTip) -> Result<Response> {
     Ok(bytes(text.into(), "application/json", NOT_AT_ALL))
 }
 
+/// The body of a request, of at most so many bytes.
+pub(crate) async fn whole(request: Request, bytes_max: usize) -> Result<Bytes> {
+    axum::body::to_bytes(request.into_body(), bytes_max).await.map_err(|error| {
+        Error::new(Kind::Invalid, "the request did not come whole, or is too long").caused_by(error)
+    })
+}
+
 /// Many bodies at once, by the hashes that the request has.
 pub(crate) async fn bodies(hub: &Hub, request: Request) -> Result<Response> {
-    let wanted = axum::body::to_bytes(request.into_body(), polder_log::BODIES_MAX * Sha256::BYTES).await;
-    let wanted = wanted.map_err(|error| {
-        Error::new(Kind::Invalid, "the list of bodies did not come whole, or is too long").caused_by(error)
-    })?;
+    let wanted = whole(request, polder_log::BODIES_MAX * Sha256::BYTES).await?;
     Ok(bytes(hub.log_body_list(&wanted).await?, BYTES, NOT_AT_ALL))
 }
 

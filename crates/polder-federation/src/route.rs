@@ -16,7 +16,8 @@
 //! /polder/v1/git/<rid>/…                       git's smart HTTP, to fetch from
 //! /polder/v1/objects/sha256/<oid>[/chunks|/extents]
 //! /polder/v1/ping
-//! /polder/v1/mirror/<sha256 of an origin>/…    all of that but ping for the log of another hub
+//! /polder/v1/downloads
+//! /polder/v1/mirror/<sha256 of an origin>/…    all of that but ping and downloads for the log of another hub
 //! ```
 
 use http::Method;
@@ -68,6 +69,8 @@ polder_http::route_kinds! {
         Extents => "extents",
         /// A hint that there is something new elsewhere.
         Ping => "ping",
+        /// How often mirrors of repositories from here were downloaded elsewhere.
+        Downloads => "downloads",
         /// Nothing that is asked for here.
         Unknown => "unknown",
         /// One of these addresses with another method.
@@ -91,6 +94,7 @@ impl RouteKind {
             | Self::Namespace
             | Self::Repo
             | Self::Ping
+            | Self::Downloads
             | Self::Unknown
             | Self::WrongMethod => Access::Open,
             Self::Refs
@@ -157,6 +161,8 @@ pub enum Route {
     Extents(Sha256),
     /// [`RouteKind::Ping`].
     Ping,
+    /// [`RouteKind::Downloads`].
+    Downloads,
     /// [`RouteKind::Unknown`].
     Unknown,
     /// [`RouteKind::WrongMethod`], with those that are right.
@@ -173,6 +179,7 @@ impl Route {
         let route = match segments.as_slice() {
             [".well-known", "polder"] => Some(Self::WellKnown),
             ["polder", "v1", "ping"] => Some(Self::Ping),
+            ["polder", "v1", "downloads"] => Some(Self::Downloads),
             ["polder", "v1", "mirror", origin, rest @ ..] => {
                 origin.parse().ok().and_then(|origin| Self::of_log(Log::Mirror(origin), rest, url))
             }
@@ -233,7 +240,7 @@ impl Route {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::UploadPack(_) | Self::Extents(_) | Self::Bodies(_) | Self::Ping => POST,
+            Self::UploadPack(_) | Self::Extents(_) | Self::Bodies(_) | Self::Ping | Self::Downloads => POST,
             _ => GET,
         }
     }
@@ -261,6 +268,7 @@ impl Route {
             Self::Chunks(..) => RouteKind::Chunks,
             Self::Extents(_) => RouteKind::Extents,
             Self::Ping => RouteKind::Ping,
+            Self::Downloads => RouteKind::Downloads,
             Self::Unknown => RouteKind::Unknown,
             Self::WrongMethod(_) => RouteKind::WrongMethod,
         }
@@ -341,6 +349,7 @@ mod tests {
         assert_eq!(kind("/.well-known/polder"), RouteKind::WellKnown);
         assert_eq!(kind("/polder/v1/proof/datasets/acme/d"), RouteKind::Proof);
         assert_eq!(parse(&Method::POST, "/polder/v1/ping"), Some(Route::Ping));
+        assert_eq!(parse(&Method::POST, "/polder/v1/downloads"), Some(Route::Downloads));
         assert_eq!(parse(&Method::POST, "/polder/v1/log/bodies"), Some(Route::Bodies(Log::Own)));
     }
 

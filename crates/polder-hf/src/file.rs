@@ -1,7 +1,8 @@
 //! Answering with a file of a repository.
 
+use http::header::RANGE;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use polder_http::{FileSource, Response, file_response, object_response, respond};
 use polder_hub::{FileContent, OpenFile};
 
@@ -17,7 +18,17 @@ const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 pub(crate) async fn resolve(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let file = ask.hub.open_file(&grant, &ask.at.revision, &ask.at.path).await?;
-    Ok(answer(ask.at, ask.parts, file).await?)
+    let response = answer(ask.at, ask.parts, file).await?;
+    if response.status().is_success() && is_from_the_start(ask.parts) {
+        ask.hub.count_download(&grant);
+    }
+    Ok(response)
+}
+
+/// Whether a file is asked for, not a look at it, nor a later part.
+fn is_from_the_start(parts: &Parts) -> bool {
+    let range = parts.headers.get(RANGE).map(HeaderValue::as_bytes);
+    parts.method == Method::GET && range.is_none_or(|range| range.starts_with(b"bytes=0-"))
 }
 
 /// Answers `GET` and `HEAD` of `…/raw/…`: what git holds.
@@ -60,7 +71,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use http::{Method, StatusCode};
+    use http::StatusCode;
     use polder_http::Url;
     use polder_hub::{EntryKind, OpenBlob, OpenObject, TreeEntry};
     use polder_types::{ObjectId, Sha256};

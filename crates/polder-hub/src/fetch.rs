@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 const LS_REFS: &[u8] = b"0014command=ls-refs\n";
 const LS_REFS_WITHOUT_NEWLINE: &[u8] = b"0013command=ls-refs";
 
+/// What a client begins a line with that has something already.
+const HAVE: &[u8] = b"have ";
+
 /// How long what a ref pointed at stays acceptable as a want after the ref has moved on, in seconds.
 const RECENT_TIP_SECONDS: i64 = 600;
 
@@ -113,12 +116,20 @@ impl Hub {
         if request.starts_with(LS_REFS) || request.starts_with(LS_REFS_WITHOUT_NEWLINE) {
             return listed(&held.snapshot, protocol, &request).await;
         }
+        // Who has some of it already only comes up to date; what other hubs fetch is theirs to count.
+        let is_download =
+            matches!(former, Former::JustNow) && !request.windows(HAVE.len()).any(|part| part == HAVE);
         let (sink, stream) = response(self.fetches.enter(grant.share()).await?);
         let (hub, grant) = (self.clone(), grant.clone());
         start_admitted(sink, move |mut sink| {
             let recent_tips = || hub.recent_tips(grant.repo_id(), former);
             match polder_git::upload_pack(&held.snapshot, &recent_tips, protocol, &request, &mut sink) {
-                Ok(()) => sink.finish(),
+                Ok(()) => {
+                    sink.finish();
+                    if is_download {
+                        hub.count_download(&grant);
+                    }
+                }
                 Err(error) => {
                     report_failure(grant.repo(), &error);
                     // A refusal is a whole answer; after anything else the connection is cut.

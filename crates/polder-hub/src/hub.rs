@@ -16,8 +16,9 @@ use crate::blocking::{
     ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, MIRROR_TASKS_MAX, OPERATOR_TASKS_MAX,
 };
 use crate::body_budget::BodyBudget;
+use crate::downloads::Counter;
 use crate::error::{Error, Result};
-use crate::follow::Intakes;
+use crate::follow::{Asked, Intakes};
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
@@ -131,6 +132,8 @@ pub struct Inner {
     pub(crate) refusals: Refusals,
     pub(crate) federation: FederationOptions,
     pub(crate) own_log: OwnLog,
+    pub(crate) downloads: Counter,
+    pub(crate) counts_asked: Asked,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held by the one check that runs.
@@ -208,6 +211,8 @@ impl Hub {
             refusals: Refusals::default(),
             federation: options.federation,
             own_log: OwnLog::new(holder),
+            downloads: Counter::default(),
+            counts_asked: Asked::default(),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,
@@ -220,6 +225,9 @@ impl Hub {
     /// Ends well: everything acknowledged is checkpointed, and another node can keep the log at once.
     pub async fn close(&self) {
         self.leave_log().await;
+        if let Err(error) = self.write_downloads().await {
+            tracing::warn!(error = %error.chain(), "some downloads are not counted");
+        }
         self.db.close().await;
     }
 

@@ -98,7 +98,11 @@ impl Hub {
                 LfsAnswer { action: Some(action), ..LfsAnswer::here(*object) }
             }
         };
-        Ok(objects.iter().map(answer).collect())
+        let answers: Vec<LfsAnswer> = objects.iter().map(answer).collect();
+        if answers.iter().any(|answer| answer.action.is_some()) {
+            self.count_download(grant);
+        }
+        Ok(answers)
     }
 
     /// Answers a batch upload: a signed link for each object that this repository has not. Objects for

@@ -33,6 +33,8 @@ impl Hub {
             self.keep_log(),
             self.keep_snapshots(),
             self.keep_following(),
+            self.keep_downloads(),
+            self.keep_telling_downloads(),
         );
     }
 
@@ -68,6 +70,7 @@ impl Hub {
         self.sweep_transfers().await?;
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;
+        self.drop_old_downloads().await?;
         for job in jobs {
             self.db.finish_job(&job).await?;
         }

@@ -19,6 +19,7 @@ mod clone_proof;
 mod contents;
 mod cursor;
 mod data;
+mod download_counts;
 mod error;
 mod event_type;
 mod fault;
@@ -52,6 +53,9 @@ pub use contents::{
 };
 pub use cursor::{Advanced, Content, Cursor, Entry, Misfit, RepoHead, check_next, open_body};
 pub use data::{Data, LogHead, Namespace, ROTATION_KEYS_MAX, SnapshotHead, SnapshotPart};
+pub use download_counts::{
+    COUNT_MIN, COUNT_ROWS_MAX, COUNTED_MAX, COUNTS_BYTES_MAX, DownloadCounts, SignedCounts, sign_counts,
+};
 pub use error::{Error, Result};
 pub use event_type::EventType;
 pub use fault::{Evidence, Fault, Lie, Signed};

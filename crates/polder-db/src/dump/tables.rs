@@ -91,6 +91,10 @@ tables! {
         open_since Int.
     "block", PAGE: kind Text, what Text; origin Text, pattern Text, sha256 Bytes, reason Text, created_at Int.
     "erasure", PAGE: repo Int; next_index Int.
+    "download", PAGE: repo Int, day Int; times Int, told Int.
+    "download_statement", PAGE: log Int, day Int; statement Bytes, taken Bool.
+    "heard_statement", PAGE: origin Text, day Int; sha256 Bytes.
+    "relayed_download", PAGE: repo Int, origin Text, day Int; times Int.
     "published_ns", PAGE: account Int; nsid Bytes, seq Int, head Bytes.
 }
 

@@ -231,7 +231,7 @@ fn named_sources(home: &str, sources: &[String]) -> Result<Vec<String>> {
 
 /// Whether a hub may be believed to be who it says: by a key that the operator gave, or by the host that TLS
 /// vouches for. In clear only this machine vouches for itself.
-fn check_trust(url: &Url, about: &About, pinned: Option<&VerifierKey>) -> Result<()> {
+pub(super) fn check_trust(url: &Url, about: &About, pinned: Option<&VerifierKey>) -> Result<()> {
     let said = &about.log.origin;
     if let Some(pinned) = pinned {
         return if *pinned == about.key {

@@ -73,6 +73,11 @@ impl HttpPeer {
         Self::below(egress, url, prefix, None, true)
     }
 
+    /// A hub at `url`, which nobody named here, or that `may_be_here`.
+    pub(super) fn stranger(egress: &Egress, url: &str, may_be_here: bool) -> Result<Self> {
+        Self::below(egress, url, "polder/v1".to_owned(), None, may_be_here)
+    }
+
     /// What a hub at `url` mirrors of the one that has this key. Only one that the operator `named` may be at a
     /// private address.
     pub(super) fn mirror(egress: &Egress, url: &str, key: &VerifierKey, named: bool) -> Result<Self> {

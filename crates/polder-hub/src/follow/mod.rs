@@ -11,6 +11,9 @@ mod attacks;
 mod attest;
 mod begin;
 mod bootstrap;
+mod counts;
+#[cfg(test)]
+mod counts_tests;
 #[cfg(test)]
 mod evil;
 mod from_peer;
@@ -56,6 +59,7 @@ pub use summary::{MirrorSummary, UpstreamSummary};
 
 pub(crate) use admit::{Admitted, Intakes};
 pub(crate) use begin::RULES_MAX;
+pub(crate) use counts::Asked;
 pub(crate) use from_peer::TakenOver;
 pub(crate) use http::{
     CHAIN_BYTES_MAX, CHECKPOINT_BYTES_MAX, MANIFEST_BYTES_MAX, PART_BYTES_MAX, TILE_BYTES_MAX,

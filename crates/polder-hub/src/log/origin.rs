@@ -22,6 +22,8 @@ pub struct FederationOptions {
     pub mirrors: Vec<String>,
     /// How long every event is kept, in days; the newest of each repository always is.
     pub keep_days: i64,
+    /// Whether homes of mirrors are told how often those were downloaded here, and this hub of its own.
+    pub tells_downloads: bool,
     /// How long what was taken away at home is kept here, hidden.
     pub purge_after: Duration,
 }
@@ -38,6 +40,7 @@ impl Default for FederationOptions {
             policy: None,
             mirrors: Vec::new(),
             keep_days: 90,
+            tells_downloads: true,
             purge_after: PURGE_AFTER,
         }
     }

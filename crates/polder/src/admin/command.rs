@@ -79,6 +79,11 @@ pub enum Command {
         #[serde(with = "text")]
         new: RepoName,
     },
+    /// `repo downloads`
+    RepoDownloads {
+        #[serde(with = "text")]
+        id: RepoName,
+    },
     /// `repo visibility`
     RepoVisibility {
         #[serde(with = "text")]

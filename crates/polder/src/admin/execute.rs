@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polder_hub::{BackupReport, FsckOptions, Hub, TokenRequest};
+use polder_hub::{BackupReport, DownloadSummary, FsckOptions, Hub, TokenRequest};
 use polder_types::RepoName;
 
 use super::imports::{import, mirrors};
@@ -51,6 +51,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             hub.rename_repo(&id, &new).await?;
             done(format!("renamed `{id}` to `{new}`; the old name leads to the new one"))
         }
+        Command::RepoDownloads { id } => done(downloads(&id, &hub.repo_downloads(&id).await?)),
         Command::RepoVisibility { id, visibility } => {
             hub.set_visibility(&id, visibility).await?;
             done(format!("`{id}` is {visibility}"))
@@ -110,4 +111,16 @@ async fn back_up(hub: &Hub, dir: &Path, progress: &Progress) -> Result<String, E
 
 async fn add_token(hub: &Hub, request: TokenRequest) -> Result<Answer, Error> {
     Ok(Answer::Token(hub.add_token(request).await?.reveal().to_owned()))
+}
+
+/// What is counted here, and apart from that what other hubs say.
+fn downloads(id: &RepoName, counted: &DownloadSummary) -> String {
+    let noun = if counted.here == 1 { "download" } else { "downloads" };
+    let mut text = format!("`{id}`: {} {noun} here in the last thirty days", counted.here);
+    if !counted.relayed.is_empty() {
+        let from: Vec<String> =
+            counted.relayed.iter().map(|(origin, times)| format!("{times} from {origin}")).collect();
+        text = format!("{text}; as other hubs say: {}", from.join(", "));
+    }
+    text
 }

@@ -33,6 +33,11 @@ pub enum Repo {
         /// Its new name
         new: RepoName,
     },
+    /// Show how often a repository was downloaded in the last thirty days, here and from hubs that mirror it
+    Downloads {
+        /// The repository
+        id: RepoName,
+    },
     /// Make a repository public or private
     Visibility {
         /// The repository
@@ -174,6 +179,7 @@ impl Repo {
             }
             Self::Add { id, private } => Command::RepoAdd { id, visibility: visibility_of(private) },
             Self::Delete { id } => Command::RepoDelete { id },
+            Self::Downloads { id } => Command::RepoDownloads { id },
             Self::Rename { id, new } => Command::RepoRename { id, new },
             Self::Visibility { id, visibility } => Command::RepoVisibility { id, visibility },
             Self::Import { source, id, private, server } => {

@@ -305,6 +305,7 @@ fn federation(layer: FederationLayer) -> Result<FederationOptions, Error> {
         policy: layer.policy,
         mirrors: layer.mirrors.unwrap_or_default(),
         keep_days,
+        tells_downloads: layer.stats.unwrap_or(true),
         ..Default::default()
     };
     if let Some(days) = layer.purge_after_days {
