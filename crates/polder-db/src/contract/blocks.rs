@@ -32,6 +32,7 @@ async fn told(home: &Home, log: i64, (n, path): (u8, &str), rseq: u64, hidden: O
             signed: 9,
             source: None,
             targets: vec![target],
+            missing: Vec::new(),
             erased: Vec::new(),
         })
         .await

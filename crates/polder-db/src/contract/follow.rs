@@ -24,8 +24,9 @@ pub(super) async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'st
     let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
     let path = "acme/m".to_owned();
     let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, hidden };
-    let (targets, erased) = (vec![target], Vec::new());
-    home.db.follow_page(FollowedPage { append, signed: 9, source: None, targets, erased }).await.unwrap();
+    let (targets, missing, erased) = (vec![target], Vec::new(), Vec::new());
+    let page = FollowedPage { append, signed: 9, source: None, targets, missing, erased };
+    home.db.follow_page(page).await.unwrap();
 }
 
 async fn claim(home: &Home, log: i64) -> Option<Mirror> {
@@ -101,6 +102,7 @@ async fn a_page_of_another_source_says_nothing_of_the_home() {
         signed: 7,
         source: Some(urls[1].clone()),
         targets: Vec::new(),
+        missing: Vec::new(),
         erased: Vec::new(),
     };
     home.db.follow_page(page).await.unwrap();

@@ -15,6 +15,7 @@ mod lazy;
 mod limits;
 mod locks;
 mod log;
+mod missing;
 mod names;
 mod outbox;
 mod protection;

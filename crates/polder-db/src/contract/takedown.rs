@@ -68,7 +68,14 @@ async fn page(home: &Home, log: &Log, body: &Body, bytes: bool, erased: Vec<u64>
     let entry = LogEntry { leaf: body.leaf(), body: held, nsid: None };
     let append = home.db.log(log.id).await.unwrap().unwrap().append(vec![entry]);
     home.db
-        .follow_page(FollowedPage { append, signed: 9, source: None, targets: Vec::new(), erased })
+        .follow_page(FollowedPage {
+            append,
+            signed: 9,
+            source: None,
+            targets: Vec::new(),
+            missing: Vec::new(),
+            erased,
+        })
         .await
         .unwrap();
 }

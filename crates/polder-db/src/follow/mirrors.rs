@@ -32,7 +32,7 @@ statements! {
         due = CASE WHEN rseq > $8 THEN CAST($7 AS BIGINT) ELSE CAST($6 AS BIGINT) END \
         WHERE log = $1 AND rid = $2 AND attempt = $3 AND running";
     STILL = "UPDATE mirror SET due = $4 WHERE log = $1 AND rid = $2 AND attempt = $3 AND running";
-    WAKE = "UPDATE mirror SET due = $2 WHERE log = $1 AND state IN ('retry', 'waiting', 'quarantined', \
+    WAKE = "UPDATE mirror SET due = $2 WHERE log = $1 AND state IN ('retry', 'waiting', 'quarantined', 'incomplete', \
         'paused-quota', 'paused-window', 'paused-disk') AND NOT running";
     RELEASE = "UPDATE mirror SET due = $1, attempt = attempt + 1, running = FALSE WHERE running";
 }
@@ -48,6 +48,8 @@ words! {
     Ready = "ready",
     /// Fetching failed and is tried again.
     Retry = "retry",
+    /// The body of an event is not to be had: nothing newer is shown, an older state is served.
+    Incomplete = "incomplete",
     /// More would be over the budget of its upstream.
     PausedQuota = "paused-quota",
     /// It is not the time for it.

@@ -5,6 +5,7 @@ pub(crate) mod epoch;
 pub(crate) mod lazy;
 mod limits;
 mod mirrors;
+mod missing;
 mod page;
 mod publish;
 mod purge;
@@ -21,6 +22,7 @@ pub use attests::Attest;
 pub use lazy::LazyObject;
 pub use limits::{FollowLimits, LimitChange, LimitChanges};
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
+pub use missing::MissingBody;
 pub use page::{FollowedPage, MirrorTarget};
 pub use publish::MirrorPublish;
 pub(crate) use publish::publish;
@@ -43,6 +45,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     lazy::ALL,
     limits::ALL,
     mirrors::ALL,
+    missing::ALL,
     page::ALL,
     publish::ALL,
     purge::ALL,

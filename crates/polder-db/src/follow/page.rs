@@ -2,6 +2,7 @@
 
 use polder_types::{RepoId, Sha256, UnixMillis};
 
+use super::missing::{self, MissingBody};
 use super::sources::heard_source;
 use super::{MirrorMode, MirrorState, heard};
 use crate::log::{Appended, LogAppend};
@@ -55,6 +56,8 @@ pub struct FollowedPage {
     pub source: Option<String>,
     /// The newest target of every repository in it that a rule fits.
     pub targets: Vec<MirrorTarget>,
+    /// Events whose bodies no source gave.
+    pub missing: Vec<MissingBody>,
     /// Events whose bodies the log takes back, by their indices.
     pub erased: Vec<u64>,
 }
@@ -82,8 +85,10 @@ async fn apply(tx: &mut Tx, page: FollowedPage) -> Result<Verdict<Appended>> {
         Some(url) => heard_source(tx, log, url, None).await?,
     }
     put_targets(tx, log, page.targets).await?;
+    missing::put(tx, log, page.missing).await?;
     for index in page.erased {
         crate::log::erase_at(tx, log, index).await?;
+        missing::erase(tx, log, index).await?;
     }
     Ok(Verdict::Keep(appended))
 }

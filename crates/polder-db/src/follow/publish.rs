@@ -11,10 +11,13 @@ use crate::value::args;
 use crate::{Db, Result};
 
 statements! {
-    // Not of what was hidden meanwhile: that took the attempt away. A newer target stays due.
+    // Not of what was hidden meanwhile: that took the attempt away. A newer target stays due, and so does a
+    // missing body.
     PUBLISH = "UPDATE mirror SET ready_rseq = $3, failures = 0, last_error = NULL, changed_at = $5, running = FALSE, \
-        state = CASE WHEN rseq = $3 THEN 'ready' ELSE 'waiting' END, \
-        due = CASE WHEN rseq = $3 THEN NULL ELSE CAST($5 AS BIGINT) END, \
+        state = CASE WHEN rseq = $3 AND NOT EXISTS (SELECT 1 FROM missing_body b WHERE b.log = $1 AND b.rid = $2) \
+        THEN 'ready' ELSE 'waiting' END, \
+        due = CASE WHEN rseq = $3 AND NOT EXISTS (SELECT 1 FROM missing_body b WHERE b.log = $1 AND b.rid = $2) \
+        THEN NULL ELSE CAST($5 AS BIGINT) END, \
         hidden_at = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN NULL ELSE COALESCE(hidden_at, CAST($6 AS BIGINT)) END \
         WHERE log = $1 AND rid = $2 AND attempt = $4 AND running AND repo = $7";
 }

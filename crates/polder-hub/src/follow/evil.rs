@@ -45,6 +45,8 @@ pub(crate) enum Said {
     Endless(Bytes),
     /// Nothing; it fails.
     Nothing,
+    /// That it does not have it.
+    Missing,
     /// That it may not be asked; only git is told so.
     Forbidden,
 }
@@ -100,6 +102,7 @@ impl EvilPeer {
                 Said::Nothing | Said::Forbidden => {
                     Err(PeerError::Failed(Error::unavailable("it says nothing")))
                 }
+                Said::Missing => Err(PeerError::Missing),
             }
         })
     }
@@ -182,7 +185,7 @@ impl Exchange for Git<'_> {
             Said::This(answer) => Ok(Box::new(io::Cursor::new(answer))),
             // The last frames, again and again.
             Said::Endless(answer) => Ok(Box::new(io::Cursor::new(answer).chain(Again::default()))),
-            Said::Nothing => Err(io::Error::other(Error::unavailable("it says nothing"))),
+            Said::Nothing | Said::Missing => Err(io::Error::other(Error::unavailable("it says nothing"))),
             Said::Forbidden => {
                 Err(io::Error::other(Error::new(Kind::Forbidden, "it wants to know who asks")))
             }
@@ -233,6 +236,7 @@ impl Objects {
                 Said::Nothing | Said::Forbidden => {
                     return Err(SourceError::Failed("it says nothing".to_owned()));
                 }
+                Said::Missing => return Err(SourceError::Missing),
             };
             Ok(stream)
         })
@@ -253,6 +257,7 @@ impl ObjectSource for Objects {
             match (self.peer.says)(&question, self.honest.chunks(heard, first).await?) {
                 Said::This(page) | Said::Endless(page) => Ok(page),
                 Said::Nothing | Said::Forbidden => Err(SourceError::Failed("it says nothing".to_owned())),
+                Said::Missing => Err(SourceError::Missing),
             }
         })
     }

@@ -1,9 +1,15 @@
 //! What limits a follower: mirrors wait for room and for their hours, and what must be hidden never does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use polder_db::{FollowLimits, LimitChange, LimitChanges, MirrorMode, MirrorState};
 
+use super::evil::{EvilPeer, Question, Said};
+use super::hub_peer::HubPeer;
 use super::limits::{Declared, Pause};
 use super::rehearsal::Pair;
+use super::sources::{Source, SourceSet};
 use crate::tests::large_objects::put;
 use crate::tests::{START, repo};
 
@@ -159,4 +165,46 @@ async fn a_pack_comes_no_faster_than_it_may() {
     let (passed, bytes) = (began.elapsed(), pair.hub().db.upstream_bytes(pair.log).await.expect("counted"));
     assert!(bytes > 50_000, "{bytes}");
     assert!(passed.as_millis() >= u128::from(bytes / 25), "{bytes} bytes came in {passed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_stops_with_its_hours_and_goes_on_from_there_in_the_next() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    let content = crate::tests::transfer::sources::noise(41, 24_000_000);
+    pair.commit_object("model.bin", &content).await;
+    // START is 14:13:20.
+    pair.pass_seconds(30);
+    pair.limit(LimitChanges {
+        hours: Some(LimitChange::Set("13:00-14:14".parse().expect("hours"))),
+        rate: std::num::NonZeroU64::new(1_600_000).map(LimitChange::Set),
+        budget: None,
+    })
+    .await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&sent);
+    let peer = EvilPeer::saying(HubPeer::new(&pair.home.hub), move |question, answer| {
+        if matches!(question, Question::Range(..) | Question::Extents(..)) {
+            counting.fetch_add(answer.len(), Ordering::Relaxed);
+        }
+        Said::This(answer)
+    });
+    let sources = vec![Source::home(Arc::new(peer))];
+    let sources = Arc::new(SourceSet::new(pair.hub().db.clone(), pair.log, sources));
+    pair.sync_from(&sources).await;
+    let paused = pair.mirror("acme/open").await;
+    assert_eq!((paused.state, paused.ready_rseq), (MirrorState::PausedWindow, 0));
+    assert_eq!(pair.hub().store.transfers().expect("listed").len(), 1, "what came is kept");
+    assert!(sent.swap(0, Ordering::Relaxed) > 0);
+    assert_eq!(pair.claim().await, None, "it waits for tomorrow");
+
+    pair.pass_seconds(20);
+    let lifted = LimitChanges { rate: Some(LimitChange::Lift), ..LimitChanges::default() };
+    pair.limit(lifted).await;
+    pair.sync_from(&sources).await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::PausedWindow, "whatever else changes");
+    pair.pass_seconds(22 * 3_600 + 47 * 60);
+    pair.sync_from(&sources).await;
+    assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
+    let second = sent.load(Ordering::Relaxed);
+    assert!(second < content.len(), "{second} bytes of {} came again", content.len());
 }

@@ -20,6 +20,9 @@ mod from_peer;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;
+mod incomplete;
+#[cfg(test)]
+mod incomplete_tests;
 mod keys;
 mod lazy;
 #[cfg(test)]

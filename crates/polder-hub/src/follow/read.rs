@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use polder_db::{Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, UpstreamState};
+use polder_db::{
+    Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, MissingBody, UpstreamState,
+};
 use polder_log::{
     Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Leaf, Lie, Plan, RepoHead,
     Signed, check_next, open_body,
@@ -205,7 +207,7 @@ impl Hub {
         let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
-        let (mut erased, mut attested) = (Vec::new(), Vec::new());
+        let (mut erased, mut attested, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         let mut hub_keys = Vec::new();
         for entry in &advanced.entries {
             let (kept, body) = self.content(&log, entry, sources).await;
@@ -221,6 +223,8 @@ impl Hub {
                     let before = before.map(|(_, head)| head);
                     let target = body.as_ref().and_then(|body| next_target(before, body, &rules));
                     targets.extend(target.map(|target| (target.rid, target)));
+                    let event = MissingBody { index: entry.index, leaf: entry.leaf, before };
+                    missing.extend(body.is_none().then_some(event));
                     let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
                     heads.insert(entry.leaf.rid, (entry.index, head));
                 }
@@ -234,9 +238,10 @@ impl Hub {
         let mut append = log.append(entries);
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
         append.key = self.key_after(&log, &hub_keys, whole).await?;
-        let hides = targets.values().any(|target| target.hidden.is_some());
+        let hides = !missing.is_empty() || targets.values().any(|target| target.hidden.is_some());
         let (source, targets) = (source.url.clone(), targets.into_values().collect());
-        let appended = self.db.follow_page(FollowedPage { append, signed, source, targets, erased }).await?;
+        let page = FollowedPage { append, signed, source, targets, missing, erased };
+        let appended = self.db.follow_page(page).await?;
         // Whoever did it: those who follow through this hub learn of it.
         self.mirrored_log_grew();
         let Appended::Done(tree) = appended else { return Ok(None) };

@@ -73,22 +73,22 @@ impl Pair {
         pass(&self.place.millis);
     }
 
-    /// The log is read to its end.
-    pub(super) async fn read(&self) {
-        self.home.hub.sequence_once().await.expect("sequenced");
-        self.hub().read_to_the_end(&self.sources()).await.expect("read");
-    }
-
     pub(super) async fn claim(&self) -> Option<Mirror> {
         self.hub().db.claim_mirrors(self.log, 300, 1).await.expect("claimed").pop()
     }
 
     /// The log is read to its end, and what is due is worked on.
     pub(super) async fn sync(&self) {
-        self.read().await;
-        let (upstream, sources) = (self.upstream().await, self.sources());
+        self.sync_from(&self.sources()).await;
+    }
+
+    /// The same, from other sources than the home alone.
+    pub(super) async fn sync_from(&self, sources: &Arc<SourceSet>) {
+        self.home.hub.sequence_once().await.expect("sequenced");
+        self.hub().read_to_the_end(sources).await.expect("read");
+        let upstream = self.upstream().await;
         while let Some(mirror) = self.claim().await {
-            self.hub().work_on(&upstream, &sources, &mirror).await.expect("written down");
+            self.hub().work_on(&upstream, sources, &mirror).await.expect("written down");
         }
     }
 

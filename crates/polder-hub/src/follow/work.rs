@@ -39,6 +39,12 @@ pub(super) struct Trouble {
     error: Error,
 }
 
+impl Trouble {
+    pub(super) fn new(state: MirrorState, error: Error) -> Self {
+        Self { state, error }
+    }
+}
+
 impl From<Error> for Trouble {
     /// What cannot be taken over whole is not what was signed, or is nothing that this hub takes.
     fn from(error: Error) -> Self {
@@ -60,7 +66,7 @@ impl From<polder_db::Error> for Trouble {
     }
 }
 
-fn blocked(message: String) -> Trouble {
+pub(super) fn blocked(message: String) -> Trouble {
     Trouble { state: MirrorState::Blocked, error: Error::new(Kind::Conflict, message) }
 }
 
@@ -142,7 +148,7 @@ impl Hub {
             tracing::warn!(path = mirror.path, %state, error = %error.chain(), "a mirror is not brought up to date");
         }
         // That nobody has it yet is no failure: who mirrors it has it soon.
-        let failures = if error.kind() == Kind::NotFound {
+        let failures = if error.kind() == Kind::NotFound && state != MirrorState::Incomplete {
             mirror.failures.min(DOUBLINGS_UNTIL_HAD)
         } else {
             mirror.failures
@@ -164,6 +170,9 @@ impl Hub {
         sources: &Arc<SourceSet>,
         mirror: &Mirror,
     ) -> Result<(), Trouble> {
+        if !self.complete(sources, mirror).await? {
+            return Ok(());
+        }
         let body = self.body_of(sources, mirror).await?;
         let (Some(meta), Some(state)) = (body.meta.clone(), body.state) else {
             return Err(blocked("its newest event does not say what it holds".to_owned()));

@@ -137,7 +137,7 @@ pub struct SourceRow {
 pub struct FollowedRow {
     /// Its id at home.
     pub id: String,
-    /// `known`, `waiting`, `ready`, `retry`, `paused-quota`, `paused-window`, `paused-disk`, `quarantined`, `blocked`, `hidden` or `kept`.
+    /// `known`, `waiting`, `ready`, `retry`, `incomplete`, `paused-quota`, `paused-window`, `paused-disk`, `quarantined`, `blocked`, `hidden` or `kept`.
     pub state: String,
     /// Events of it that are not served yet.
     pub lag_events: u64,
