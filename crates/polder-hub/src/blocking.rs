@@ -25,25 +25,36 @@ const PLACE_WAIT: Duration = Duration::from_secs(10);
 
 /// Bounds and starts blocking work.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(Arc<Semaphore>);
+pub(crate) struct Door {
+    places: Arc<Semaphore>,
+    wait: Option<Duration>,
+}
 
 impl Door {
+    /// For requests, which wait for a moment only.
     pub(crate) fn new(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places)))
+        Self { places: Arc::new(Semaphore::new(places)), wait: Some(PLACE_WAIT) }
+    }
+
+    /// For the hub's own work, which waits for its turn: nobody is there to come back.
+    pub(crate) fn patient(places: usize) -> Self {
+        Self { wait: None, ..Self::new(places) }
     }
 
     async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
-        let place = tokio::time::timeout(PLACE_WAIT, Arc::clone(&self.0).acquire_owned()).await;
-        match place {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Error::unavailable("the hub is busy; try again in a moment")),
-        }
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = match self.wait {
+            Some(wait) => tokio::time::timeout(wait, place).await.ok().and_then(Result::ok),
+            None => place.await.ok(),
+        };
+        place.ok_or_else(|| Error::unavailable("the hub is busy; try again in a moment"))
     }
 
     /// Runs `work` on a blocking thread and waits for its answer.
     ///
     /// # Errors
-    /// [`crate::Kind::Unavailable`] when no place came free; whatever `work` answers; internal on a panic.
+    /// [`crate::Kind::Unavailable`] when no place came free in time; whatever `work` answers; internal on a
+    /// panic.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -105,5 +116,26 @@ pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
     match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_told_to_come_back_and_the_hubs_own_work_waits() {
+        let hasty = Door { wait: Some(Duration::ZERO), ..Door::new(1) };
+        let held = hasty.place().await.expect("a place");
+        assert!(hasty.place().await.is_err());
+        drop(held);
+
+        let patient = Door { places: Arc::clone(&hasty.places), ..Door::patient(1) };
+        let held = patient.place().await.expect("a place");
+        let waiting = patient.run(|| Ok(7));
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+        drop(held);
+        assert_eq!(waiting.await.expect("its turn"), 7);
     }
 }

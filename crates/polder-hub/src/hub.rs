@@ -203,7 +203,7 @@ impl Hub {
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),
-            mirror_door: Door::new(MIRROR_TASKS_MAX),
+            mirror_door: Door::patient(MIRROR_TASKS_MAX),
             follow_bell: tokio::sync::Notify::new(),
             mirrors_bell: tokio::sync::watch::Sender::default(),
             pull_bell: tokio::sync::Notify::new(),
