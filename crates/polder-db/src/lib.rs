@@ -112,8 +112,8 @@ pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
     Attest, FollowLimits, FollowRule, FollowSource, FollowedPage, LazyObject, LimitChange, LimitChanges,
-    Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, MirrorTarget, MissingBody, Purgeable,
-    SnapshotRows, Upstream, UpstreamState,
+    Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorStanding, MirrorState, MirrorTarget, MissingBody,
+    Purgeable, SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};

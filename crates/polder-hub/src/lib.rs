@@ -87,7 +87,7 @@ pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
-    About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, LimitChange,
+    About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag, LimitChange,
     LimitChanges, MirrorMode, MirrorState, MirrorSummary, NewestSnapshot, OpenObject, Peer, PeerError,
     PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
 };

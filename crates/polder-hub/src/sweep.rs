@@ -35,6 +35,7 @@ impl Hub {
             self.keep_following(),
             self.keep_downloads(),
             self.keep_telling_downloads(),
+            self.keep_follow_gauges(),
         );
     }
 

@@ -131,9 +131,14 @@ fn mirror_cells(row: &MirrorRow) -> Vec<String> {
 /// A line for the hub, then one for each of its repositories.
 fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
     let lag = |events: u64| format!("{events} events behind");
-    let heard = row.heard.as_ref().map_or_else(|| "never heard of".to_owned(), |at| format!("heard {at}"));
+    let heard = match (row.heard_seconds, &row.heard) {
+        (Some(seconds), _) => format!("heard {seconds} s ago"),
+        (None, Some(at)) => format!("heard {at}"),
+        (None, None) => "never heard of".to_owned(),
+    };
     let error = row.error.clone().unwrap_or_default();
-    let hub = vec![row.url.clone(), row.state.clone(), lag(row.lag_events), heard, error];
+    let behind = format!("{} events, {} s behind", row.lag_events, row.lag_seconds);
+    let hub = vec![row.url.clone(), row.state.clone(), behind, heard, error];
     let repositories = row.repositories.iter().map(|repo| {
         let error = repo.error.clone().unwrap_or_default();
         vec![

@@ -25,7 +25,8 @@ async fn upstream(home: &Home) -> i64 {
 async fn told(home: &Home, log: i64, (n, path): (u8, &str), rseq: u64, hidden: Option<&'static str>) {
     let append = home.db.log(log).await.unwrap().unwrap().append(Vec::new());
     let (rid, body) = (sha(n), Sha256::new([u8::try_from(rseq).unwrap(); 32]));
-    let target = MirrorTarget { rid, path: path.to_owned(), mode: MirrorMode::Full, rseq, body, hidden };
+    let (path, since) = (path.to_owned(), home.now());
+    let target = MirrorTarget { rid, path, mode: MirrorMode::Full, rseq, body, since, hidden };
     home.db
         .follow_page(FollowedPage {
             append,

@@ -18,12 +18,12 @@ pub(super) async fn upstream(home: &Home) -> i64 {
     log.id
 }
 
-/// What a page without leaves does for an event of the repository 1.
+/// What a page without leaves does for an event of the repository 1, which happened at the millisecond `rseq`.
 pub(super) async fn target(home: &Home, log: i64, rseq: u64, hidden: Option<&'static str>) {
     let append = home.db.log(log).await.unwrap().unwrap().append(Vec::new());
     let body = Sha256::new([u8::try_from(rseq).unwrap(); 32]);
-    let path = "acme/m".to_owned();
-    let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, hidden };
+    let (path, since) = ("acme/m".to_owned(), UnixMillis(i64::try_from(rseq).unwrap()));
+    let target = MirrorTarget { rid: sha(1), path, mode: MirrorMode::Full, rseq, body, since, hidden };
     let (targets, missing, erased) = (vec![target], Vec::new(), Vec::new());
     let page = FollowedPage { append, signed: 9, source: None, targets, missing, erased };
     home.db.follow_page(page).await.unwrap();

@@ -25,6 +25,7 @@ mod quota;
 mod recent_tips;
 mod remote_namespaces;
 mod reselect;
+mod standing;
 mod takedown;
 mod uploads;
 

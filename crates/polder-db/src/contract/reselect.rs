@@ -1,4 +1,4 @@
-use polder_types::Sha256;
+use polder_types::{Sha256, UnixMillis};
 
 use super::{Home, follow, sha};
 use crate::{Blocked, Mirror, MirrorEnd, MirrorMode, MirrorState, MirrorTarget};
@@ -7,7 +7,8 @@ use MirrorMode::{Archive, Full, Lazy, Metadata};
 use MirrorState::{Hidden, Known, Ready, Retry, Waiting};
 
 fn target(n: u8, mode: MirrorMode, hidden: Option<&'static str>) -> MirrorTarget {
-    MirrorTarget { rid: sha(n), path: format!("acme/m{n}"), mode, rseq: 1, body: sha(100 + n), hidden }
+    let (path, body, since) = (format!("acme/m{n}"), sha(100 + n), UnixMillis(i64::from(n)));
+    MirrorTarget { rid: sha(n), path, mode, rseq: 1, body, since, hidden }
 }
 
 struct Upstream {

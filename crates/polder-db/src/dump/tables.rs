@@ -49,7 +49,8 @@ tables! {
     "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.
     "mirror", PAGE: log Int, rid Bytes; repo Int, path Text, mode Text, state Text, rseq Int, body Bytes,
-        ready_rseq Int, due Int, running Bool, attempt Int, failures Int, last_error Text, changed_at Int, hidden_at Int.
+        ready_rseq Int, due Int, running Bool, attempt Int, failures Int, last_error Text, changed_at Int, hidden_at Int,
+        behind_since Int, next_since Int.
     "missing_body", PAGE: log Int, rid Bytes, idx Int; leaf Bytes, before_rseq Int, before_body Bytes.
     "namespace_alias", PAGE: fold Text; name Text, account Int.
     "repo_name", PAGE: kind Text, fold Text; repo Int, state Text.

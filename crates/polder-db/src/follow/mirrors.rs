@@ -23,7 +23,8 @@ macro_rules! columns {
 statements! {
     MIRRORS_AFTER = concat!("SELECT ", columns!(), " FROM mirror WHERE log = $1 AND rid > $2 ORDER BY rid LIMIT $3");
     NEXT_DUE = "SELECT MIN(due) FROM mirror WHERE log = $1";
-    CLAIM = concat!("UPDATE mirror SET attempt = attempt + 1, due = $3, running = TRUE WHERE log = $1 AND rid IN \
+    CLAIM = concat!("UPDATE mirror SET attempt = attempt + 1, due = $3, running = TRUE, \
+        next_since = NULL WHERE log = $1 AND rid IN \
         (SELECT m.rid FROM mirror m WHERE m.log = $1 AND m.due <= $2 ORDER BY m.due, m.rid LIMIT $4) RETURNING ",
         columns!());
     SET_REPO = "UPDATE mirror SET repo = $3 WHERE log = $1 AND rid = $2 AND attempt = $4";
@@ -70,6 +71,11 @@ impl MirrorState {
     /// Whether nothing is wrong with it, and it goes on later.
     pub const fn is_paused(self) -> bool {
         matches!(self, Self::PausedQuota | Self::PausedWindow | Self::PausedDisk)
+    }
+
+    /// Whether what is known and not served is still to be served, sooner or later.
+    pub const fn is_behind(self) -> bool {
+        !matches!(self, Self::Known | Self::Ready | Self::Blocked | Self::Hidden | Self::Kept)
     }
 }
 

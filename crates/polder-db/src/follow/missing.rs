@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use polder_log::{EventType, Leaf, RepoHead};
-use polder_types::Sha256;
+use polder_types::{Sha256, UnixMillis};
 
 use super::MirrorTarget;
 use super::page::put_targets;
@@ -21,11 +21,13 @@ statements! {
     DROP = "DELETE FROM missing_body WHERE log = $1 AND rid = $2 AND idx = $3";
     DROP_AT = "DELETE FROM missing_body WHERE log = $1 AND idx = $2 RETURNING rid";
     // A worker looks for it; one that is at work shows what it has, which is older.
-    LOOK = "UPDATE mirror SET due = $3, failures = 0 WHERE log = $1 AND rid = $2 AND NOT running \
+    LOOK = "UPDATE mirror SET due = $3, failures = 0, behind_since = COALESCE(behind_since, CAST($4 AS BIGINT)) \
+        WHERE log = $1 AND rid = $2 AND NOT running \
         AND mode <> 'metadata' AND state NOT IN ('hidden', 'kept')";
     // Of what was never heard of before there is nothing to show but that.
     UNHEARD_OF = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, attempt, \
-        failures, changed_at) VALUES ($1, $2, $3, 'metadata', 'incomplete', $4, $5, 0, $6, FALSE, 0, 0, $6) \
+        failures, changed_at, behind_since) \
+        VALUES ($1, $2, $3, 'metadata', 'incomplete', $4, $5, 0, $6, FALSE, 0, 0, $6, $7) \
         ON CONFLICT (log, rid) DO NOTHING";
     HEARD_OF = "SELECT path, mode FROM mirror WHERE log = $1 AND rid = $2";
     SAME = "SELECT 1 FROM mirror WHERE log = $1 AND rid = $2 AND attempt = $3 AND rseq = $4 AND running";
@@ -87,6 +89,7 @@ pub(super) async fn put(tx: &mut Tx, log: i64, missing: Vec<MissingBody>) -> Res
     let now = tx.now();
     for MissingBody { index, leaf, before } in missing {
         let (rid, rseq) = (leaf.rid, before.map(|head| signed(head.rseq)));
+        let since = UnixMillis(signed(leaf.time_ms));
         let encoded = Bytes::copy_from_slice(&leaf.encode());
         let args = args![log, rid, signed(index), encoded, rseq, before.map(|head| head.body_sha256)];
         tx.execute(PUT, args).await?;
@@ -95,13 +98,13 @@ pub(super) async fn put(tx: &mut Tx, log: i64, missing: Vec<MissingBody>) -> Res
             (Some(row), hidden @ Some(_)) => {
                 let (path, mode) = (row.read(0)?, row.word(1)?);
                 let target =
-                    MirrorTarget { rid, path, mode, rseq: leaf.rseq, body: leaf.body_sha256, hidden };
+                    MirrorTarget { rid, path, mode, rseq: leaf.rseq, body: leaf.body_sha256, since, hidden };
                 put_targets(tx, log, vec![target]).await?;
             }
-            (Some(_), None) => drop(tx.execute(LOOK, args![log, rid, now]).await?),
+            (Some(_), None) => drop(tx.execute(LOOK, args![log, rid, now, since]).await?),
             (None, None) => {
                 let (path, before) = (rid.to_string(), signed(leaf.rseq.saturating_sub(1)));
-                tx.execute(UNHEARD_OF, args![log, rid, path, before, leaf.body_sha256, now]).await?;
+                tx.execute(UNHEARD_OF, args![log, rid, path, before, leaf.body_sha256, now, since]).await?;
             }
             (None, Some(_)) => {}
         }
@@ -113,7 +116,7 @@ pub(super) async fn put(tx: &mut Tx, log: i64, missing: Vec<MissingBody>) -> Res
 pub(super) async fn erase(tx: &mut Tx, log: i64, index: u64) -> Result<()> {
     let now = tx.now();
     if let Some(row) = tx.row(DROP_AT, args![log, signed(index)]).await? {
-        tx.execute(LOOK, args![log, row.sha256(0)?, now]).await?;
+        tx.execute(LOOK, args![log, row.sha256(0)?, now, None::<UnixMillis>]).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod purge;
 mod reselect;
 mod rows;
 mod sources;
+mod standing;
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +30,7 @@ pub(crate) use publish::publish;
 pub use purge::Purgeable;
 pub use rows::SnapshotRows;
 pub use sources::FollowSource;
+pub use standing::MirrorStanding;
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -51,6 +53,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     purge::ALL,
     reselect::ALL,
     sources::ALL,
+    standing::ALL,
 ];
 /// Every list statement about following.
 #[cfg(test)]
@@ -96,6 +99,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// Every one of them.
+            pub const EVERY: &[Self] = &[$(Self::$variant,)*];
+
             /// The word used in the database and in lists.
             pub const fn as_str(self) -> &'static str {
                 match self {

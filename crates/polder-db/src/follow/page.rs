@@ -16,7 +16,8 @@ statements! {
     SIGNED = "UPDATE upstream SET signed = CASE WHEN $2 > signed THEN $2 ELSE signed END WHERE log = $1";
     // A new event is a new reason to try; work under way goes on with the target it has.
     UPSERT_MIRROR = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, \
-        attempt, failures, changed_at, hidden_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9, $10) \
+        attempt, failures, changed_at, hidden_at, behind_since) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9, $10, $11) \
         ON CONFLICT (log, rid) DO UPDATE SET path = excluded.path, mode = excluded.mode, state = excluded.state, \
         rseq = excluded.rseq, body = excluded.body, failures = 0, last_error = NULL, \
         due = CASE WHEN mirror.running AND excluded.state = 'waiting' THEN mirror.due ELSE excluded.due END, \
@@ -25,6 +26,9 @@ statements! {
         hidden_at = CASE WHEN mirror.state <> 'hidden' AND excluded.state = 'hidden' THEN excluded.hidden_at \
         WHEN mirror.state IN ('hidden', 'kept') AND excluded.state <> 'hidden' THEN NULL \
         ELSE mirror.hidden_at END, \
+        behind_since = CASE WHEN excluded.state = 'hidden' THEN NULL \
+        ELSE COALESCE(mirror.behind_since, excluded.behind_since) END, \
+        next_since = CASE WHEN mirror.running THEN COALESCE(mirror.next_since, excluded.behind_since) ELSE NULL END, \
         changed_at = excluded.changed_at WHERE excluded.rseq > mirror.rseq RETURNING repo";
 }
 
@@ -41,6 +45,8 @@ pub struct MirrorTarget {
     pub rseq: u64,
     /// The body of that.
     pub body: Sha256,
+    /// When the oldest event of it happened that this stands for, as its home has signed it.
+    pub since: UnixMillis,
     /// Why it must not be seen any more, if so.
     pub hidden: Option<&'static str>,
 }
@@ -111,10 +117,13 @@ pub(super) async fn put_targets(tx: &mut Tx, log: i64, targets: Vec<MirrorTarget
             None => to_bring(target.mode, now),
         };
         let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
-        let hidden_at = target.hidden.map(|_why| now);
+        let (hidden_at, since) = match target.hidden {
+            Some(_why) => (Some(now), None),
+            None => (None, Some(target.since)),
+        };
         let (mode, state) = (target.mode.as_str(), state.as_str());
         let path = target.path.clone();
-        let args = args![log, target.rid, path, mode, state, rseq, target.body, due, now, hidden_at];
+        let args = args![log, target.rid, path, mode, state, rseq, target.body, due, now, hidden_at, since];
         let repo = tx.row(UPSERT_MIRROR, args).await?.map(|row| row.read::<Option<i64>>(0)).transpose()?;
         if let (Some(why), Some(Some(repo))) = (target.hidden, repo) {
             repos::withhold(tx, RepoId(repo), Some(why.to_owned())).await?;

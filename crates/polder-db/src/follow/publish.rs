@@ -18,6 +18,7 @@ statements! {
         THEN 'ready' ELSE 'waiting' END, \
         due = CASE WHEN rseq = $3 AND NOT EXISTS (SELECT 1 FROM missing_body b WHERE b.log = $1 AND b.rid = $2) \
         THEN NULL ELSE CAST($5 AS BIGINT) END, \
+        behind_since = next_since, next_since = NULL, \
         hidden_at = CASE WHEN CAST($6 AS BIGINT) IS NULL THEN NULL ELSE COALESCE(hidden_at, CAST($6 AS BIGINT)) END \
         WHERE log = $1 AND rid = $2 AND attempt = $4 AND running AND repo = $7";
 }

@@ -24,7 +24,7 @@ statements! {
         attempt = attempt + 1, running = FALSE, failures = 0, last_error = NULL, changed_at = $3 \
         WHERE log = $1 AND rid = $2 AND mode <> 'metadata' RETURNING path";
     ADD = "INSERT INTO mirror (log, rid, path, mode, state, rseq, body, ready_rseq, due, running, attempt, failures, \
-        changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9) ON CONFLICT (log, rid) DO NOTHING";
+        changed_at, behind_since) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, FALSE, 0, 0, $9, $10) ON CONFLICT (log, rid) DO NOTHING";
 }
 
 impl Db {
@@ -68,8 +68,9 @@ impl Db {
                     let (state, due) = to_bring(target.mode, now);
                     let rseq = i64::try_from(target.rseq).unwrap_or(i64::MAX);
                     let (mode, state) = (target.mode.as_str(), state.as_str());
-                    let path = target.path;
-                    let args = args![log, target.rid, path.clone(), mode, state, rseq, target.body, due, now];
+                    let (path, since) = (target.path, target.since);
+                    let args =
+                        args![log, target.rid, path.clone(), mode, state, rseq, target.body, due, now, since];
                     if tx.execute(ADD, args).await? > 0 && some_blocked {
                         blocks::stop(tx, log, target.rid, &path).await?;
                     }

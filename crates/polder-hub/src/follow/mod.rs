@@ -17,6 +17,7 @@ mod counts_tests;
 #[cfg(test)]
 mod evil;
 mod from_peer;
+mod gauges;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;
@@ -24,6 +25,9 @@ mod incomplete;
 #[cfg(test)]
 mod incomplete_tests;
 mod keys;
+mod lag;
+#[cfg(test)]
+mod lag_tests;
 mod lazy;
 #[cfg(test)]
 mod lies;
@@ -52,6 +56,7 @@ mod take;
 mod work;
 
 pub use begin::{FollowRequest, Followed};
+pub use lag::Lag;
 pub use lazy::{AwayObject, OpenObject};
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 pub use polder_db::{

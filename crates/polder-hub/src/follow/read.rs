@@ -222,7 +222,11 @@ impl Hub {
                 if before.is_none_or(|(index, _)| index < entry.index) {
                     let before = before.map(|(_, head)| head);
                     let target = body.as_ref().and_then(|body| next_target(before, body, &rules));
-                    targets.extend(target.map(|target| (target.rid, target)));
+                    if let Some(target) = target {
+                        let before = targets.get(&target.rid).filter(|before| before.hidden.is_none());
+                        let since = before.map_or(target.since, |before| before.since);
+                        targets.insert(target.rid, MirrorTarget { since, ..target });
+                    }
                     let event = MissingBody { index: entry.index, leaf: entry.leaf, before };
                     missing.extend(body.is_none().then_some(event));
                     let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
@@ -249,8 +253,6 @@ impl Hub {
         if hides {
             self.names.clear();
         }
-        metrics::gauge!("polder_upstream_lag_events", "origin" => log.name.origin.to_string())
-            .set(f64::from(u32::try_from(signed.saturating_sub(tree.size())).unwrap_or(u32::MAX)));
         log.tree = tree;
         Ok(Some(Reader { log, cursor: advanced.cursor, rules }))
     }

@@ -21,7 +21,7 @@ pub(crate) fn target(body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> 
         (None, Some(_)) => MirrorMode::Metadata,
         (None, None) => return None,
     };
-    Some(MirrorTarget { rid, path, mode, rseq: body.rseq, body: body.sha256(), hidden })
+    Some(MirrorTarget { rid, path, mode, rseq: body.rseq, body: body.sha256(), since: body.time, hidden })
 }
 
 pub(crate) fn mode(path: &str, rules: &[FollowRule]) -> Option<MirrorMode> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use polder_db::{FollowLimits, FollowSource, MirrorEnd, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
-use super::PurgeBrake;
 use super::sources::SourceSet;
+use super::{Lag, PurgeBrake};
 use crate::Hub;
 use crate::error::Result;
 use crate::exchange::Progress;
@@ -24,8 +24,8 @@ pub struct UpstreamSummary {
     pub origin: String,
     /// Whether it is.
     pub state: UpstreamState,
-    /// Events it is known to have signed that are not here yet.
-    pub lag_events: u64,
+    /// How far behind it what is here is.
+    pub lag: Lag,
     /// When it last answered.
     pub heard_at: Option<UnixMillis>,
     /// What is wrong, if anything.
@@ -80,6 +80,9 @@ impl Hub {
                 }));
             }
             let brake = self.purge_brake(&upstream).await?;
+            let sources = self.db.list_sources(upstream.log).await?;
+            let standings = self.db.mirror_standings(upstream.log).await?;
+            let lag = self.lag(&upstream, &log, &sources, &standings).await?;
             summaries.push(UpstreamSummary {
                 brake,
                 limits: upstream.limits,
@@ -87,10 +90,10 @@ impl Hub {
                 url: upstream.url,
                 origin: log.name.origin.to_string(),
                 state: upstream.state,
-                lag_events: upstream.signed.saturating_sub(log.tree.size()),
+                lag,
                 heard_at: upstream.heard_at,
                 last_error: upstream.last_error.or(contradictions.remove(&upstream.log)),
-                sources: self.db.list_sources(upstream.log).await?,
+                sources,
                 mirrors,
             });
         }

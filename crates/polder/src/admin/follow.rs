@@ -99,8 +99,13 @@ pub struct UpstreamRow {
     pub origin: String,
     /// `following`, `frozen` or `unfollowed`.
     pub state: String,
-    /// Events that it signed and that are not here yet.
+    /// Events that it signed and that are not read here yet.
     pub lag_events: u64,
+    /// Age of the oldest event that it signed and that is not read here, or of whose repository an older state
+    /// is served.
+    pub lag_seconds: u64,
+    /// Time since it, or any other source of what it signed, last answered well; null for never.
+    pub heard_seconds: Option<u64>,
     /// When it last answered (RFC 3339, UTC).
     pub heard: Option<String>,
     /// What is wrong, if anything.
@@ -173,7 +178,9 @@ impl From<UpstreamSummary> for UpstreamRow {
             url: summary.url,
             origin: summary.origin,
             state: summary.state.to_string(),
-            lag_events: summary.lag_events,
+            lag_events: summary.lag.events,
+            lag_seconds: summary.lag.seconds,
+            heard_seconds: summary.lag.heard_seconds,
             heard: summary.heard_at.map(UnixMillis::rfc3339),
             error: summary.last_error,
             sources: sources.collect(),
