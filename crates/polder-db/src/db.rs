@@ -49,11 +49,14 @@ impl Db {
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self::new(Inner { engine: Engine::Sqlite(sqlite), ids, facts: Notify::new() }))
+        Self::going_on(Inner { engine: Engine::Sqlite(sqlite), ids, facts: Notify::new() }).await
     }
 
-    fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner), goes_along: GoesAlong::default() }
+    /// No id is made twice, even if the clock was set back since the last process made one.
+    async fn going_on(inner: Inner) -> Result<Self> {
+        let db = Self { inner: Arc::new(inner), goes_along: GoesAlong::default() };
+        db.inner.ids.go_on_after(db.newest_id().await?);
+        Ok(db)
     }
 
     /// A handle on the same database whose writes take along what `set` says.
@@ -74,7 +77,7 @@ impl Db {
     pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Ok(Self::new(Inner { engine: Engine::Postgres(postgres), ids, facts: Notify::new() }))
+        Self::going_on(Inner { engine: Engine::Postgres(postgres), ids, facts: Notify::new() }).await
     }
 
     /// Whether other processes may write at any moment, so that nothing read before is certain.

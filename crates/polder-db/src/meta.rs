@@ -9,10 +9,20 @@ statements! {
     META = "SELECT value FROM meta WHERE name = $1";
     SET_META = "INSERT INTO meta (name, value) VALUES ($1, $2) \
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    NEWEST_ID = "SELECT MAX(newest) FROM (SELECT MAX(id) AS newest FROM account UNION ALL SELECT MAX(id) FROM token \
+        UNION ALL SELECT MAX(id) FROM repo UNION ALL SELECT MAX(id) FROM pack UNION ALL SELECT MAX(id) FROM blob \
+        UNION ALL SELECT MAX(id) FROM job UNION ALL SELECT MAX(id) FROM lock UNION ALL SELECT MAX(id) FROM upload \
+        UNION ALL SELECT MAX(id) FROM reservation UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM log) ids";
     INIT_META = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 }
 
 impl Db {
+    /// The greatest id that there is.
+    pub(crate) async fn newest_id(&self) -> Result<i64> {
+        let newest = self.row(NEWEST_ID, args![]).await?.map(|row| row.read::<Option<i64>>(0)).transpose()?;
+        Ok(newest.flatten().unwrap_or_default())
+    }
+
     /// Reads a value.
     ///
     /// # Errors

@@ -78,6 +78,13 @@ impl IdSource {
         Self { clock, node: i64::from(node) & ((1 << NODE_BITS) - 1), last: AtomicI64::new(0) }
     }
 
+    /// Goes on after `id`, whatever the clock says: it may stand where it stood when that was made.
+    pub fn go_on_after(&self, id: i64) {
+        // From the next millisecond on: whichever node that was, every id from here is greater.
+        let next = (id >> (NODE_BITS + SEQUENCE_BITS)).saturating_add(1) << SEQUENCE_BITS;
+        self.last.fetch_max(next - 1, Ordering::Relaxed);
+    }
+
     /// The next id, greater than every one before it from this source.
     pub fn next(&self) -> i64 {
         let millis = (self.clock.now().0 - EPOCH_MILLIS).max(0);
@@ -110,5 +117,12 @@ mod tests {
             assert_eq!((id >> SEQUENCE_BITS) & 1023, 3);
             last = id;
         }
+        // The next process, whose clock was set back.
+        let next = IdSource::new(Clock::Manual(millis), 2);
+        next.go_on_after(last);
+        next.go_on_after(5);
+        let id = next.next();
+        assert!(id > last, "of another node even");
+        assert_eq!((id >> SEQUENCE_BITS) & 1023, 2);
     }
 }
