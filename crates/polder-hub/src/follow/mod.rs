@@ -50,6 +50,8 @@ mod reselect;
 pub(crate) mod select;
 #[cfg(test)]
 mod side_by_side;
+#[cfg(test)]
+mod simulation;
 mod sources;
 mod summary;
 mod take;

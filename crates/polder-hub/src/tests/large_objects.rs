@@ -14,16 +14,20 @@ fn query(answer: &LfsAnswer) -> String {
 }
 
 /// Asks where to send an object.
-async fn ask(fixture: &Fixture, at: &str, object: LfsObject) -> String {
-    let grant = fixture.writer(at).await;
-    let answers = fixture.hub.lfs_batch_upload(&grant, &[object], LfsTransfer::Basic).await;
+async fn ask(hub: &Hub, at: &str, object: LfsObject) -> String {
+    let grant = writer(hub, at).await;
+    let answers = hub.lfs_batch_upload(&grant, &[object], LfsTransfer::Basic).await;
     query(&answers.expect("answered")[0])
 }
 
 pub(crate) async fn put(fixture: &Fixture, at: &str, bytes: &[u8]) -> LfsObject {
+    put_into(&fixture.hub, at, bytes).await
+}
+
+pub(crate) async fn put_into(hub: &Hub, at: &str, bytes: &[u8]) -> LfsObject {
     let object = object(bytes);
-    let query = ask(fixture, at, object).await;
-    let upload = fixture.hub.lfs_upload(&repo(at), object.oid, &query, None, body(&[bytes])).await;
+    let query = ask(hub, at, object).await;
+    let upload = hub.lfs_upload(&repo(at), object.oid, &query, None, body(&[bytes])).await;
     upload.expect("stored");
     object
 }
@@ -116,7 +120,7 @@ async fn the_same_object_sent_twice_at_once_is_stored_once() {
     let fixture = fixture().await;
     let twins = object(b"twins");
     // Both ask before either sends: who asks later has nothing to send.
-    let links = [ask(&fixture, "acme/open", twins).await, ask(&fixture, "acme/closed", twins).await];
+    let links = [ask(&fixture.hub, "acme/open", twins).await, ask(&fixture.hub, "acme/closed", twins).await];
     let send = async |at: &str, link: &str| {
         fixture.hub.lfs_upload(&repo(at), twins.oid, link, None, body(&[b"twins"])).await.expect("stored");
     };

@@ -67,6 +67,12 @@ pub(crate) async fn fixture_as(origin: Option<&str>) -> Fixture {
     let mut options = options_in(dir.path(), Clock::Manual(Arc::clone(&millis)));
     options.federation.origin = origin.map(str::to_owned);
     let hub = Hub::open(options).await.expect("opens");
+    fill(&hub).await;
+    Fixture { hub, millis, _dir: dir }
+}
+
+/// Adds what a [`fixture`] has.
+pub(crate) async fn fill(hub: &Hub) {
     for user in ["alice", "bob", "carol"] {
         hub.add_user(&name(user), false).await.expect("added");
     }
@@ -74,7 +80,6 @@ pub(crate) async fn fixture_as(origin: Option<&str>) -> Fixture {
     hub.set_member(&name("acme"), &name("bob"), Role::Read).await.expect("set");
     hub.add_repo(&repo("acme/open"), Visibility::Public).await.expect("added");
     hub.add_repo(&repo("acme/closed"), Visibility::Private).await.expect("added");
-    Fixture { hub, millis, _dir: dir }
 }
 
 pub(crate) fn name(text: &str) -> AccountName {
@@ -89,16 +94,31 @@ pub(crate) fn token(user: &str) -> TokenRequest {
     TokenRequest { user: name(user), scope: Role::Admin, repos: Vec::new(), lifetime_seconds: None }
 }
 
+async fn login(hub: &Hub, request: TokenRequest) -> Principal {
+    let secret = hub.add_token(request).await.expect("a token");
+    hub.authenticate(Credentials::Token(secret), None).await.expect("valid")
+}
+
+/// Alice, as she may write to a repository.
+pub(crate) async fn writer(hub: &Hub, at: &str) -> Grant<Write> {
+    let alice = login(hub, token("alice")).await;
+    hub.write(&alice, &repo(at)).await.expect("may write")
+}
+
 impl Fixture {
     pub(crate) async fn login(&self, request: TokenRequest) -> Principal {
-        let secret = self.hub.add_token(request).await.expect("a token");
-        self.hub.authenticate(Credentials::Token(secret), None).await.expect("valid")
+        login(&self.hub, request).await
     }
 
     pub(crate) async fn writer(&self, at: &str) -> Grant<Write> {
-        let alice = self.login(token("alice")).await;
-        self.hub.write(&alice, &repo(at)).await.expect("may write")
+        writer(&self.hub, at).await
     }
+}
+
+/// The seed of a simulation that is to run alone.
+#[expect(clippy::disallowed_methods, reason = "who looks into a failure names its seed")]
+pub(crate) fn seed_to_look_into() -> Option<u64> {
+    std::env::var("POLDER_SEED").ok().map(|seed| seed.parse().expect("a seed is a number"))
 }
 
 pub(crate) fn body(parts: &[&[u8]]) -> BodyStream {
