@@ -22,6 +22,8 @@ use super::sources::{Source, SourceSet};
 use crate::Hub;
 use crate::tests::{START, fixture};
 
+const HONEST: &str = "http://honest.example.org";
+
 /// Events that the follower has before the lie.
 pub(super) const BEFORE: u64 = 3;
 
@@ -282,8 +284,20 @@ async fn a_lying_source_is_named_and_only_two_signed_pasts_stop_the_following() 
         assert_eq!(upstream.evidence.is_some(), state == UpstreamState::Frozen, "{what}");
 
         if state == UpstreamState::Following {
-            let source = only(hub, log, Answers(before, origin, honest));
-            assert_eq!(hub.read_to_the_end(&source).await.expect(what), 2, "the origin is believed");
+            // The liar first, and then one that is honest.
+            hub.db.name_sources(log, vec![HONEST.to_owned()]).await.expect("named");
+            let liar = Source::home(Arc::new(Answers(before.clone(), origin.clone(), lie)));
+            let source = Source::mirror(Arc::new(Answers(before, origin, honest)), HONEST.to_owned());
+            let both = SourceSet::new(hub.db.clone(), log, vec![liar, Arc::clone(&source)]);
+            assert_eq!(
+                hub.read_to_the_end(&both).await.expect(what),
+                2,
+                "{what}: the honest one is believed"
+            );
+            assert!(!source.is_doubtful(), "{what}");
+            assert_eq!(hub.db.list_sources(log).await.expect("read")[0].last_error, None, "{what}");
+            let noted = hub.db.upstream(log).await.expect("read").expect("there").last_error;
+            assert!(noted.is_some_and(|noted| noted.contains(words)), "{what}: the liar is named");
         }
     }
 }
