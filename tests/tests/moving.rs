@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use polder_log::{Body, KitOf, NamespaceChain, RecoveryKit, read_bodies};
-use polder_tests::{Hub, Work, sha256_hex, until};
+use polder_tests::{Hub, Token, Work, sha256_hex, until};
 use serde_json::Value;
 
 fn about(hub: &Hub) -> Option<Value> {
@@ -89,4 +89,103 @@ fn a_recovery_kit_is_written_once_for_its_owner_and_told_to_who_follows() {
         let tip = work.ok(&["rev-parse", "main"]);
         String::from_utf8(done.stdout).ok()?.starts_with(tip.trim()).then_some(())
     });
+}
+
+/// A home of `acme/m`, its kit in a file, a hub that mirrors it, and one that follows both.
+struct Three {
+    home: Hub,
+    old_token: Token,
+    kit: String,
+    new: Hub,
+    token: Token,
+    follower: Hub,
+    /// `acme.<origin>/m`
+    mirrored: String,
+    work: Work,
+}
+
+fn url(hub: &Hub) -> String {
+    format!("http://{}", hub.address())
+}
+
+impl Three {
+    fn new() -> Self {
+        let (home, new, follower) = (begun(), begun(), begun());
+        let (old_token, work) = (home.acme(), Work::new());
+        let token = new.user("ada", "write");
+        work.commit_file("a", b"a\n");
+        home.repo("acme/m");
+        work.ok(&["push", "-q", &home.repo_url_as("acme/m", &old_token), "main"]);
+        let kit = home.beside("acme.kit").display().to_string();
+        home.cli(&["namespace", "kit", "acme", "--out", &kit]).ok();
+        let origin = about(&home).expect("a log")["origin"].as_str().expect("an origin").to_owned();
+        let mirrored = format!("acme.{origin}/m");
+        let three = Self { home, old_token, kit, new, token, follower, mirrored, work };
+        for hub in [&three.new, &three.follower] {
+            hub.cli(&["follow", &url(&three.home)]).ok();
+            three.shows(hub, &three.mirrored);
+        }
+        three.follower.cli(&["follow", &url(&three.new)]).ok();
+        three
+    }
+
+    fn take(&self) {
+        let from = url(&self.home);
+        let words = ["namespace", "move", "acme", "--from", &from, "--kit", &self.kit, "--owner", "ada"];
+        let told = self.new.cli(&words).ok();
+        assert!(told.contains("with 1 repositories"), "{told}");
+    }
+
+    /// Waits until a hub shows what was committed last.
+    fn shows(&self, hub: &Hub, id: &str) {
+        until("the newest commit to be shown", 40, || {
+            let done = self.work.run(&["ls-remote", &hub.repo_url(id), "refs/heads/main"]);
+            let tip = self.work.ok(&["rev-parse", "main"]);
+            String::from_utf8(done.stdout).ok()?.starts_with(tip.trim()).then_some(())
+        });
+    }
+
+    fn push(&self, id: &str, file: &str) {
+        self.work.commit_file(file, file.as_bytes());
+        self.work.ok(&["push", "-q", &self.new.repo_url_as(id, &self.token), "main"]);
+    }
+}
+
+#[test]
+fn a_namespace_moves_from_a_dead_hub_and_followers_go_on_under_the_same_clone_url() {
+    let mut three = Three::new();
+    three.home.kill();
+    three.take();
+    three.push(&three.mirrored, "b");
+    three.shows(&three.follower, &three.mirrored);
+    // By its short name, too.
+    three.push("acme/m", "c");
+    three.shows(&three.follower, &three.mirrored);
+    let clone = three.work.beside("clone").display().to_string();
+    three.work.ok(&["clone", "-q", &three.follower.repo_url(&three.mirrored), &clone]);
+    let token = three.follower.user("ada", "write");
+    let there = three.follower.repo_url_as(&three.mirrored, &token);
+    three.work.commit_file("d", b"d\n");
+    let refused = three.work.run(&["push", &there, "main"]).fails();
+    assert!(refused.contains(&format!("{}/acme/m", url(&three.new))), "{refused}");
+    three.new.fsck();
+    three.follower.fsck();
+}
+
+#[test]
+fn a_home_that_is_alive_becomes_a_mirror_of_where_its_namespace_went() {
+    let three = Three::new();
+    three.take();
+    three.push(&three.mirrored, "b");
+    three.home.cli(&["follow", &url(&three.new)]).ok();
+    three.shows(&three.home, "acme/m");
+    three.shows(&three.follower, &three.mirrored);
+    three.work.commit_file("late", b"late\n");
+    let late = three.home.repo_url_as("acme/m", &three.old_token);
+    let told = three.work.run(&["push", &late, "main"]).fails();
+    assert!(told.contains(&format!("{}/acme/m", url(&three.new))), "{told}");
+    three.push("acme/m", "c");
+    three.shows(&three.home, "acme/m");
+    three.shows(&three.follower, &three.mirrored);
+    three.home.fsck();
 }

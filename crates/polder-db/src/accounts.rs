@@ -155,7 +155,7 @@ impl Db {
             Box::pin(async move {
                 require(tx, owner, AccountKind::User).await?;
                 let org = insert(tx, AccountKind::Org, &name, false).await?;
-                tx.execute(UPSERT_MEMBER, args![org, owner, Role::Admin.as_str()]).await?;
+                put_member(tx, org, owner, Role::Admin).await?;
                 Ok(Verdict::Keep(org))
             })
         })
@@ -171,7 +171,7 @@ impl Db {
             Box::pin(async move {
                 require(tx, org, AccountKind::Org).await?;
                 require(tx, user, AccountKind::User).await?;
-                tx.execute(UPSERT_MEMBER, args![org, user, role.as_str()]).await?;
+                put_member(tx, org, user, role).await?;
                 Ok(Verdict::Keep(()))
             })
         })
@@ -270,6 +270,11 @@ impl Db {
     pub async fn count_accounts(&self) -> Result<i64> {
         self.row(COUNT_ACCOUNTS, args![]).await?.map_or(Ok(0), |row| row.read(0))
     }
+}
+
+/// Sets the role of `user` in `org`, whatever it was, inside a write.
+pub(crate) async fn put_member(tx: &mut Tx, org: AccountId, user: AccountId, role: Role) -> Result<()> {
+    tx.execute(UPSERT_MEMBER, args![org, user, role.as_str()]).await.map(drop)
 }
 
 /// Finds an account inside a write.

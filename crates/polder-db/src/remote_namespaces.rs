@@ -102,7 +102,8 @@ pub(crate) async fn open(tx: &mut Tx, namespace: &RemoteNamespace) -> Result<Acc
     Ok(account)
 }
 
-async fn add_alias(tx: &mut Tx, alias: &AccountName, namespace: &AccountName) -> Result<()> {
+/// As [`Db::add_namespace_alias`], in a write.
+pub(crate) async fn add_alias(tx: &mut Tx, alias: &AccountName, namespace: &AccountName) -> Result<()> {
     let account = accounts::by_fold(tx, namespace.fold()).await?;
     let account = account
         .filter(|account| account.name.is_remote())

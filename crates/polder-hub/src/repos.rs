@@ -41,7 +41,7 @@ impl Hub {
     }
 
     pub(crate) async fn make_repo(&self, new: NewRepo, entry: Entry) -> Result<()> {
-        require_own(new.name.namespace())?;
+        self.require_home(new.name.namespace()).await?;
         let hub = self.clone();
         to_the_end(async move {
             let name = new.name.clone();
@@ -72,7 +72,7 @@ impl Hub {
         entry: Entry,
     ) -> Result<()> {
         refuse_mirror(&repo)?;
-        require_own(to.namespace())?;
+        self.require_home(to.namespace()).await?;
         let from = &repo.name;
         if from.kind() != to.kind() {
             return Err(Error::invalid(format!("`{from}` and `{to}` are not of the same kind")));
@@ -208,6 +208,19 @@ impl Hub {
         Ok(repo)
     }
 
+    /// Repositories are made where their namespace is at home.
+    async fn require_home(&self, namespace: &AccountName) -> Result<()> {
+        let is_here = match self.db.find_account(&namespace.fold()).await? {
+            Some(account) => self.db.is_at_home(account.id).await?,
+            None => !namespace.is_remote(),
+        };
+        if is_here {
+            return Ok(());
+        }
+        let message = format!("`{namespace}` is a namespace of another hub; make repositories there");
+        Err(Error::invalid(message))
+    }
+
     pub(crate) async fn repo_page(&self, after: Option<RepoId>) -> Result<Vec<Repo>> {
         Ok(self.db.list_repos(after, REPO_PAGE).await?)
     }
@@ -215,14 +228,6 @@ impl Hub {
 
 fn refuse_mirror(repo: &Repo) -> Result<()> {
     repo.home_url().map_or(Ok(()), |url| Err(Error::mirrored(&repo.name, &url)))
-}
-
-fn require_own(namespace: &AccountName) -> Result<()> {
-    if namespace.is_remote() {
-        let message = format!("`{namespace}` is a namespace of another hub; make repositories there");
-        return Err(Error::invalid(message));
-    }
-    Ok(())
 }
 
 fn summary(repo: Repo) -> RepoSummary {

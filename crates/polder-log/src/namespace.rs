@@ -3,9 +3,10 @@
 use polder_types::{Sha256, UnixMillis};
 
 use crate::body::{Body, Statement};
-use crate::data::{Data, LogHead, Namespace};
+use crate::data::{Data, LogHead, Namespace, ROTATION_KEYS_MAX};
 use crate::error::{Error, Result, malformed};
 use crate::event_type::EventType;
+use crate::key::PublicKey;
 use crate::origin::LogName;
 
 /// How long a follower must have held an operation for another one in its place to be ignored, in seconds.
@@ -69,10 +70,21 @@ impl NamespaceChain {
         op
     }
 
-    /// What moves the namespace to the hub of `log`, and voids what the old log says from `cut` on.
-    pub fn move_to(&self, log: LogName, time: UnixMillis, salt: [u8; 16], cut: LogHead) -> Statement {
+    /// What moves the namespace to the hub of `log`, and voids what the old log says from `cut` on; to be sealed
+    /// with `owners`. The keys that matter less than that were the old hub's: `hubs` takes their place.
+    pub fn move_to(
+        &self,
+        log: LogName,
+        time: UnixMillis,
+        salt: [u8; 16],
+        cut: LogHead,
+        (owners, hubs): (&PublicKey, PublicKey),
+    ) -> Statement {
         let home = log.origin.clone();
-        let next = Namespace { home, cut: Some(cut), ..self.namespace.clone() };
+        let kept = self.namespace.rotation.iter().position(|key| key == owners).map_or(0, |rank| rank + 1);
+        let kept = self.namespace.rotation.iter().take(kept.min(ROTATION_KEYS_MAX - 1)).copied();
+        let rotation = kept.chain([hubs]).collect();
+        let next = Namespace { home, cut: Some(cut), rotation, ..self.namespace.clone() };
         self.operation(log, time, salt, next)
     }
 

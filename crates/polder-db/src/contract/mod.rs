@@ -16,6 +16,7 @@ mod limits;
 mod locks;
 mod log;
 mod missing;
+mod moving;
 mod names;
 mod outbox;
 mod protection;

@@ -2,10 +2,12 @@
 
 mod attests;
 pub(crate) mod epoch;
+mod home;
 pub(crate) mod lazy;
 mod limits;
 mod mirrors;
 mod missing;
+mod moved;
 mod page;
 mod publish;
 mod purge;
@@ -20,10 +22,12 @@ use std::str::FromStr;
 use polder_types::UnixMillis;
 
 pub use attests::Attest;
+pub use home::{MOVED_REPOS_MAX, MoveAway, MoveHere};
 pub use lazy::LazyObject;
 pub use limits::{FollowLimits, LimitChange, LimitChanges};
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use missing::MissingBody;
+pub use moved::{FollowedMove, Move, MoveState};
 pub use page::{FollowedPage, MirrorTarget};
 pub use publish::MirrorPublish;
 pub(crate) use publish::publish;
@@ -44,10 +48,12 @@ pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     attests::ALL,
     epoch::ALL,
+    home::ALL,
     lazy::ALL,
     limits::ALL,
     mirrors::ALL,
     missing::ALL,
+    moved::ALL,
     page::ALL,
     publish::ALL,
     purge::ALL,

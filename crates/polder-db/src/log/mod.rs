@@ -28,6 +28,7 @@ pub use heads::{LogHeadRow, LogHeads};
 pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};
 pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};
+pub(crate) use published::{put as put_published, put_namespace};
 pub use refill::{Refill, Retold};
 pub use start::LogStart;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polder_log::{MANIFEST_OBJECTS_MAX, ObjectEntry, RefChange};
-use polder_types::{AccountId, ObjectId, RepoId, RepoKind, Sha256, UnixMillis, Visibility};
+use polder_types::{AccountId, AccountName, ObjectId, RepoId, RepoKind, Sha256, UnixMillis, Visibility};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -26,8 +26,11 @@ const MOVES_MAX: i64 = 400;
 statements! {
     FACTS = "SELECT e.seq, e.repo, e.type FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2";
     FACT = "SELECT facts FROM event WHERE seq = $1";
+    // What is at home on another hub is told of by the log of that.
     REPO = "SELECT r.kind, a.id, a.name, r.name, r.visibility, r.head, r.gen, r.state, r.withheld FROM repo r \
-        JOIN account a ON a.id = r.ns WHERE r.id = $1";
+        JOIN account a ON a.id = r.ns WHERE r.id = $1 AND r.upstream IS NULL \
+        AND (EXISTS (SELECT 1 FROM published_ns p WHERE p.account = r.ns) \
+        OR NOT EXISTS (SELECT 1 FROM remote_namespace m WHERE m.account = r.ns))";
     REFS = "SELECT name, oid FROM ref WHERE repo = $1 AND class <> 'hidden' ORDER BY name";
     MOVES = "SELECT name, old_oid, new_oid FROM ref_log WHERE repo = $1 AND gen > $2 ORDER BY gen LIMIT $3";
     OBJECTS = "SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM repo_blob l \
@@ -160,11 +163,8 @@ async fn repo(
     unlisted: &mut Vec<Blob>,
 ) -> Result<Option<PendingRepo>> {
     let Some(row) = tx.row(REPO, args![id]).await? else { return Ok(None) };
-    let (handle, name): (String, String) = (row.read(2)?, row.read(3)?);
-    // Namespaces of other hubs have a dot: their repositories are told of by their own logs.
-    if handle.contains('.') {
-        return Ok(None);
-    }
+    let (account, name): (AccountName, String) = (row.word(2)?, row.read(3)?);
+    let handle = account.handle().to_owned();
     let life: String = row.read(7)?;
     let withheld: Option<String> = row.read(8)?;
     let state = match (life.as_str(), withheld.as_deref(), row.word(4)?) {

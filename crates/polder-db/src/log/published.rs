@@ -261,13 +261,13 @@ impl Outgoing {
 }
 
 /// Remembers what was said of a namespace, in a write.
-pub(super) async fn put_namespace(tx: &mut Tx, account: AccountId, said: PublishedNamespace) -> Result<()> {
+pub(crate) async fn put_namespace(tx: &mut Tx, account: AccountId, said: PublishedNamespace) -> Result<()> {
     let args = args![account, said.nsid, super::place(said.seq), said.head];
     tx.execute(PUT_NAMESPACE, args).await.map(drop)
 }
 
 /// Remembers what was said of a repository, which only now has its name between hubs if that `is_new`; in a write.
-pub(super) async fn put(tx: &mut Tx, repo: RepoId, said: Published, is_new: bool) -> Result<()> {
+pub(crate) async fn put(tx: &mut Tx, repo: RepoId, said: Published, is_new: bool) -> Result<()> {
     if is_new {
         tx.execute(SET_RID, args![repo, said.rid]).await?;
     }

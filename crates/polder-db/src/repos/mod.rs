@@ -31,7 +31,8 @@ macro_rules! repo_columns {
     () => {
         concat!(
             "r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, r.rewind_gen, ",
-            "r.cache_epoch, r.upstream, r.withheld, (SELECT m.home FROM remote_namespace m WHERE m.account = r.ns), ",
+            "r.cache_epoch, r.upstream, r.withheld, (SELECT m.home FROM remote_namespace m WHERE m.account = r.ns ",
+            "AND r.upstream IS NOT NULL), ",
             "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), r.created_at"
         )
     };
@@ -56,6 +57,9 @@ statements! {
     INSERT_NAME = "INSERT INTO repo_name (kind, fold, repo, state) VALUES ($1, $2, $3, 'live')";
     NAME_STATE = "SELECT state, repo FROM repo_name WHERE kind = $1 AND fold = $2";
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
+    // Namespaces whose repositories are made on another hub.
+    IS_AWAY = "SELECT 1 FROM remote_namespace m WHERE m.account = $1 \
+        AND NOT EXISTS (SELECT 1 FROM published_ns p WHERE p.account = m.account)";
     REPOS_AFTER = select_repo!("WHERE r.id > $1 AND r.state = 'live' ORDER BY r.id LIMIT $2");
     REPO_BY_NAME = concat!("SELECT ", repo_columns!(), ", n.state FROM repo_name n JOIN repo r ON r.id = n.repo ",
         "JOIN account a ON a.id = r.ns WHERE n.kind = $1 AND n.fold = $2");
@@ -212,6 +216,14 @@ impl Db {
         row.map(|row| Ok(RepoId(row.read(1)?))).transpose()
     }
 
+    /// Whether repositories of an account's namespace are made on this hub.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn is_at_home(&self, account: AccountId) -> Result<bool> {
+        Ok(self.row(IS_AWAY, args![account]).await?.is_none())
+    }
+
     /// Reads a live repository.
     ///
     /// # Errors
@@ -232,7 +244,7 @@ impl Db {
 
 async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
     let (owner, name) = owned_name(tx, &new.name).await?;
-    if name.namespace().is_remote() != new.upstream.is_some() {
+    if tx.row(IS_AWAY, args![owner]).await?.is_some() != new.upstream.is_some() {
         return Err(Error::Conflict {
             what: format!("`{name}` is for mirrors of another hub's repositories"),
         });

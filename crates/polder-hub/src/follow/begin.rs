@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use polder_db::{FollowRule, LimitChanges, Log, RemoteNamespace, UpstreamState};
 use polder_egress::{Host, Scheme, Url};
-use polder_log::{LogName, Origin, VerifierKey};
+use polder_log::{LogName, NamespaceChain, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
 
 use super::peer::About;
@@ -189,25 +189,33 @@ impl Hub {
     async fn name_short(&self, log: i64, home: &str, handle: &AccountName, alias: AccountName) -> Result<()> {
         let origin =
             self.db.log(log).await?.ok_or_else(|| Error::internal("a log that is gone"))?.name.origin;
+        let chain = self.find_namespace(log, &origin, handle).await?;
+        let chain = chain.ok_or_else(|| Error::not_found(format!("`{home}` has no namespace `{handle}`")))?;
+        let name = handle.at(origin.as_str()).map_err(|error| Error::invalid(error.to_string()))?;
+        let known = RemoteNamespace { name: name.clone(), nsid: chain.nsid, home: home.to_owned() };
+        self.db.open_remote_namespace(known).await?;
+        Ok(self.db.add_namespace_alias(alias, name).await?)
+    }
+
+    /// The namespace of this name that is at home on the hub of a log.
+    pub(super) async fn find_namespace(
+        &self,
+        log: i64,
+        origin: &Origin,
+        handle: &AccountName,
+    ) -> Result<Option<NamespaceChain>> {
         let mut after: Option<Sha256> = None;
         loop {
             let page = self.db.list_log_heads(log, after, PAGE).await?;
-            let Some(last) = page.last() else {
-                return Err(Error::not_found(format!("`{home}` has no namespace `{handle}`")));
-            };
+            let Some(last) = page.last() else { return Ok(None) };
             after = Some(last.rid);
             for head in page.iter().filter(|head| head.leaf.kind.is_namespace()) {
                 let Ok(chain) = self.chain_of(log, Some(head.rid)).await else { continue };
-                if !chain.namespace.handle.eq_ignore_ascii_case(handle.as_str())
-                    || chain.namespace.home != origin
+                if chain.namespace.handle.eq_ignore_ascii_case(handle.as_str())
+                    && chain.namespace.home == *origin
                 {
-                    continue;
+                    return Ok(Some(chain));
                 }
-                let name = handle.at(origin.as_str()).map_err(|error| Error::invalid(error.to_string()))?;
-                let known = RemoteNamespace { name: name.clone(), nsid: chain.nsid, home: home.to_owned() };
-                self.db.open_remote_namespace(known).await?;
-                self.db.add_namespace_alias(alias, name).await?;
-                return Ok(());
             }
         }
     }

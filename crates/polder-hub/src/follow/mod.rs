@@ -18,6 +18,7 @@ mod counts_tests;
 mod evil;
 mod from_peer;
 mod gauges;
+mod hear_move;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;
@@ -35,6 +36,10 @@ mod limits;
 #[cfg(test)]
 mod limits_tests;
 mod metered;
+mod move_here;
+mod moves;
+#[cfg(test)]
+mod moving_tests;
 mod objects;
 #[cfg(test)]
 mod passing_over;
@@ -60,6 +65,7 @@ mod work;
 pub use begin::{FollowRequest, Followed};
 pub use lag::Lag;
 pub use lazy::{AwayObject, OpenObject};
+pub use move_here::{MoveRequest, MovedHere};
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 pub use polder_db::{
     FollowLimits, FollowRule, FollowSource, LimitChange, LimitChanges, MirrorMode, MirrorState, UpstreamState,

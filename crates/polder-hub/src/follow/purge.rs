@@ -126,16 +126,18 @@ impl Hub {
         Ok(())
     }
 
-    /// Lets everything be purged, in time, that a hub has taken away until now, however much that is.
+    /// Lets everything be purged, in time, that a hub has taken away until now, however much that is; and follows
+    /// the moves of namespaces to it that wait for the operator.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if it is not followed.
-    pub async fn release_purge(&self, url: &str) -> Result<()> {
+    pub async fn release_purge(&self, url: &str) -> Result<usize> {
         let url = url.trim_end_matches('/');
         let upstream = self.followed().await?.into_iter().find(|one| one.url == url);
         let upstream = upstream.ok_or_else(|| Error::not_found(format!("`{url}` is not followed")))?;
         let db = self.audited(Entry::operator("hub.release").with("url", url));
-        Ok(db.release_purge(upstream.log).await?)
+        db.release_purge(upstream.log).await?;
+        self.release_moves(upstream.log).await
     }
 }
 

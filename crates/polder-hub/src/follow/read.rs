@@ -15,6 +15,7 @@ use polder_types::Sha256;
 
 use super::attest;
 use super::bootstrap::Stop;
+use super::moves::Moves;
 use super::peer::{Peer, PeerError};
 use super::select;
 use super::sources::{Source, SourceSet};
@@ -35,6 +36,11 @@ pub(super) enum Unread {
 }
 
 impl Unread {
+    /// Why something was not found out from the sources.
+    fn asking(error: Error) -> Self {
+        if error.kind() == Kind::Internal { Self::Here(error) } else { Self::Source(error) }
+    }
+
     /// What to say of it, whoever is to blame.
     pub(super) fn into_error(self) -> Error {
         let (Self::Behind(error) | Self::Source(error) | Self::Here(error)) = self;
@@ -205,6 +211,7 @@ impl Hub {
         // Those of this moment: the operator may have changed them since this reader began.
         let rules = self.db.follow_rules(log.id).await?;
         let mut heads = self.heads(log.id, &advanced.entries).await?;
+        let mut moves = self.moves(log.id).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
         let mut entries = Vec::with_capacity(advanced.entries.len());
         let (mut erased, mut attested, mut missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -216,23 +223,18 @@ impl Hub {
             }
             attested.extend(body.as_ref().and_then(attest::attested));
             erased.extend(body.as_ref().and_then(|body| taken_back(entry, body)));
-            if entry.leaf.kind.is_repo() {
-                let before = heads.get(&entry.leaf.rid).copied();
-                // Unless a snapshot has told of this already.
-                if before.is_none_or(|(index, _)| index < entry.index) {
-                    let before = before.map(|(_, head)| head);
-                    let target = body.as_ref().and_then(|body| next_target(before, body, &rules));
-                    if let Some(target) = target {
-                        let before = targets.get(&target.rid).filter(|before| before.hidden.is_none());
-                        let since = before.map_or(target.since, |before| before.since);
-                        targets.insert(target.rid, MirrorTarget { since, ..target });
-                    }
-                    let event = MissingBody { index: entry.index, leaf: entry.leaf, before };
-                    missing.extend(body.is_none().then_some(event));
-                    let head = RepoHead { rseq: entry.leaf.rseq, body_sha256: entry.leaf.body_sha256 };
-                    heads.insert(entry.leaf.rid, (entry.index, head));
-                }
+            if let Some(op) = body.as_ref().filter(|body| body.kind == EventType::NsOp) {
+                // Rare, and not small.
+                Box::pin(self.hear_move(&log, entry.index, op, sources)).await.map_err(Unread::asking)?;
+                moves = self.moves(log.id).await?;
             }
+            let (target, event) = self.target_of(entry, body.as_ref(), &rules, &moves, &mut heads).await?;
+            if let Some(target) = target {
+                let before = targets.get(&target.rid).filter(|before| before.hidden.is_none());
+                let since = before.map_or(target.since, |before| before.since);
+                targets.insert(target.rid, MirrorTarget { since, ..target });
+            }
+            missing.extend(event);
             let nsid = body.as_ref().filter(|body| body.kind.is_namespace()).and_then(Body::namespace);
             entries.push(LogEntry { leaf: entry.leaf, body: kept, nsid });
         }
@@ -255,6 +257,35 @@ impl Hub {
         }
         log.tree = tree;
         Ok(Some(Reader { log, cursor: advanced.cursor, rules }))
+    }
+
+    /// What an entry makes of a mirror, and what is missing of it; `heads` are the newest events before it.
+    async fn target_of(
+        &self,
+        entry: &Entry,
+        body: Option<&Body>,
+        rules: &[FollowRule],
+        moves: &Moves,
+        heads: &mut HashMap<Sha256, (u64, RepoHead)>,
+    ) -> Result<(Option<MirrorTarget>, Option<MissingBody>)> {
+        let leaf = &entry.leaf;
+        if !leaf.kind.is_repo() || moves.has_left(leaf) {
+            return Ok((None, None));
+        }
+        let before = heads.get(&leaf.rid).copied();
+        // A snapshot has told of this already.
+        if before.is_some_and(|(index, _)| index >= entry.index) {
+            return Ok((None, None));
+        }
+        let before = match before {
+            Some((_, head)) => Some(head),
+            None => self.head_before_move(moves, leaf).await?,
+        };
+        let comes = before.is_none() && moves.hither(leaf).is_some();
+        heads.insert(leaf.rid, (entry.index, RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 }));
+        let event = MissingBody { index: entry.index, leaf: *leaf, before };
+        let target = body.and_then(|body| next_target(before, comes, body, rules));
+        Ok((target, body.is_none().then_some(event)))
     }
 
     /// The body of an entry, to be kept and to be acted upon.
@@ -295,9 +326,15 @@ impl Hub {
     }
 }
 
-/// What an event makes of a mirror, if it follows the one before it.
-fn next_target(before: Option<RepoHead>, body: &Body, rules: &[FollowRule]) -> Option<MirrorTarget> {
-    match check_next(before, body) {
+/// What an event makes of a mirror, if it follows the one before it; which is not known here where the
+/// repository `comes` from another log.
+fn next_target(
+    before: Option<RepoHead>,
+    comes: bool,
+    body: &Body,
+    rules: &[FollowRule],
+) -> Option<MirrorTarget> {
+    match if comes { Ok(()) } else { check_next(before, body) } {
         Ok(()) => select::target(body, rules),
         Err(why) => {
             tracing::warn!(rid = ?body.repo(), %why, "an event is not applied");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use polder_db::{LogBody, MirrorMode};
+use polder_db::{LogBody, LogHeadRow, MirrorMode};
 use polder_log::Body;
 use polder_types::Sha256;
 
@@ -17,6 +17,7 @@ impl Hub {
     /// Takes every repository of an upstream as its rules now say.
     pub(crate) async fn reselect(&self, log: i64) -> Result<()> {
         let rules = self.db.follow_rules(log).await?;
+        let moved = self.moves(log).await?;
         let mut after = None;
         loop {
             let mirrors = self.db.list_mirrors(log, after, PAGE).await?;
@@ -34,7 +35,8 @@ impl Hub {
                 self.db.set_mirror_modes(log, modes).await?;
             }
             let mut targets = Vec::new();
-            for head in heads.iter().filter(|head| head.leaf.kind.is_repo() && !known.contains(&head.rid)) {
+            let is_new = |head: &&LogHeadRow| head.leaf.kind.is_repo() && !known.contains(&head.rid);
+            for head in heads.iter().filter(is_new).filter(|head| !moved.has_left(&head.leaf)) {
                 let LogBody::Held(bytes) = self.db.log_body(head.leaf.body_sha256).await? else { continue };
                 targets.extend(Body::decode(&bytes).ok().and_then(|body| select::target(&body, &rules)));
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_db::{
-    FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, NewRepo,
-    RemoteNamespace, Repo, Upstream,
+    FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, MoveState,
+    NewRepo, RemoteNamespace, Repo, Upstream,
 };
 use polder_log::{Body, Meta, NamespaceChain, ObjectEntry, Objects, ObjectsManifest, RefMap};
 use polder_types::{AccountName, RepoName, Sha256, Visibility};
@@ -235,6 +235,9 @@ impl Hub {
         {
             return Err(blocked(format!("its namespace does not vouch for `{}`", meta.path)));
         }
+        if let Some(account) = self.moved_here(upstream.log, chain.nsid).await? {
+            return RepoName::new(meta.kind, account, name).map_err(|_source| wrong());
+        }
         let handle: AccountName = namespace.handle.parse().map_err(|_source| wrong())?;
         let remote = handle.at(body.log.origin.as_str()).map_err(|_source| wrong())?;
         let name = RepoName::new(meta.kind, remote.clone(), name).map_err(|_source| wrong())?;
@@ -243,6 +246,20 @@ impl Hub {
             Ok(_account) => Ok(name),
             Err(polder_db::Error::Conflict { what }) => Err(blocked(what)),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a namespace is called here that moved to the hub of a log and was known before.
+    async fn moved_here(&self, log: i64, nsid: Sha256) -> Result<Option<AccountName>, Trouble> {
+        let moves = self.db.moves_of(nsid).await?;
+        match moves.iter().rev().find(|which| which.new_log == log).map(|which| which.state) {
+            None => Ok(None),
+            Some(MoveState::Followed) => Ok(self.db.name_of_namespace(nsid).await?),
+            Some(MoveState::Refused) => Err(blocked("its namespace did not move there".to_owned())),
+            Some(MoveState::Asked | MoveState::Frozen | MoveState::Rival) => Err(blocked(
+                "its namespace moved there in a way that only the operator may agree to: see polder mirrors release"
+                    .to_owned(),
+            )),
         }
     }
 

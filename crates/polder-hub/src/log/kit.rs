@@ -2,11 +2,11 @@
 
 use std::io;
 
-use polder_db::{Account, Appended, Log, LogAppend, LogEntry, PublishedNamespace};
+use polder_db::{Account, Appended, Log, LogAppend, LogEntry, MoveHere, PublishedNamespace};
 use polder_log::{
-    Body, KitOf, Namespace, NamespaceChain, PublicKey, ROTATION_KEYS_MAX, RecoveryKit, SecretKey,
+    Body, KitOf, LogHead, Namespace, NamespaceChain, PublicKey, ROTATION_KEYS_MAX, RecoveryKit, SecretKey,
 };
-use polder_types::AccountName;
+use polder_types::{AccountId, AccountName};
 
 use super::author::{Author, entry};
 use crate::Hub;
@@ -29,18 +29,12 @@ impl Hub {
         old: Option<SecretKey>,
         keep: impl FnOnce(&RecoveryKit) -> io::Result<()> + Send,
     ) -> Result<()> {
-        if name.is_remote() {
+        let account = self.account(name).await?;
+        if !self.db.is_at_home(account.id).await? {
             let message = format!("`{name}` is at home on another hub: its kit is made there");
             return Err(Error::invalid(message));
         }
-        let account = self.account(name).await?;
-        let log = self.begun_log().await?;
-        let mut lead = self.own_log.lead.lock().await;
-        *lead = self.lead(&log, *lead).await?;
-        let held = lead.ok_or_else(|| {
-            Error::unavailable("another node appends to the log: ask for it there, or stop it")
-        })?;
-        let log = self.begun_log().await?;
+        let (_lead, held, log) = self.leading().await?;
         let (chain, mut entries) = match self.namespace_of(&log, &account).await? {
             Some(chain) => (chain, Vec::new()),
             None => self.begin_namespace(&log, &account)?,
@@ -60,6 +54,30 @@ impl Hub {
         let said = PublishedNamespace { nsid: chain.nsid, seq: chain.seq, head: chain.head };
         let entry = Entry::operator("namespace.kit").with("namespace", account.name.as_str());
         if self.audited(entry).append_ops(append, account.id, said).await? == Appended::Raced {
+            return Err(Error::unavailable("another node appends to the log; try again"));
+        }
+        self.sign(log.id).await
+    }
+
+    /// Logs the operation that moves a namespace to this hub, signed with a key of its recovery kit, and writes
+    /// what `make` makes of it in the same write.
+    pub(crate) async fn log_move(
+        &self,
+        chain: &NamespaceChain,
+        kit: &SecretKey,
+        cut: LogHead,
+        account: AccountId,
+        audit: Entry,
+        make: impl FnOnce(LogAppend, NamespaceChain) -> MoveHere + Send,
+    ) -> Result<()> {
+        let (_lead, held, log) = self.leading().await?;
+        let keys = (&kit.public(), self.keys.namespaces().key(account).public());
+        let op = chain.move_to(log.name.clone(), self.clock.now(), random()?, cut, keys);
+        let op = op.seal(&[kit]).map_err(Error::internal)?;
+        let next = chain.next(&op).map_err(Error::internal)?;
+        let sequenced = Some((held.lease, log.fact_seq));
+        let append = LogAppend { sequenced, ..log.append(vec![entry(&op)]) };
+        if self.audited(audit).move_here(make(append, next)).await? == Appended::Raced {
             return Err(Error::unavailable("another node appends to the log; try again"));
         }
         self.sign(log.id).await

@@ -3,7 +3,9 @@
 use polder_db::{Appended, Log, LogAppend};
 use polder_log::{Body, HubKeys, SecretKey, VerifierKey};
 use polder_types::Sha256;
+use tokio::sync::MutexGuard;
 
+use super::Lead;
 use super::author::{Author, entry};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
@@ -37,9 +39,21 @@ impl Hub {
         LogKey::new(&log, &self.hub_keys(&log).await?)
     }
 
-    pub(super) async fn begun_log(&self) -> Result<Log> {
+    async fn begun_log(&self) -> Result<Log> {
         let log = self.db.own_log().await?.filter(|log| log.tree.size() > 0);
         log.ok_or_else(|| Error::not_found("this hub has no log yet; `polder serve` begins it"))
+    }
+
+    /// The right to append to the own log as long as the guard is held, and the log as it is until then.
+    pub(super) async fn leading(&self) -> Result<(MutexGuard<'_, Option<Lead>>, Lead, Log)> {
+        let log = self.begun_log().await?;
+        let mut lead = self.own_log.lead.lock().await;
+        *lead = self.lead(&log, *lead).await?;
+        let held = lead.ok_or_else(|| {
+            Error::new(Kind::Unavailable, "another node appends to the log: ask for it there, or stop it")
+        })?;
+        let log = self.begun_log().await?;
+        Ok((lead, held, log))
     }
 
     /// Follows the events that gave this hub its keys.
@@ -58,14 +72,7 @@ impl Hub {
     /// [`Kind::NotFound`] while there is no log; [`Kind::Invalid`] for another key than the recovery key;
     /// [`Kind::Unavailable`] when another node appends to the log.
     pub async fn rotate_log_key(&self, recovery: Option<SecretKey>) -> Result<LogKey> {
-        let log = self.begun_log().await?;
-        let mut lead = self.own_log.lead.lock().await;
-        let held = self.lead(&log, *lead).await?;
-        *lead = held;
-        let held = held.ok_or_else(|| {
-            Error::new(Kind::Unavailable, "another node appends to the log: ask for it there, or stop it")
-        })?;
-        let log = self.begun_log().await?;
+        let (_lead, held, log) = self.leading().await?;
         let keys = self.hub_keys(&log).await?;
         let signer = match recovery {
             Some(recovery) => recovery,

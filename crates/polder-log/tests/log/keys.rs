@@ -131,10 +131,12 @@ fn a_recovery_kit_moves_a_namespace_and_a_chain_is_followed_from_its_creation() 
     let kit = RecoveryKit::parse(&kit.to_text()).unwrap();
     let start = NamespaceChain::follow([&create]).unwrap();
     let new_log: LogName = "new.example.org/polder/1".parse().unwrap();
-    let moved = start.move_to(new_log.clone(), UnixMillis(0), [3; 16], cut(5)).seal(&[&kit.key()]).unwrap();
+    let keys = (&kit.key().public(), secret(12).public());
+    let moved = start.move_to(new_log.clone(), UnixMillis(0), [3; 16], cut(5), keys);
+    let moved = moved.seal(&[&kit.key()]).unwrap();
     let chain = NamespaceChain::follow([&create, &moved]).unwrap();
     assert_eq!((chain.namespace.home, chain.namespace.cut), (new_log.origin, Some(cut(5))));
-    assert_eq!(chain.namespace.rotation, namespace().rotation);
+    assert_eq!(chain.namespace.rotation, [kit.key().public(), secret(12).public()], "not the old hub's");
     assert!(NamespaceChain::follow([&moved]).is_err());
     assert!(NamespaceChain::follow([]).is_err());
     let next = hub_key(&HubKeys::start(&first_key()).unwrap(), 20, 8, &[20, 7]);

@@ -211,8 +211,10 @@ impl FollowTask {
                 Ok(Answer::Followed(listed.into_iter().map(UpstreamRow::from).collect()))
             }
             Self::Release { url } => {
-                hub.release_purge(&url).await?;
-                Ok(Answer::Done(format!("what `{url}` has taken away until now is removed in time")))
+                let count = hub.release_purge(&url).await?;
+                let moved =
+                    if count > 0 { format!("; {count} moves to it are followed") } else { String::new() };
+                Ok(Answer::Done(format!("what `{url}` has taken away until now is removed in time{moved}")))
             }
             Self::Sync => match hub.sync_now(progress.teller()).await? {
                 0 => Ok(Answer::Done("every mirror serves the newest that its hub has signed".to_owned())),

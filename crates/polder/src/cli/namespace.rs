@@ -1,4 +1,4 @@
-//! Namespaces: their recovery kits.
+//! Namespaces: their recovery kits, and moving them to another hub.
 
 use std::path::PathBuf;
 
@@ -21,12 +21,31 @@ pub enum Namespace {
         #[arg(long, value_name = "FILE")]
         replace: Option<PathBuf>,
     },
+    /// Make this hub the home of a namespace that it mirrors whole; the hub where it was may be dead
+    Move {
+        /// Its name at home
+        name: AccountName,
+        /// Where it is at home: the URL that is followed, or the origin
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// Its recovery kit
+        #[arg(long, value_name = "FILE")]
+        kit: PathBuf,
+        /// The user of this hub who administrates it here
+        #[arg(long, value_name = "USER")]
+        owner: AccountName,
+    },
 }
 
 impl Namespace {
     pub(super) fn command(self) -> (Command, bool) {
-        let Self::Kit { name, out, replace } = self;
-        let out = out.unwrap_or_else(|| format!("{name}.polder-kit").into());
-        (Command::Namespace { task: NamespaceTask::Kit { name, out, replace } }, false)
+        let task = match self {
+            Self::Kit { name, out, replace } => {
+                let out = out.unwrap_or_else(|| format!("{name}.polder-kit").into());
+                NamespaceTask::Kit { name, out, replace }
+            }
+            Self::Move { name, from, kit, owner } => NamespaceTask::Move { name, from, kit, owner },
+        };
+        (Command::Namespace { task }, false)
     }
 }

@@ -81,7 +81,7 @@ async fn a_kit_that_cannot_be_kept_is_none() {
     );
     assert_eq!(kinds(&follow(hub).await).first(), Some(&"hub.key"));
     make(hub, "acme", None).await.expect("made");
-    for (of, kind) in [("nobody", Kind::NotFound), ("acme.hub.example", Kind::Invalid)] {
+    for (of, kind) in [("nobody", Kind::NotFound), ("acme.hub.example", Kind::NotFound)] {
         assert_eq!(make(hub, of, None).await.expect_err(of).kind(), kind, "{of}");
     }
     let mute = fixture().await;
