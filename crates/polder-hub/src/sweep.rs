@@ -41,8 +41,9 @@ impl Hub {
 
     async fn upkeep_hourly(&self) {
         loop {
-            if let Err(error) = self.upkeep_once().await {
-                tracing::error!(error = %error.chain(), "upkeep failed");
+            match self.upkeep_once().await {
+                Ok(()) => metrics::counter!("polder_upkeep_rounds_total").increment(1),
+                Err(error) => tracing::error!(error = %error.chain(), "upkeep failed"),
             }
             if let Err(error) = self.log_upkeep_once().await {
                 tracing::error!(error = %error.chain(), "upkeep of the log failed");
