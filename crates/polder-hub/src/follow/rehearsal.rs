@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use polder_db::{FollowRule, Mirror, MirrorMode, MirrorState, PushOutcome, RefUpdate, Upstream};
+use polder_db::{FollowRule, Mirror, MirrorMode, MirrorState, Upstream};
 use polder_types::Visibility;
 
 use super::hub_peer::HubPeer;
 use super::sources::{Source, SourceSet};
+use crate::tests::moves::{move_refs, moved};
 use crate::tests::{Fixture, fixture, repo, signature, write};
 use crate::{CommitRequest, Hub};
 
@@ -122,31 +123,7 @@ impl Pair {
         let hub = &self.home.hub;
         let id = hub.live_repo(&repo(name)).await.expect("there").id;
         let held = hub.held(id).await.expect("held");
-        let delete = |r: &polder_git::Ref| RefUpdate {
-            name: r.name.clone(),
-            old: Some(r.oid),
-            new: None,
-            peeled: None,
-            rewinds: true,
-            forbidden: None,
-        };
-        let push = polder_db::Push {
-            repo: id,
-            actor: None,
-            expected_gc_epoch: held.gc_epoch,
-            expected_lock_gen: None,
-            atomic: true,
-            updates: held.snapshot.refs().iter().map(delete).collect(),
-            new_head: None,
-            exact_head: None,
-            pack: None,
-            pointers: Vec::new(),
-            lazy: Vec::new(),
-            catalog: None,
-            mirror: None,
-        };
-        let outcome = hub.db.commit_push(push).await.expect("committed");
-        assert!(matches!(outcome, PushOutcome::Done { changed: true, .. }), "{outcome:?}");
-        hub.forget(id).await;
+        let deletes = held.snapshot.refs().iter().map(|r| moved(&r.name, Some(r.oid), None)).collect();
+        assert!(move_refs(hub, id, deletes).await);
     }
 }

@@ -9,6 +9,7 @@ mod history;
 pub(crate) mod large_objects;
 mod locks;
 mod mirrors;
+pub(crate) mod moves;
 mod multipart;
 mod nodes;
 mod public_objects;

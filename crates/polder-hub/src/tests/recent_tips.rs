@@ -1,8 +1,8 @@
 use std::sync::atomic::Ordering;
 
-use polder_db::{Push, RefUpdate};
 use polder_types::ObjectId;
 
+use super::moves::{move_refs, moved};
 use super::*;
 
 async fn commit(fixture: &Fixture, grant: &Grant<Write>, content: &str) -> ObjectId {
@@ -24,24 +24,7 @@ async fn set(
     old: Option<ObjectId>,
     new: Option<ObjectId>,
 ) {
-    let update = RefUpdate { name: name.to_owned(), old, new, peeled: None, rewinds: true, forbidden: None };
-    let push = Push {
-        repo: grant.repo_id(),
-        actor: None,
-        expected_gc_epoch: 0,
-        expected_lock_gen: None,
-        atomic: true,
-        updates: vec![update],
-        new_head: None,
-        exact_head: None,
-        pack: None,
-        pointers: Vec::new(),
-        lazy: Vec::new(),
-        catalog: None,
-        mirror: None,
-    };
-    fixture.hub.db.commit_push(push).await.expect("committed");
-    fixture.hub.forget(grant.repo_id()).await;
+    assert!(move_refs(&fixture.hub, grant.repo_id(), vec![moved(name, old, new)]).await);
 }
 
 /// Whether a fetch of exactly this object brings a pack.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use polder_db::{MirrorMode, PushOutcome, RefUpdate};
+use polder_db::MirrorMode;
 use polder_types::{Clock, LfsPointer, ObjectId, RepoName, Sha256, Visibility};
 
 use crate::follow::hub_peer::HubPeer;
 use crate::follow::rehearsal::follow;
 use crate::tests::large_objects::put_into;
+use crate::tests::moves::{move_refs, moved};
 use crate::tests::{START, fill, options_in, repo, signature, write, writer};
 use crate::{Change, CommitRequest, Hub, HubOptions, Principal};
 
@@ -173,32 +174,7 @@ impl Node {
         let id = hub.live_repo(&repo(name)).await.expect("there").id;
         let held = hub.held(id).await.expect("held");
         let old = held.snapshot.find_ref("refs/heads/main").map(|main| main.oid);
-        let update = RefUpdate {
-            name: "refs/heads/main".to_owned(),
-            old,
-            new: to,
-            peeled: None,
-            rewinds: true,
-            forbidden: None,
-        };
-        let push = polder_db::Push {
-            repo: id,
-            actor: None,
-            expected_gc_epoch: held.gc_epoch,
-            expected_lock_gen: None,
-            atomic: true,
-            updates: vec![update],
-            new_head: None,
-            exact_head: None,
-            pack: None,
-            pointers: Vec::new(),
-            lazy: Vec::new(),
-            catalog: None,
-            mirror: None,
-        };
-        let outcome = hub.db.commit_push(push).await.expect("committed");
-        assert!(matches!(outcome, PushOutcome::Done { .. }), "{outcome:?}");
-        hub.forget(id).await;
+        move_refs(hub, id, vec![moved("refs/heads/main", old, to)]).await;
     }
 
     pub(super) async fn show(&self, name: &str, shown: bool) {
