@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use polder_tests::{Git, Hub, Token, Work, until};
+use polder_tests::{Git, Hub, Token, Work, until, until_followable};
 use serde_json::Value;
 
 /// A hub, another one that never reaches it, and what is carried between them.
@@ -23,9 +23,7 @@ impl Gap {
     /// `acme/m` with a file and a large object.
     fn new() -> Self {
         let home = Hub::start();
-        until("its log to begin", 15, || {
-            (home.http().get("/.well-known/polder").send().status == 200).then_some(())
-        });
+        until_followable(&home);
         let shown: Value = serde_json::from_str(&home.cli(&["key", "show", "--json"]).ok()).unwrap();
         let key = shown["key"].as_str().unwrap().to_owned();
         let token = home.acme();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polder_db::{Appended, Db, LogEntry};
 use polder_log::{EventType, Statement};
-use polder_tests::{Git, Hub, Token, Work, until};
+use polder_tests::{Git, Hub, Token, Work, until, until_followable};
 use polder_types::{Clock, IdSource};
 use serde_json::Value;
 use sha2::Digest as _;
@@ -24,11 +24,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let (home, mirror) = (Hub::start(), Hub::start());
-        for hub in [&home, &mirror] {
-            until("its log to begin", 15, || {
-                (hub.http().get("/.well-known/polder").send().status == 200).then_some(())
-            });
-        }
+        [&home, &mirror].into_iter().for_each(until_followable);
         let token = home.acme();
         let namespace = format!("acme.{}", home.address().to_string().replace(':', "_"));
         let dir = tempfile::tempdir().unwrap();

@@ -1,66 +1,22 @@
 //! A follower that takes no more of another hub than it was told: real git and git-lfs, real hubs.
 #![cfg(test)]
 
-use polder_tests::{Hub, Token, Work, until};
+use polder_tests::{Pair, until};
 use serde_json::Value;
 
-/// A hub with `acme/m`, which points to one large object, and another hub that is to follow it.
-struct Pair {
-    home: Hub,
-    token: Token,
-    follower: Hub,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let (home, follower) = (Hub::start(), Hub::start());
-        for hub in [&home, &follower] {
-            until("its log to begin", 15, || {
-                (hub.http().get("/.well-known/polder").send().status == 200).then_some(())
-            });
-        }
-        let token = home.acme();
-        home.repo("acme/m");
-        Self { home, token, follower }
-    }
-
-    /// Pushes an object that no compression makes smaller.
-    fn push(&self, path: &str, bytes: u32) {
-        let work = Work::with_lfs();
-        work.ok(&["lfs", "track", "*.bin"]);
-        let weights: Vec<u8> =
-            (0..bytes / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        work.write(path, &weights);
-        work.commit("weights");
-        work.ok(&["push", "-q", "--force", &self.home.repo_url_as("acme/m", &self.token), "main"]);
-    }
-
-    fn follow(&self, more: &[&str]) -> polder_tests::Done {
-        let url = format!("http://{}", self.home.address());
-        self.follower.cli(&[&["follow", &url][..], more].concat())
-    }
-
-    /// What the follower says of the hub, with its one repository.
-    fn upstream(&self) -> Value {
-        let listed = self.follower.cli(&["mirrors", "--json"]).ok();
-        let listed: Value = serde_json::from_str(&listed).unwrap();
-        listed[0].clone()
-    }
-
-    fn in_state(&self, state: &str) -> Value {
-        until(&format!("the mirror to be {state}"), 60, || {
-            let upstream = self.upstream();
-            (upstream["repositories"][0]["state"] == state).then_some(upstream)
-        })
-    }
+fn in_state(pair: &Pair, state: &str) -> Value {
+    until(&format!("the mirror to be {state}"), 60, || {
+        let upstream = pair.upstream();
+        (upstream["repositories"][0]["state"] == state).then_some(upstream)
+    })
 }
 
 #[test]
 fn a_mirror_over_its_budget_waits_until_that_is_raised() {
-    let pair = Pair::new();
-    pair.push("model.bin", 3_000_000);
+    let pair = Pair::start();
+    pair.push(3_000_000);
     pair.follow(&["--budget", "1MB", "--window", "00:00-23:59", "--rate", "1TB/s"]).ok();
-    let paused = pair.in_state("paused-quota");
+    let paused = in_state(&pair, "paused-quota");
     assert_eq!((&paused["budget_bytes"], &paused["held_bytes"]), (&1_000_000.into(), &0.into()));
     assert_eq!(paused["bytes_per_second"], 1_000_000_000_000_u64);
     assert_eq!(paused["window"], "00:00-23:59");
@@ -79,7 +35,7 @@ fn a_mirror_over_its_budget_waits_until_that_is_raised() {
     assert_eq!((&still["budget_bytes"], &still["window"]), (&1_000_000.into(), &Value::Null));
     assert_eq!(still["repositories"][0]["state"], "paused-quota");
     pair.follow(&["--budget", "100MB"]).ok();
-    let ready = pair.in_state("ready");
+    let ready = in_state(&pair, "ready");
     let held = ready["held_bytes"].as_u64().unwrap();
     assert!((3_000_000..4_000_000).contains(&held), "{held}");
     pair.follower.fsck();
@@ -87,8 +43,8 @@ fn a_mirror_over_its_budget_waits_until_that_is_raised() {
 
 #[test]
 fn large_objects_come_no_faster_than_they_may() {
-    let pair = Pair::new();
-    pair.push("model.bin", 4_000_000);
+    let pair = Pair::start();
+    pair.push(4_000_000);
     let began = std::time::Instant::now();
     pair.follow(&["--rate", "1MB/s"]).ok();
     until("the object to be here", 60, || {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use polder_log::{Body, KitOf, NamespaceChain, RecoveryKit, read_bodies};
-use polder_tests::{Hub, Token, Work, sha256_hex, until};
+use polder_tests::{Hub, Token, Work, sha256_hex, until, until_followable};
 use serde_json::Value;
 
 fn about(hub: &Hub) -> Option<Value> {
@@ -16,7 +16,7 @@ fn about(hub: &Hub) -> Option<Value> {
 
 fn begun() -> Hub {
     let hub = Hub::start();
-    until("its log to begin", 15, || about(&hub).map(drop));
+    until_followable(&hub);
     hub
 }
 
