@@ -89,3 +89,25 @@ fn each_part_of_a_combined_filter_decides_by_itself() {
     assert!(ours.pack.unwrap().objects.contains(&blob));
     assert!(!gits.pack.unwrap().objects.contains(&blob));
 }
+
+/// Of commits of one second git walks those that are wanted first. One that proves to be the client's only
+/// afterwards stays in its list, and it leaves out what is in that one's tree too. Polder walks the client's first,
+/// and leaves out the trees of the parents of what it sends.
+#[test]
+fn what_git_leaves_out_by_the_order_of_its_walk_may_be_sent() {
+    let mut source = Source::empty();
+    source.write("file", b"content\n");
+    source.commit("older");
+    for message in ["newer", "newest"] {
+        source.git(&["commit", "-q", "--allow-empty", "-m", message]);
+    }
+    source.git(&["checkout", "-q", "--orphan", "other"]);
+    source.git(&["commit", "-q", "-m", "of the same second"]);
+    source.repack();
+    let (older, newest, other) = (source.oid("main~2"), source.oid("main"), source.oid("other"));
+    let arguments = [format!("want {older}"), format!("want {other}"), format!("have {newest}")];
+    let (ours, gits) = ask(&source, &arguments);
+    let tree = [other, source.oid("other^{tree}"), source.oid("other:file")];
+    assert_eq!(ours.pack.unwrap().objects, tree.into());
+    assert_eq!(gits.pack.unwrap().objects, [other].into());
+}

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use self::exchange::{Answer, ask_git, ask_polder};
 use self::fetch::{Fetch, FetchPlan, fetches};
-use self::reach::reachable;
+use self::reach::{parents, reachable};
 use self::world::{World, histories};
 use super::fixture::gits;
 use crate::id_set::IdSet;
@@ -31,9 +31,8 @@ fn is_refusal(answer: &Answer) -> bool {
     answer.lines.iter().any(|line| line.starts_with("ERR "))
 }
 
-/// The client has everything it wants after it took the answer.
-fn check_whole(world: &World, fetch: &Fetch, answer: &Answer) {
-    let Some(pack) = &answer.pack else { return };
+/// Where the client's history ends after it took the answer.
+fn ends_after(fetch: &Fetch, answer: &Answer) -> IdSet {
     let mut ends = fetch.client_ends.clone();
     for line in &answer.lines {
         if let Some(id) = line.strip_prefix("shallow ") {
@@ -42,6 +41,13 @@ fn check_whole(world: &World, fetch: &Fetch, answer: &Answer) {
             ends.remove(&id.parse::<ObjectId>().unwrap());
         }
     }
+    ends
+}
+
+/// The client has everything it wants after it took the answer.
+fn check_whole(world: &World, fetch: &Fetch, answer: &Answer) {
+    let Some(pack) = &answer.pack else { return };
+    let ends = ends_after(fetch, answer);
     let mut has: IdSet = fetch.client.clone();
     has.extend(pack.objects.iter().copied());
     for base in &pack.bases {
@@ -72,6 +78,21 @@ fn named_exactly(world: &World, wants: &[ObjectId]) -> IdSet {
     reachable(&world.snapshot, &inner, &IdSet::default())
 }
 
+/// What the client has and no answer may bring again: what is in the trees of the parents of commits that
+/// are sent; of all that the client has where history is cut and the pack may be thin. For the rest see
+/// `what_git_leaves_out_by_the_order_of_its_walk`.
+fn known_to_be_held(world: &World, plan: &FetchPlan, fetch: &Fetch, answer: &Answer) -> IdSet {
+    let ends = ends_after(fetch, answer);
+    if plan.thin && !ends.is_empty() {
+        return fetch.client.clone();
+    }
+    let sent = answer.pack.iter().flat_map(|pack| &pack.objects).filter(|id| !ends.contains(id));
+    let mut parents: Vec<ObjectId> = sent.flat_map(|id| parents(&world.snapshot, id)).collect();
+    parents.retain(|id| fetch.client.contains(id));
+    let without_parents = parents.iter().copied().collect();
+    reachable(&world.snapshot, &parents, &without_parents)
+}
+
 fn compare(world: &World, git: &Path, plan: &FetchPlan) {
     let fetch = plan.fit(world);
     if fetch.wants.is_empty() {
@@ -95,11 +116,13 @@ fn compare(world: &World, git: &Path, plan: &FetchPlan) {
     let request = || String::from_utf8_lossy(&fetch.body).replace('\n', "\n  ");
     let ours_lines = comparable(&ours, plan);
     assert_eq!(ours_lines, comparable(&gits, plan), "lines (polder, git) for\n  {}", request());
+    let known = known_to_be_held(world, plan, &fetch, &ours);
     if let (Some(ours), Some(gits)) = (&ours.pack, &gits.pack) {
         let named = named_exactly(world, &fetch.wants);
         let target = |id: &ObjectId| peel(&world.snapshot, *id).unwrap().unwrap_or(*id);
         let is_named = |id: &ObjectId| named.contains(&target(id));
-        let more: Vec<_> = ours.objects.difference(&gits.objects).filter(|id| !is_named(id)).collect();
+        let may_be_sent = |id: &ObjectId| is_named(id) || fetch.client.contains(id) && !known.contains(id);
+        let more: Vec<_> = ours.objects.difference(&gits.objects).filter(|id| !may_be_sent(id)).collect();
         let is_shallow =
             ours_lines.iter().any(|line| line.starts_with("shallow ")) || !fetch.client_ends.is_empty();
         // Git forgets a have whose child it was told of before, though a cut may lie between the two, and

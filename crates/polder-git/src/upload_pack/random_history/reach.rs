@@ -34,9 +34,15 @@ pub(crate) fn reachable(snapshot: &Snapshot, roots: &[ObjectId], ends: &IdSet) -
     seen
 }
 
+/// The parents of a commit; of anything else none.
+pub(super) fn parents(snapshot: &Snapshot, id: &ObjectId) -> Vec<ObjectId> {
+    let object = snapshot.read(id).unwrap().unwrap();
+    if object.kind == ObjectKind::Commit { commit_links(&object.data).unwrap().parents } else { Vec::new() }
+}
+
 /// The commits within `depth` of `tips`, and those of them at the end of that which have parents.
 pub(crate) fn within(snapshot: &Snapshot, tips: &[ObjectId], depth: usize) -> (IdSet, IdSet) {
-    let parents = |id: &ObjectId| commit_links(&snapshot.read(id).unwrap().unwrap().data).unwrap().parents;
+    let parents = |id: &ObjectId| parents(snapshot, id);
     let mut seen: IdSet = tips.iter().copied().collect();
     let mut level: Vec<ObjectId> = seen.iter().copied().collect();
     for _ in 1..depth {
