@@ -1,6 +1,6 @@
 //! Five hubs with real databases and stores that follow one another: pushes, force-pushes, deletions and
 //! takedowns, answers that are lost or cut, clocks that are wrong, hubs that die and come back, and one that
-//! lies about whatever it is asked.
+//! lies about whatever it is asked, or signs two pasts of its own.
 //!
 //! ```text
 //!      0 ──→ 1 ──→ 2          each follows the next one, from itself, and the one after that, from itself or
@@ -13,6 +13,7 @@
 
 mod chaos;
 mod draw;
+mod fork;
 mod node;
 mod world;
 
@@ -35,7 +36,8 @@ async fn run(first: u64) {
         noticed.push_str(&world.trace());
     }
     // A simulation in which nobody lies, or no lie is noticed, shows nothing.
-    for what in ["dies", "the source lies", "is not the one that was signed"] {
+    let all = ["dies", "the source lies", "is not the one that was signed", fork::FROZEN, fork::UNAWARE];
+    for what in all {
         assert!(alone.is_some() || noticed.contains(what), "{what}: never noticed");
     }
 }

@@ -132,6 +132,18 @@ impl Node {
         self.hub().begin_log().await.expect("goes on");
     }
 
+    /// Another hub with all that this one has, its key too.
+    pub(super) async fn twin(&mut self) -> Self {
+        self.hub.take().expect("it lives").close().await;
+        let dir = tempfile::tempdir().expect("tempdir");
+        copy(self.dir.path(), dir.path());
+        let millis = Arc::new(AtomicI64::new(self.millis.load(Ordering::Relaxed)));
+        let mut twin = Self { at: self.at, dir, millis, hub: None, follows: BTreeMap::new() };
+        twin.crash().await;
+        self.crash().await;
+        twin
+    }
+
     pub(super) fn pass(&self, millis: i64) {
         self.millis.fetch_add(millis, Ordering::Relaxed);
     }

@@ -10,6 +10,7 @@ use polder_types::{ObjectId, Sha256, Visibility};
 
 use super::chaos::{self, Fates, Memory};
 use super::draw::Draw;
+use super::fork::Fork;
 use super::node::{self, HUBS, NAMES, Node, Template, followed_by};
 use crate::follow::sources::{Source, SourceSet};
 use crate::tests::repo;
@@ -27,8 +28,8 @@ const BLAME: [&str; 5] =
     ["the source lies", "lied about", "is not the one that was signed", "KeyMismatch", "two different"];
 
 /// A repository as its home has it.
-#[derive(Default)]
-struct Truth {
+#[derive(Clone, Default)]
+pub(super) struct Truth {
     /// Its commits, oldest first, and the large object that each has.
     commits: Vec<(ObjectId, Option<Sha256>)>,
     /// Where the main branch is among them.
@@ -42,15 +43,17 @@ struct Truth {
 
 pub(super) struct World {
     seed: u64,
-    draw: Draw,
-    nodes: Vec<Node>,
+    pub(super) draw: Draw,
+    /// The hubs, and the twin of the liar once it has one.
+    pub(super) nodes: Vec<Node>,
     /// The hub that lies, until the end.
-    liar: usize,
-    repos: Vec<BTreeMap<String, Truth>>,
+    pub(super) liar: usize,
+    pub(super) fork: Fork,
+    pub(super) repos: Vec<BTreeMap<String, Truth>>,
     objects: HashMap<Sha256, Vec<u8>>,
     memory: Memory,
     steps: u64,
-    trace: Vec<String>,
+    pub(super) trace: Vec<String>,
 }
 
 impl Drop for World {
@@ -74,6 +77,7 @@ impl World {
             nodes.push(node);
         }
         let liar = draw.below(HUBS);
+        let fork = Fork::draw(&mut draw, STEPS);
         let known = || {
             let closed = Truth { is_private: true, ..Truth::default() };
             BTreeMap::from([("acme/open".to_owned(), Truth::default()), ("acme/closed".to_owned(), closed)])
@@ -83,6 +87,7 @@ impl World {
             draw,
             nodes,
             liar,
+            fork,
             repos: (0..HUBS).map(|_| known()).collect(),
             objects: HashMap::new(),
             memory: Memory::default(),
@@ -111,6 +116,9 @@ impl World {
     pub(super) async fn live(&mut self) {
         for _ in 0..STEPS {
             self.steps += 1;
+            if self.fork.at == Some(self.steps) {
+                self.fork_now().await;
+            }
             let hub = self.draw.below(HUBS);
             match self.draw.below(100) {
                 0..50 => self.change(hub).await,
@@ -125,7 +133,7 @@ impl World {
                 }
                 _ => {
                     let origin = self.draw.below(2);
-                    self.poll(hub, followed_by(hub)[origin], true).await;
+                    self.poll(hub, followed_by(hub)[origin], None).await;
                     self.check_always(hub).await;
                 }
             }
@@ -134,16 +142,14 @@ impl World {
 
     /// Something that others need to know, which the hub's log may or may not tell at once.
     async fn change(&mut self, hub: usize) {
+        let hub = self.face_of(hub);
         let live = |truth: &Truth| !truth.is_deleted && !truth.is_down;
         let names = self.repos[hub].iter().filter(|(name, truth)| live(truth) && *name != "acme/closed");
         let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
         let drawn = self.draw.below(100);
         if names.is_empty() || (names.len() < REPOS_MAX && drawn < 15) {
             let name = format!("acme/r{}", self.steps);
-            self.trace.push(format!("{hub} adds {name}"));
-            self.nodes[hub].hub().add_repo(&repo(&name), Visibility::Public).await.expect("added");
-            self.repos[hub].insert(name.clone(), Truth::default());
-            self.remember(hub, &name);
+            self.add(hub, &name).await;
         } else {
             let name = names[self.draw.below(names.len())].clone();
             self.change_one(hub, &name, drawn).await;
@@ -152,6 +158,13 @@ impl World {
         if self.draw.percent(80) {
             self.nodes[hub].hub().sequence_once().await.expect("sequenced");
         }
+    }
+
+    pub(super) async fn add(&mut self, hub: usize, name: &str) {
+        self.trace.push(format!("{hub} adds {name}"));
+        self.nodes[hub].hub().add_repo(&repo(name), Visibility::Public).await.expect("added");
+        self.repos[hub].insert(name.to_owned(), Truth::default());
+        self.remember(hub, name);
     }
 
     async fn change_one(&mut self, hub: usize, name: &str, drawn: usize) {
@@ -201,9 +214,10 @@ impl World {
         }
     }
 
-    /// A hub asks for all there is of another one's log, and works on what it lacks. With `lossy`, answers have
-    /// fates, and it may die while it does so.
-    async fn poll(&mut self, hub: usize, (origin, between): (usize, Option<usize>), lossy: bool) {
+    /// A hub asks for all there is of another one's log, and works on what it lacks. Unless it is some round of
+    /// peace, answers have fates, and it may die while it does so.
+    async fn poll(&mut self, hub: usize, (origin, between): (usize, Option<usize>), round: Option<usize>) {
+        let lossy = round.is_none();
         let mut sources = Vec::new();
         for source in [Some(origin), between].into_iter().flatten() {
             let fates = match lossy {
@@ -212,9 +226,14 @@ impl World {
                 true => Fates::draw(&mut self.draw, source == self.liar),
                 false => Fates::HONEST,
             };
-            self.trace.push(format!("{hub} asks {source} for {origin}: {fates}"));
-            let peer = Arc::new(chaos::peer(self.nodes[source].peer(origin), fates, &self.memory));
             let is_home = source == origin;
+            let asked = match round {
+                _ if !is_home => source,
+                None => self.face_of(origin),
+                Some(round) => self.face_in_peace(hub, origin, round),
+            };
+            self.trace.push(format!("{hub} asks {asked} for {origin}: {fates}"));
+            let peer = Arc::new(chaos::peer(self.nodes[asked].peer(origin), fates, &self.memory));
             sources.push(if is_home { Source::home(peer) } else { Source::mirror(peer, node::url(source)) });
         }
         let node = &self.nodes[hub];
@@ -234,15 +253,15 @@ impl World {
     /// All that is honest from now on asks everyone for everything.
     pub(super) async fn heal(&mut self) {
         self.trace.push("peace".to_owned());
-        for hub in 0..HUBS {
-            self.nodes[hub].hub().sequence_once().await.expect("sequenced");
+        for node in &self.nodes {
+            node.hub().sequence_once().await.expect("sequenced");
         }
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             for hub in 0..HUBS {
                 // Whatever was put off is due.
                 self.nodes[hub].pass(2 * DAY_MILLIS);
                 for followed in followed_by(hub) {
-                    self.poll(hub, followed, false).await;
+                    self.poll(hub, followed, Some(round)).await;
                 }
                 self.check_always(hub).await;
             }
@@ -254,7 +273,7 @@ impl World {
         let node = &self.nodes[hub];
         for (&origin, &log) in &node.follows {
             let upstream = node.hub().db.upstream(log).await.expect("read").expect("followed");
-            assert_eq!(upstream.state, UpstreamState::Following, "{hub} of {origin}");
+            self.check_verdict(node, origin, &upstream).await;
             let mut said = vec![(origin, upstream.last_error)];
             for source in node.hub().db.list_sources(log).await.expect("read") {
                 let at = (0..HUBS).find(|at| node::url(*at) == source.url).expect("known");
@@ -265,7 +284,7 @@ impl World {
                 let is_blamed = BLAME.iter().any(|words| error.contains(words));
                 assert!(!is_blamed, "{hub} blames {}: {error}", NAMES[source]);
             }
-            for (name, truth) in &self.repos[origin] {
+            for (name, truth) in &self.repos[self.past_of(node, origin).await] {
                 let shown = node.refs(&Node::name_of(origin, name)).await;
                 let was = shown.as_ref().is_none_or(|shown| truth.states.contains(shown));
                 assert!(was, "{hub} shows {name} of {origin} as it never was: {shown:?}");
@@ -274,40 +293,51 @@ impl World {
     }
 
     /// All that was pushed is everywhere, and what was taken away nowhere.
-    pub(super) async fn check_the_end(&self) {
-        for node in &self.nodes {
-            for (&origin, &log) in &node.follows {
-                let (hub, home) = (node.at, &self.nodes[origin]);
-                let held = node.hub().db.log(log).await.expect("read").expect("there");
-                let own = home.hub().db.own_log().await.expect("read").expect("there");
-                assert_eq!(held.tree, own.tree, "{hub} has another log of {origin}");
-                for (name, truth) in &self.repos[origin] {
-                    let shown = node.refs(&Node::name_of(origin, name)).await;
-                    let at_home = home.refs(&repo(name)).await;
-                    assert_eq!(shown, at_home, "{hub} shows {name} of {origin} otherwise");
-                    let is_seen = !truth.is_deleted && !truth.is_private && !truth.is_down;
-                    assert_eq!(shown.is_some(), is_seen, "{name} of {origin}");
-                    let object = truth.main.filter(|_| is_seen).and_then(|at| truth.commits[at].1);
-                    if let Some(object) = object {
-                        let bytes = node.object(object).await;
-                        assert!(
-                            bytes.as_ref() == self.objects.get(&object),
-                            "{hub} lacks an object of {name}"
-                        );
-                    }
+    pub(super) async fn check_the_end(&mut self) {
+        for hub in 0..HUBS {
+            for (origin, _) in followed_by(hub) {
+                if !self.check_shown(hub, origin).await {
+                    self.check_all_of(&self.nodes[hub], origin).await;
                 }
+            }
+        }
+    }
+
+    /// A hub has all that it was shown of an origin, and nothing else.
+    async fn check_all_of(&self, node: &Node, origin: usize) {
+        let (hub, past) = (node.at, self.past_of(node, origin).await);
+        let home = &self.nodes[past];
+        let held = node.hub().db.log(node.follows[&origin]).await.expect("read").expect("there");
+        let own = home.hub().db.own_log().await.expect("read").expect("there");
+        assert_eq!(held.tree, own.tree, "{hub} has another log of {origin}");
+        for (name, truth) in &self.repos[past] {
+            let shown = node.refs(&Node::name_of(origin, name)).await;
+            let at_home = home.refs(&repo(name)).await;
+            assert_eq!(shown, at_home, "{hub} shows {name} of {origin} otherwise");
+            let is_seen = !truth.is_deleted && !truth.is_private && !truth.is_down;
+            assert_eq!(shown.is_some(), is_seen, "{name} of {origin}");
+            let object = truth.main.filter(|_| is_seen).and_then(|at| truth.commits[at].1);
+            if let Some(object) = object {
+                let bytes = node.object(object).await;
+                assert!(bytes.as_ref() == self.objects.get(&object), "{hub} lacks an object of {name}");
             }
         }
     }
 }
 
-/// Reads a log to its end, and works on all that is due; what went wrong.
+/// Reads a log to its end, and works on all that is due, while it is followed; what went wrong.
 async fn follow(node: &Node, log: i64, sources: &Arc<SourceSet>) -> Vec<String> {
     let (hub, mut said) = (node.hub(), Vec::new());
+    if hub.db.upstream(log).await.expect("read").expect("followed").state != UpstreamState::Following {
+        return said;
+    }
     if let Err(error) = hub.read_to_the_end(sources).await {
         said.push(error.chain());
     }
     let upstream = hub.db.upstream(log).await.expect("read").expect("followed");
+    if upstream.state != UpstreamState::Following {
+        return said;
+    }
     while let Some(mirror) = hub.db.claim_mirrors(log, 300, 1).await.expect("claimed").pop() {
         let told = hub.work_on(&upstream, sources, &mirror).await.expect("written down");
         said.extend(told.map(|told| format!("{}: {told}", mirror.path)));
