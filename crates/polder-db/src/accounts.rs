@@ -10,7 +10,7 @@ use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Error, Result, quota};
+use crate::{Db, Error, Result, quota, remote_namespaces};
 
 statements! {
     INSERT_ACCOUNT = "INSERT INTO account (id, kind, name, fold, is_admin, created_at) \
@@ -117,7 +117,8 @@ impl Db {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if any account has the name, ignoring case, or it is one of another hub.
+    /// [`Error::Conflict`] if any account has the name, ignoring case, it is one of another hub, or the short name
+    /// of a namespace that moved here.
     pub async fn add_user(&self, name: &AccountName, admin: bool) -> Result<AccountId> {
         let name = name.clone();
         self.write(move |tx| {
@@ -285,6 +286,11 @@ pub(crate) async fn by_fold(tx: &mut Tx, fold: String) -> Result<Option<Account>
 async fn insert(tx: &mut Tx, kind: AccountKind, name: &AccountName, admin: bool) -> Result<AccountId> {
     if name.is_remote() {
         return Err(Error::Conflict { what: format!("the name `{name}` is one of another hub") });
+    }
+    if let Some(namespace) = remote_namespaces::handed_over(tx, name).await? {
+        return Err(Error::Conflict {
+            what: format!("the name `{name}` is that of `{namespace}`, which moved here"),
+        });
     }
     insert_any(tx, kind, name, admin).await
 }

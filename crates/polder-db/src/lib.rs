@@ -111,10 +111,10 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    Attest, FollowLimits, FollowRule, FollowSource, FollowedMove, FollowedPage, LazyObject, LimitChange,
-    LimitChanges, MOVED_REPOS_MAX, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorStanding, MirrorState,
-    MirrorTarget, MissingBody, Move, MoveAway, MoveHere, MoveState, Purgeable, SnapshotRows, Upstream,
-    UpstreamState,
+    Attest, CarriedRule, FollowLimits, FollowRule, FollowSource, FollowedMove, FollowedPage, LazyObject,
+    LimitChange, LimitChanges, MOVED_REPOS_MAX, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorStanding,
+    MirrorState, MirrorTarget, MissingBody, Move, MoveAway, MoveHere, MoveState, Purgeable, SnapshotRows,
+    Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};

@@ -32,6 +32,7 @@ pub(crate) const MAIN: Steps = &[
     (17, "missing body", include_str!("../migrations/0017_missing_body.sql")),
     (18, "behind", include_str!("../migrations/0018_behind.sql")),
     (19, "moving", include_str!("../migrations/0019_moving.sql")),
+    (20, "carried", include_str!("../migrations/0020_carried.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -19,6 +19,10 @@ statements! {
         WHERE n.fold = $1 AND NOT EXISTS (SELECT 1 FROM account l WHERE l.fold = n.fold)";
     ALIAS = "SELECT account FROM namespace_alias WHERE fold = $1";
     INSERT_ALIAS = "INSERT INTO namespace_alias (fold, name, account) VALUES ($1, $2, $3)";
+    // Even where it has left again since.
+    HANDED_OVER = "SELECT a.name FROM namespace_alias n JOIN account a ON a.id = n.account \
+        JOIN remote_namespace r ON r.account = n.account JOIN ns_move m ON m.nsid = r.nsid AND m.state = 'followed' \
+        JOIN log l ON l.id = m.new_log AND l.own WHERE n.fold = $1 LIMIT 1";
     ALIASES = "SELECT n.name, a.name FROM namespace_alias n JOIN account a ON a.id = n.account ORDER BY n.fold LIMIT $1";
 }
 
@@ -100,6 +104,11 @@ pub(crate) async fn open(tx: &mut Tx, namespace: &RemoteNamespace) -> Result<Acc
     let account = accounts::insert_remote(tx, name).await?;
     tx.execute(INSERT_NAMESPACE, args![account, *nsid, origin, handle, home.as_str()]).await?;
     Ok(account)
+}
+
+/// The namespace that moved to this hub and took its short name along, which no account may have any more.
+pub(crate) async fn handed_over(tx: &mut Tx, name: &AccountName) -> Result<Option<AccountName>> {
+    tx.row(HANDED_OVER, args![name.fold()]).await?.map(|row| row.word(0)).transpose()
 }
 
 /// As [`Db::add_namespace_alias`], in a write.

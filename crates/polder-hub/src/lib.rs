@@ -88,8 +88,8 @@ pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
     About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag, LimitChange,
-    LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MovedHere, NewestSnapshot, OpenObject,
-    Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
+    LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MoveState, MoveSummary, MovedHere,
+    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::admin::{
-    Answer, AuditRow, BlockRow, KeyRow, MirrorRow, OrgRow, ProtectionRow, QuotaRow, RepoRow, TokenRow,
-    UpstreamRow, UserRow,
+    Answer, AuditRow, BlockRow, KeyRow, MirrorRow, MoveRow, OrgRow, ProtectionRow, QuotaRow, RepoRow,
+    RuleText, TokenRow, UpstreamRow, UserRow,
 };
 use crate::size::show_size;
 
@@ -159,7 +159,28 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
         let why = format!("{why}; to go on: polder mirrors release {}", row.url);
         vec!["  removing".to_owned(), "stopped".to_owned(), String::new(), String::new(), why]
     });
-    [hub].into_iter().chain(limits_cells(row)).chain(sources).chain(braked).chain(repositories).collect()
+    let moves = row.moves.iter().map(move_cells);
+    let about = [hub].into_iter().chain(limits_cells(row)).chain(sources).chain(braked).chain(moves);
+    about.chain(repositories).collect()
+}
+
+/// A namespace that moved to a hub.
+fn move_cells(row: &MoveRow) -> Vec<String> {
+    let from = row.from.as_deref().unwrap_or("another hub");
+    let rule = |RuleText { pattern, mode }: &RuleText| format!("{pattern} ({mode})");
+    let selected: Vec<String> = row.selected.iter().map(rule).collect();
+    let selected = if selected.is_empty() {
+        String::new()
+    } else {
+        format!("selected as there: {}", selected.join(", "))
+    };
+    vec![
+        format!("  {}", row.namespace),
+        row.state.clone(),
+        String::new(),
+        format!("moved from {from}"),
+        selected,
+    ]
 }
 
 /// What limits the mirrors of a hub, if anything does.

@@ -8,7 +8,7 @@ use super::follow::{mirrored, publish, target, upstream};
 use super::{Home, sha};
 use crate::{FollowedPage, MirrorEnd, MirrorState, MissingBody};
 
-fn leaf() -> Leaf {
+pub(super) fn leaf() -> Leaf {
     let log = "hub.example.org/polder/1".parse().unwrap();
     let mut statement = Statement::new(log, EventType::Heartbeat, UnixMillis(1), [0; 16]);
     statement.data = Data::None;

@@ -1,12 +1,12 @@
 //! Namespaces that move between hubs.
 
 use polder_log::{SecretKey, VerifierKey};
-use polder_types::Sha256;
+use polder_types::{Sha256, UnixMillis};
 
-use super::{Home, follow, sha};
+use super::{Home, follow, missing, sha};
 use crate::{
-    Appended, Error, FollowRule, FollowedMove, MirrorMode, MirrorState, Move, MoveAway, MoveHere, MoveState,
-    Published, PublishedNamespace, PublishedState, Repo,
+    Appended, CarriedRule, Error, FollowRule, FollowedMove, LogHeadRow, MirrorMode, MirrorState, Move,
+    MoveAway, MoveHere, MoveState, Published, PublishedNamespace, PublishedState, Repo, SnapshotRows,
 };
 
 const NEW_URL: &str = "https://new.example.org";
@@ -33,6 +33,11 @@ fn which(home: &Home, old: i64, new_log: i64, op: u8) -> Move {
     Move { nsid: sha(2), seq: 2, op: sha(op), old_log: Some(old), cut: 5, new_log, state, held_at }
 }
 
+fn followed(which: &Move, from: Option<i64>) -> FollowedMove {
+    let home = NEW_URL.to_owned();
+    FollowedMove { which: which.clone(), from, home, rids: vec![sha(1)], carried: Vec::new() }
+}
+
 async fn now(home: &Home, repo: &Repo) -> Repo {
     home.db.repo(repo.id).await.unwrap().unwrap()
 }
@@ -43,13 +48,17 @@ async fn the_mirrors_of_a_namespace_pass_to_the_log_of_its_new_home() {
     let (old, repo) = ready(&home).await;
     let new = log(&home, "new.example.org", false).await;
     let rules = vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full }];
-    home.db.set_upstream(new, NEW_URL.to_owned(), rules).await.unwrap();
+    home.db.set_upstream(new, NEW_URL.to_owned(), rules.clone()).await.unwrap();
     let rival = Move { state: MoveState::Rival, ..which(&home, old, new, 8) };
     home.db.put_move(rival.clone()).await.unwrap();
     let which = which(&home, old, new, 7);
-    let followed =
-        FollowedMove { which: which.clone(), from: Some(old), home: NEW_URL.to_owned(), rids: vec![sha(1)] };
+    let rule = FollowRule { pattern: "acme/*".to_owned(), mode: MirrorMode::Full };
+    let followed = FollowedMove { carried: vec![rule.clone()], ..followed(&which, Some(old)) };
+    home.db.follow_move(followed.clone()).await.unwrap();
     home.db.follow_move(followed).await.unwrap();
+    let carried = CarriedRule { nsid: sha(2), rule: rule.clone() };
+    assert_eq!(home.db.carried_rules(new).await.unwrap(), [carried], "once");
+    assert!(home.db.carried_rules(old).await.unwrap().is_empty());
     let refused = Move { state: MoveState::Refused, ..rival };
     let states =
         |moves: Vec<Move>| moves.into_iter().map(|which| (which.op, which.state)).collect::<Vec<_>>();
@@ -71,6 +80,41 @@ async fn the_mirrors_of_a_namespace_pass_to_the_log_of_its_new_home() {
         Some("acme.hub.example.org".parse().unwrap())
     );
     assert_eq!(home.db.name_of_namespace(sha(3)).await.unwrap(), None);
+    home.db.set_upstream(new, NEW_URL.to_owned(), rules).await.unwrap();
+    assert_eq!(home.db.carried_rules(new).await.unwrap().len(), 1, "no other word");
+    home.db.set_upstream(new, NEW_URL.to_owned(), vec![rule]).await.unwrap();
+    assert!(home.db.carried_rules(new).await.unwrap().is_empty(), "the operator's newest word holds");
+}
+
+#[tokio::test]
+async fn what_the_new_home_never_told_of_is_hidden_once_and_comes_back_when_it_does() {
+    for kept in [false, true] {
+        let home = Home::open().await;
+        let (old, repo) = ready(&home).await;
+        let new = log(&home, "new.example.org", false).await;
+        assert!(home.db.list_unknown(new, None, 10).await.unwrap().is_empty());
+        home.db.follow_move(followed(&which(&home, old, new, 7), Some(old))).await.unwrap();
+        let unknown = home.db.list_unknown(new, None, 10).await.unwrap();
+        assert_eq!((unknown.len(), unknown[0].rid, unknown[0].repo), (1, sha(1), Some(repo.id)));
+        assert!(home.db.list_unknown(new, Some(sha(1)), 10).await.unwrap().is_empty());
+        assert!(home.db.hide_unknown(new, sha(1), kept).await.unwrap());
+        assert!(!home.db.hide_unknown(new, sha(1), kept).await.unwrap());
+        assert!(home.db.list_unknown(new, None, 10).await.unwrap().is_empty());
+        assert_eq!(now(&home, &repo).await.withheld.as_deref(), Some("moved"));
+        let purgeable = home.db.list_purgeable(new, home.now(), 10).await.unwrap();
+        let mode = if kept { MirrorMode::Archive } else { MirrorMode::Full };
+        assert_eq!((purgeable[0].state, purgeable[0].mode), (MirrorState::Hidden, mode));
+
+        follow::target(&home, new, 2, None).await;
+        let mirror = home.db.claim_mirrors(new, 60, 10).await.unwrap().pop().unwrap();
+        assert!(home.db.publish_mirror(follow::publish(&mirror, &repo)).await.unwrap());
+        assert_eq!(now(&home, &repo).await.withheld, None);
+        let head = LogHeadRow { rid: sha(1), index: 1, leaf: missing::leaf() };
+        let rows = SnapshotRows { log: new, heads: vec![head], ..SnapshotRows::default() };
+        home.db.load_snapshot_rows(rows).await.unwrap();
+        assert!(home.db.list_unknown(new, None, 10).await.unwrap().is_empty(), "it is known now");
+        assert!(!home.db.hide_unknown(new, sha(1), kept).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -78,13 +122,15 @@ async fn a_mirror_of_which_the_new_home_has_told_already_gets_what_is_here() {
     let home = Home::open().await;
     let (old, repo) = ready(&home).await;
     let new = log(&home, "new.example.org", false).await;
-    follow::target(&home, new, 2, None).await;
+    follow::target(&home, old, 3, None).await;
+    follow::target(&home, new, 4, None).await;
     let which = which(&home, old, new, 7);
-    let followed = FollowedMove { which, from: Some(old), home: NEW_URL.to_owned(), rids: vec![sha(1)] };
-    home.db.follow_move(followed).await.unwrap();
+    home.db.follow_move(followed(&which, Some(old))).await.unwrap();
     assert!(home.db.list_mirrors(old, None, 10).await.unwrap().is_empty());
     let mirror = home.db.claim_mirrors(new, 60, 10).await.unwrap().pop().unwrap();
-    assert_eq!((mirror.rseq, mirror.repo), (2, Some(repo.id)));
+    assert_eq!((mirror.rseq, mirror.repo), (4, Some(repo.id)));
+    let since = home.db.mirror_standings(new).await.unwrap()[0].behind_since;
+    assert_eq!(since, Some(UnixMillis(3)), "as far behind as both were");
 }
 
 #[tokio::test]
@@ -127,10 +173,19 @@ async fn a_namespace_comes_to_be_at_home_here_whole_or_not_at_all_and_leaves_aga
     assert!(home.db.is_at_home(repo.namespace).await.unwrap());
     assert!(home.db.list_mirrors(old, None, 10).await.unwrap().is_empty());
     assert!(home.db.member_role(repo.namespace, ada).await.unwrap().is_some());
-    assert_eq!(home.db.namespace_of_alias("acme").await.unwrap().as_deref(), Some("acme.hub.example.org"));
+    let is_acme = || async {
+        let taken = home.db.add_user(&"Acme".parse().unwrap(), false).await;
+        let Err(Error::Conflict { what }) = taken else { panic!("{taken:?}") };
+        assert_eq!(what, "the name `Acme` is that of `acme.hub.example.org`, which moved here");
+        assert_eq!(
+            home.db.namespace_of_alias("acme").await.unwrap().as_deref(),
+            Some("acme.hub.example.org")
+        );
+    };
+    is_acme().await;
 
     let away = Move { seq: 3, ..which(&home, own, elsewhere, 9) };
-    let followed = FollowedMove { which: away, from: None, home: NEW_URL.to_owned(), rids: Vec::new() };
+    let followed = FollowedMove { rids: Vec::new(), ..followed(&away, None) };
     let origin = "own.example.org".to_owned();
     let name = "acme.hub.example.org".parse().unwrap();
     home.db.move_away(MoveAway { followed, account: repo.namespace, name, origin }).await.unwrap();
@@ -140,4 +195,5 @@ async fn a_namespace_comes_to_be_at_home_here_whole_or_not_at_all_and_leaves_aga
     let mirror = home.db.list_mirrors(elsewhere, None, 10).await.unwrap().pop().unwrap();
     assert_eq!((mirror.state, mirror.rseq, mirror.body), (MirrorState::Ready, 1, sha(6)));
     assert!(!home.db.is_at_home(repo.namespace).await.unwrap());
+    is_acme().await;
 }

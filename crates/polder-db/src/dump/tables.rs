@@ -53,6 +53,7 @@ tables! {
         behind_since Int, next_since Int.
     "missing_body", PAGE: log Int, rid Bytes, idx Int; leaf Bytes, before_rseq Int, before_body Bytes.
     "ns_move", PAGE: nsid Bytes, seq Int, op Bytes; old_log Int, cut Int, new_log Int, state Text, held_at Int.
+    "carried_rule", PAGE: log Int, nsid Bytes, place Int; pattern Text, mode Text.
     "namespace_alias", PAGE: fold Text; name Text, account Int.
     "repo_name", PAGE: kind Text, fold Text; repo Int, state Text.
     "ref", PAGE: repo Int, name Text; oid Bytes, peeled Bytes, class Text, gen Int.

@@ -3,13 +3,14 @@
 use polder_types::{AccountId, AccountName, RepoId, RepoKind, Role, Sha256};
 use serde_json::json;
 
+use super::MirrorState;
 use super::moved::{self, FollowedMove, Move};
 use crate::events::{Fact, record};
 use crate::log::{self, Appended, LogAppend, LogOp, Published, PublishedNamespace};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Error, Result, accounts, remote_namespaces};
+use crate::{Db, Error, Result, accounts, remote_namespaces, repos};
 
 statements! {
     IS_READY = "SELECT repo FROM mirror WHERE log = $1 AND rid = $2 AND state = 'ready' AND rseq = $3";
@@ -27,7 +28,8 @@ statements! {
     PUT_MIRROR = "INSERT INTO mirror (log, rid, repo, path, mode, state, rseq, body, ready_rseq, running, attempt, \
         failures, changed_at) VALUES ($1, $2, $3, $4, 'full', 'ready', $5, $6, $5, FALSE, 0, 0, $7) \
         ON CONFLICT (log, rid) DO UPDATE SET repo = excluded.repo, attempt = mirror.attempt + 1, running = FALSE, \
-        state = 'waiting', due = excluded.changed_at";
+        state = CASE WHEN mirror.state = 'hidden' THEN 'hidden' ELSE 'waiting' END, \
+        due = CASE WHEN mirror.state = 'hidden' THEN NULL ELSE excluded.changed_at END RETURNING state";
 }
 
 /// Most repositories that move at once.
@@ -139,8 +141,12 @@ async fn give(tx: &mut Tx, away: MoveAway) -> Result<()> {
         let (rid, repo, rseq): (Sha256, i64, i64) = (row.sha256(0)?, row.read(1)?, row.read(2)?);
         let (prev, kind): (Sha256, RepoKind) = (row.sha256(3)?, row.word(5)?);
         let path = format!("{}{}", kind.prefix(), row.read::<String>(4)?);
-        tx.execute(PUT_MIRROR, args![new, rid, repo, path, rseq, prev, now]).await?;
+        let row = tx.row(PUT_MIRROR, args![new, rid, repo, path, rseq, prev, now]).await?;
+        let state = row.map(|row| row.word::<MirrorState>(0)).transpose()?;
         tx.execute(GIVE_REPO, args![repo, new]).await?;
+        if state == Some(MirrorState::Hidden) {
+            repos::withhold(tx, RepoId(repo), Some("moved".to_owned())).await?;
+        }
         tx.execute(DROP_PUBLISHED, args![repo]).await?;
     }
     Ok(())

@@ -19,6 +19,7 @@ macro_rules! columns {
         "log, rid, repo, path, mode, state, rseq, body, ready_rseq, attempt, failures, last_error, changed_at"
     };
 }
+pub(super) use columns;
 
 statements! {
     MIRRORS_AFTER = concat!("SELECT ", columns!(), " FROM mirror WHERE log = $1 AND rid > $2 ORDER BY rid LIMIT $3");
@@ -111,7 +112,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(super) fn from_row(row: &Row) -> Result<Self> {
         let count = |index| row.read::<i64>(index).map(|count| u64::try_from(count).unwrap_or_default());
         Ok(Self {
             log: row.read(0)?,

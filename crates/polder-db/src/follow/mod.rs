@@ -1,6 +1,7 @@
 //! Other hubs that this one follows, what is taken of them, and how far each mirror is.
 
 mod attests;
+mod carried;
 pub(crate) mod epoch;
 mod home;
 pub(crate) mod lazy;
@@ -15,6 +16,7 @@ mod reselect;
 mod rows;
 mod sources;
 mod standing;
+mod unknown;
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,6 +24,7 @@ use std::str::FromStr;
 use polder_types::UnixMillis;
 
 pub use attests::Attest;
+pub use carried::CarriedRule;
 pub use home::{MOVED_REPOS_MAX, MoveAway, MoveHere};
 pub use lazy::LazyObject;
 pub use limits::{FollowLimits, LimitChange, LimitChanges};
@@ -47,6 +50,7 @@ use crate::{Db, Result};
 pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     attests::ALL,
+    carried::ALL,
     epoch::ALL,
     home::ALL,
     lazy::ALL,
@@ -60,6 +64,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     reselect::ALL,
     sources::ALL,
     standing::ALL,
+    unknown::ALL,
 ];
 /// Every list statement about following.
 #[cfg(test)]
@@ -191,6 +196,12 @@ pub struct FollowRule {
     pub mode: MirrorMode,
 }
 
+impl FollowRule {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { pattern: row.read(0)?, mode: row.word(1)? })
+    }
+}
+
 impl Upstream {
     fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
@@ -213,7 +224,8 @@ fn short(text: &str) -> String {
 }
 
 impl Db {
-    /// Follows a hub whose log is here, or goes on with other rules; a frozen one stays so.
+    /// Follows a hub whose log is here, or goes on with other rules, instead also of those that came with
+    /// namespaces which moved there; a frozen one stays so.
     ///
     /// # Errors
     /// Only when the database fails.
@@ -223,6 +235,10 @@ impl Db {
                 let now = tx.now();
                 tx.execute(UPSERT, args![log, url, now]).await?;
                 attests::forget(tx, log).await?;
+                let before = each(&tx.rows(RULES, args![log]).await?, FollowRule::from_row)?;
+                if before != rules {
+                    carried::drop(tx, log).await?;
+                }
                 tx.execute(DROP_RULES, args![log]).await?;
                 for (place, rule) in (0_i64..).zip(rules) {
                     tx.execute(INSERT_RULE, args![log, place, rule.pattern, rule.mode.as_str()]).await?;
@@ -254,9 +270,7 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn follow_rules(&self, log: i64) -> Result<Vec<FollowRule>> {
-        each(&self.rows(RULES, args![log]).await?, |row| {
-            Ok(FollowRule { pattern: row.read(0)?, mode: row.word(1)? })
-        })
+        each(&self.rows(RULES, args![log]).await?, FollowRule::from_row)
     }
 
     /// Changes whether an upstream is followed, with the reason for it.

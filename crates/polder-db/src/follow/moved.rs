@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use polder_types::{AccountName, RepoId, Sha256, UnixMillis};
 
-use super::words;
+use super::{FollowRule, carried, words};
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
@@ -29,16 +29,20 @@ statements! {
         ORDER BY m.account LIMIT 1";
     SET_HOME = "UPDATE remote_namespace SET home = $2 WHERE nsid = $1";
     // Work under way is for the log before: it loses its claim. What waits for the operator waits no longer.
-    MOVE_MIRROR = "UPDATE mirror SET log = $2, attempt = attempt + 1, running = FALSE, \
+    MOVE_MIRROR = "UPDATE mirror SET log = $2, attempt = attempt + 1, running = FALSE, next_since = NULL, \
         state = CASE WHEN state = 'ready' AND rseq = ready_rseq THEN state WHEN state IN ('hidden', 'kept', 'known') \
         THEN state ELSE 'waiting' END, \
         due = CASE WHEN (state = 'ready' AND rseq = ready_rseq) OR state IN ('hidden', 'kept', 'known') THEN NULL \
         ELSE CAST($4 AS BIGINT) END \
         WHERE log = $1 AND rid = $3 AND NOT EXISTS (SELECT 1 FROM mirror x WHERE x.log = $2 AND x.rid = $3)";
-    // The new log has told of it already: what is here is its.
-    JOIN_MIRROR = "UPDATE mirror SET repo = (SELECT o.repo FROM mirror o WHERE o.log = $1 AND o.rid = $3), \
+    // The new log has told of it already: what is here is its. It is as far behind as both were.
+    JOIN_BEHIND = "UPDATE mirror SET behind_since = (SELECT MIN(o.behind_since) FROM mirror o \
+        WHERE o.log IN ($1, $2) AND o.rid = $3) WHERE log = $2 AND rid = $3 AND state NOT IN ('hidden', 'kept')";
+    JOIN_MIRROR = "UPDATE mirror SET \
+        repo = COALESCE((SELECT o.repo FROM mirror o WHERE o.log = $1 AND o.rid = $3), repo), \
         attempt = attempt + 1, running = FALSE, \
         state = CASE WHEN state = 'blocked' THEN 'waiting' ELSE state END, \
+        next_since = NULL, \
         due = CASE WHEN state IN ('blocked', 'waiting', 'retry') THEN CAST($4 AS BIGINT) ELSE due END \
         WHERE log = $2 AND rid = $3";
     DROP_MIRROR = "DELETE FROM mirror WHERE log = $1 AND rid = $2";
@@ -117,6 +121,9 @@ pub struct FollowedMove {
     pub home: String,
     /// The repositories that are mirrored.
     pub rids: Vec<Sha256>,
+    /// What was selected of it where it was, which is selected from now on besides what the rules for the new log
+    /// say.
+    pub carried: Vec<FollowRule>,
 }
 
 impl Db {
@@ -190,12 +197,13 @@ pub(super) async fn put(tx: &mut Tx, which: &Move) -> Result<()> {
 }
 
 pub(super) async fn follow(tx: &mut Tx, followed: FollowedMove) -> Result<()> {
-    let FollowedMove { which, from, home, rids } = followed;
+    let FollowedMove { which, from, home, rids, carried } = followed;
     let Move { nsid, seq, op, new_log, .. } = which;
     put(tx, &Move { state: MoveState::Followed, ..which }).await?;
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
     tx.execute(SET_RIVALS, args![nsid, seq, op, MoveState::Refused.as_str()]).await?;
     tx.execute(SET_HOME, args![nsid, home]).await?;
+    carried::put(tx, new_log, nsid, carried).await?;
     let now = tx.now();
     for rid in rids {
         let Some(old) = from.filter(|old| *old != new_log) else {
@@ -204,6 +212,7 @@ pub(super) async fn follow(tx: &mut Tx, followed: FollowedMove) -> Result<()> {
         };
         if tx.execute(MOVE_MIRROR, args![old, new_log, rid, now]).await? == 0 {
             tx.execute(JOIN_MIRROR, args![old, new_log, rid, now]).await?;
+            tx.execute(JOIN_BEHIND, args![old, new_log, rid]).await?;
             tx.execute(DROP_MIRROR, args![old, rid]).await?;
         }
         let Some(row) = tx.row(MOVE_REPO, args![old, new_log, rid]).await? else { continue };

@@ -229,7 +229,11 @@ impl Hub {
         let entry =
             Entry::hub("namespace.moved").with("namespace", handle.as_str()).with("to", home.as_str());
         tracing::info!(handle, %nsid, to = home, "a namespace has moved");
-        let mut followed = FollowedMove { which, from: None, home, rids: Vec::new() };
+        let carried = match &from {
+            Some(from) => self.selected_of(from, handle, nsid).await?,
+            None => Vec::new(),
+        };
+        let mut followed = FollowedMove { which, from: None, home, rids: Vec::new(), carried };
         match from {
             Some(own) if own.is_own => self.give_away(&own, handle, followed, entry).await?,
             from => {
@@ -269,8 +273,7 @@ impl Hub {
             let Some(last) = page.last() else { return Ok(rids) };
             after = Some(last.rid);
             for mirror in page.iter().filter(|mirror| is_in(&mirror.path, handle)) {
-                let LogBody::Held(bytes) = self.db.log_body(mirror.body).await? else { continue };
-                if Body::decode(&bytes).map_err(Error::internal)?.nsid == Some(nsid) {
+                if self.namespace_of_mirror(mirror).await? == Some(nsid) {
                     rids.push(mirror.rid);
                 }
             }

@@ -3,7 +3,6 @@
 use polder_db::{LogBody, Mirror, MirrorState};
 use polder_log::{check_next, open_body};
 
-use super::select;
 use super::sources::SourceSet;
 use super::work::{Trouble, blocked};
 use crate::Hub;
@@ -18,7 +17,7 @@ impl Hub {
     pub(super) async fn complete(&self, sources: &SourceSet, mirror: &Mirror) -> Result<bool, Trouble> {
         let gone = || Error::not_found("this hub is not followed");
         let log = self.db.log(mirror.log).await?.ok_or_else(gone)?;
-        let rules = self.db.follow_rules(mirror.log).await?;
+        let selection = self.selection(mirror.log).await?;
         loop {
             let missing = self.db.missing_bodies(mirror.log, mirror.rid, PAGE).await?;
             if missing.is_empty() {
@@ -40,7 +39,7 @@ impl Hub {
                         .and_then(|body| check_next(event.before, &body).map(|()| body));
                     let body =
                         body.map_err(|why| blocked(format!("its event {}: {why}", event.leaf.rseq)))?;
-                    target = select::target(&body, &rules);
+                    target = selection.target(&body);
                 }
                 let found = bytes.map(|bytes| (sha256, bytes));
                 if !self.db.found_body(mirror, event.index, found, target).await? {

@@ -37,6 +37,9 @@ mod limits;
 mod limits_tests;
 mod metered;
 mod move_here;
+mod move_summary;
+#[cfg(test)]
+mod moved_tests;
 mod moves;
 #[cfg(test)]
 mod moving_tests;
@@ -53,6 +56,7 @@ mod read;
 mod rehearsal;
 mod reselect;
 pub(crate) mod select;
+mod selection;
 #[cfg(test)]
 mod side_by_side;
 #[cfg(test)]
@@ -60,15 +64,18 @@ mod simulation;
 mod sources;
 mod summary;
 mod take;
+mod unknown;
 mod work;
 
 pub use begin::{FollowRequest, Followed};
 pub use lag::Lag;
 pub use lazy::{AwayObject, OpenObject};
 pub use move_here::{MoveRequest, MovedHere};
+pub use move_summary::MoveSummary;
 pub use peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
 pub use polder_db::{
-    FollowLimits, FollowRule, FollowSource, LimitChange, LimitChanges, MirrorMode, MirrorState, UpstreamState,
+    FollowLimits, FollowRule, FollowSource, LimitChange, LimitChanges, MirrorMode, MirrorState, MoveState,
+    UpstreamState,
 };
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};

@@ -17,12 +17,12 @@ use super::sources::{Source, SourceSet};
 use crate::tests::{Fixture, fixture_as, name, repo, signature, write};
 use crate::{CommitRequest, Hub, Kind, Principal, Result};
 
-const HOME: &str = "home.example";
+pub(super) const HOME: &str = "home.example";
 /// What it is called on every hub but its first.
-const MIRRORED: &str = "zeta.home.example/m";
+pub(super) const MIRRORED: &str = "zeta.home.example/m";
 
 /// A hub with a log, under a name of its own.
-async fn hub(origin: &str) -> Fixture {
+pub(super) async fn hub(origin: &str) -> Fixture {
     let place = fixture_as(Some(origin)).await;
     place.hub.begin_log().await.expect("begun");
     place.hub.sequence_once().await.expect("sequenced");
@@ -30,7 +30,7 @@ async fn hub(origin: &str) -> Fixture {
 }
 
 /// The home of `zeta`, and the key that its owner got.
-async fn home() -> (Fixture, SecretKey) {
+pub(super) async fn home() -> (Fixture, SecretKey) {
     let place = hub(HOME).await;
     place.hub.add_org(&name("zeta"), &name("alice")).await.expect("added");
     place.hub.add_repo(&repo("zeta/m"), polder_types::Visibility::Public).await.expect("added");
@@ -44,7 +44,7 @@ async fn home() -> (Fixture, SecretKey) {
     (place, kit.expect("kept"))
 }
 
-async fn commit(place: &Fixture, at: &str, content: &str) {
+pub(super) async fn commit(place: &Fixture, at: &str, content: &str) {
     let request = CommitRequest {
         branch: "main".to_owned(),
         parent: None,
@@ -56,7 +56,7 @@ async fn commit(place: &Fixture, at: &str, content: &str) {
 }
 
 /// Lets a hub follow another one.
-async fn follow(who: &Fixture, whom: &Fixture, mode: MirrorMode) -> i64 {
+pub(super) async fn follow(who: &Fixture, whom: &Fixture, mode: MirrorMode) -> i64 {
     let own = whom.hub.db.own_log().await.expect("read").expect("begun");
     let url = format!("http://{}", own.name.origin);
     let log = who.hub.db.open_log(own.name, own.key, false).await.expect("opened").id;
@@ -66,14 +66,14 @@ async fn follow(who: &Fixture, whom: &Fixture, mode: MirrorMode) -> i64 {
 }
 
 /// Reads all that a hub has said and works on what is due.
-async fn sync(who: &Fixture, log: i64, whom: &Fixture) {
+pub(super) async fn sync(who: &Fixture, log: i64, whom: &Fixture) {
     whom.hub.sequence_once().await.expect("sequenced");
     let peer = HubPeer::new(&whom.hub);
     read_all(&who.hub, log, &peer).await.expect("read");
     work(&who.hub, log, &peer).await;
 }
 
-async fn work(hub: &Hub, log: i64, peer: &HubPeer) {
+pub(super) async fn work(hub: &Hub, log: i64, peer: &HubPeer) {
     let upstream = hub.db.upstream(log).await.expect("read").expect("followed");
     let sources = SourceSet::new(hub.db.clone(), log, vec![Source::home(Arc::new(peer.clone()))]);
     let sources = Arc::new(sources);
@@ -82,34 +82,34 @@ async fn work(hub: &Hub, log: i64, peer: &HubPeer) {
     }
 }
 
-async fn synced(who: &Fixture, whom: &Fixture) -> i64 {
+pub(super) async fn synced(who: &Fixture, whom: &Fixture) -> i64 {
     let log = follow(who, whom, MirrorMode::Full).await;
     sync(who, log, whom).await;
     log
 }
 
-async fn take(place: &Fixture, from: &str, kit: &SecretKey) -> Result<MovedHere> {
+pub(super) async fn take(place: &Fixture, from: &str, kit: &SecretKey) -> Result<MovedHere> {
     let (from, kit) = (from.to_owned(), kit.clone());
     let request = MoveRequest { name: name("zeta"), from, kit, owner: name("alice") };
     place.hub.move_namespace_here(request).await
 }
 
-async fn tip(place: &Fixture, at: &str) -> Option<String> {
+pub(super) async fn tip(place: &Fixture, at: &str) -> Option<String> {
     let grant = place.hub.read(&Principal::ANONYMOUS, &repo(at)).await.ok()?;
     let snapshot = place.hub.held(grant.repo_id()).await.expect("held").snapshot;
     snapshot.find_ref("refs/heads/main").map(|main| main.oid.to_string())
 }
 
-async fn upstream_of(place: &Fixture, at: &str) -> Option<i64> {
+pub(super) async fn upstream_of(place: &Fixture, at: &str) -> Option<i64> {
     let at: RepoName = repo(at);
     place.hub.live_repo(&at).await.expect("there").upstream
 }
 
-async fn move_states(place: &Fixture, nsid: Sha256) -> Vec<MoveState> {
+pub(super) async fn move_states(place: &Fixture, nsid: Sha256) -> Vec<MoveState> {
     place.hub.db.moves_of(nsid).await.expect("read").iter().map(|which| which.state).collect()
 }
 
-async fn chain(place: &Fixture, log: i64) -> NamespaceChain {
+pub(super) async fn chain(place: &Fixture, log: i64) -> NamespaceChain {
     let origin = place.hub.db.log(log).await.expect("read").expect("there").name.origin;
     let found = place.hub.find_namespace(log, &origin, &name("zeta")).await.expect("read");
     found.expect("a namespace")

@@ -54,9 +54,10 @@ fn is_storm(taken_away: i64, of: i64) -> bool {
 }
 
 impl Hub {
-    /// Purges what every followed hub took away longer ago than the grace lasts.
+    /// Purges what every followed hub took away longer ago than the grace lasts, and hides what moves left behind.
     pub(crate) async fn purge_mirrors(&self) -> Result<()> {
         for upstream in self.followed().await? {
+            self.hide_unknown(upstream.log).await?;
             self.purge_mirrors_of(&upstream).await?;
         }
         Ok(())

@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use polder_db::{
-    Appended, FollowRule, FollowedPage, Log, LogEntry, MirrorTarget, MissingBody, UpstreamState,
-};
+use polder_db::{Appended, FollowedPage, Log, LogEntry, MirrorTarget, MissingBody, UpstreamState};
 use polder_log::{
     Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Leaf, Lie, Plan, RepoHead,
     Signed, check_next, open_body,
@@ -17,7 +15,7 @@ use super::attest;
 use super::bootstrap::Stop;
 use super::moves::Moves;
 use super::peer::{Peer, PeerError};
-use super::select;
+use super::selection::Selection;
 use super::sources::{Source, SourceSet};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
@@ -64,7 +62,6 @@ impl From<polder_db::Error> for Unread {
 pub(super) struct Reader {
     pub(super) log: Log,
     pub(super) cursor: Cursor,
-    pub(super) rules: Vec<FollowRule>,
 }
 
 impl Hub {
@@ -79,8 +76,7 @@ impl Hub {
             version: log.version.max(polder_log::VERSION),
             held: whole.map(|note| Signed { note, steps: Vec::new() }),
         };
-        let rules = self.db.follow_rules(upstream).await?;
-        Ok(Reader { log, cursor, rules })
+        Ok(Reader { log, cursor })
     }
 
     /// Asks for what comes next and applies it; `None` when another did so meanwhile.
@@ -208,8 +204,7 @@ impl Hub {
             return Ok(Some(reader));
         }
         let mut log = reader.log;
-        // Those of this moment: the operator may have changed them since this reader began.
-        let rules = self.db.follow_rules(log.id).await?;
+        let mut selection = self.selection(log.id).await?;
         let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut moves = self.moves(log.id).await?;
         let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
@@ -227,8 +222,10 @@ impl Hub {
                 // Rare, and not small.
                 Box::pin(self.hear_move(&log, entry.index, op, sources)).await.map_err(Unread::asking)?;
                 moves = self.moves(log.id).await?;
+                selection = self.selection(log.id).await?;
             }
-            let (target, event) = self.target_of(entry, body.as_ref(), &rules, &moves, &mut heads).await?;
+            let (target, event) =
+                self.target_of(entry, body.as_ref(), &selection, &moves, &mut heads).await?;
             if let Some(target) = target {
                 let before = targets.get(&target.rid).filter(|before| before.hidden.is_none());
                 let since = before.map_or(target.since, |before| before.since);
@@ -256,7 +253,7 @@ impl Hub {
             self.names.clear();
         }
         log.tree = tree;
-        Ok(Some(Reader { log, cursor: advanced.cursor, rules }))
+        Ok(Some(Reader { log, cursor: advanced.cursor }))
     }
 
     /// What an entry makes of a mirror, and what is missing of it; `heads` are the newest events before it.
@@ -264,7 +261,7 @@ impl Hub {
         &self,
         entry: &Entry,
         body: Option<&Body>,
-        rules: &[FollowRule],
+        selection: &Selection,
         moves: &Moves,
         heads: &mut HashMap<Sha256, (u64, RepoHead)>,
     ) -> Result<(Option<MirrorTarget>, Option<MissingBody>)> {
@@ -284,7 +281,7 @@ impl Hub {
         let comes = before.is_none() && moves.hither(leaf).is_some();
         heads.insert(leaf.rid, (entry.index, RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 }));
         let event = MissingBody { index: entry.index, leaf: *leaf, before };
-        let target = body.and_then(|body| next_target(before, comes, body, rules));
+        let target = body.and_then(|body| next_target(before, comes, body, selection));
         Ok((target, body.is_none().then_some(event)))
     }
 
@@ -332,10 +329,10 @@ fn next_target(
     before: Option<RepoHead>,
     comes: bool,
     body: &Body,
-    rules: &[FollowRule],
+    selection: &Selection,
 ) -> Option<MirrorTarget> {
     match if comes { Ok(()) } else { check_next(before, body) } {
-        Ok(()) => select::target(body, rules),
+        Ok(()) => selection.target(body),
         Err(why) => {
             tracing::warn!(rid = ?body.repo(), %why, "an event is not applied");
             None

@@ -6,7 +6,6 @@ use polder_db::{LogBody, LogHeadRow, MirrorMode};
 use polder_log::Body;
 use polder_types::Sha256;
 
-use super::select;
 use crate::Hub;
 use crate::error::Result;
 
@@ -16,7 +15,7 @@ const PAGE: i64 = 500;
 impl Hub {
     /// Takes every repository of an upstream as its rules now say.
     pub(crate) async fn reselect(&self, log: i64) -> Result<()> {
-        let rules = self.db.follow_rules(log).await?;
+        let selection = self.selection(log).await?;
         let moved = self.moves(log).await?;
         let mut after = None;
         loop {
@@ -26,11 +25,15 @@ impl Hub {
             let Some(last) = heads.last().map(|head| head.rid) else { return Ok(()) };
             let mirrors: Vec<_> = mirrors.into_iter().filter(|mirror| mirror.rid <= last).collect();
             let known: HashSet<Sha256> = mirrors.iter().map(|mirror| mirror.rid).collect();
-            let modes = mirrors.into_iter().filter_map(|mirror| {
-                let mode = select::mode(&mirror.path, &rules).unwrap_or(MirrorMode::Metadata);
-                (mode != mirror.mode).then_some((mirror.rid, mode))
-            });
-            let modes: Vec<_> = modes.collect();
+            let mut modes = Vec::new();
+            for mirror in mirrors {
+                let depends = selection.depends_on_namespace(&mirror.path);
+                let nsid = if depends { self.namespace_of_mirror(&mirror).await? } else { None };
+                let mode = selection.mode(&mirror.path, nsid).unwrap_or(MirrorMode::Metadata);
+                if mode != mirror.mode {
+                    modes.push((mirror.rid, mode));
+                }
+            }
             if !modes.is_empty() {
                 self.db.set_mirror_modes(log, modes).await?;
             }
@@ -38,7 +41,7 @@ impl Hub {
             let is_new = |head: &&LogHeadRow| head.leaf.kind.is_repo() && !known.contains(&head.rid);
             for head in heads.iter().filter(is_new).filter(|head| !moved.has_left(&head.leaf)) {
                 let LogBody::Held(bytes) = self.db.log_body(head.leaf.body_sha256).await? else { continue };
-                targets.extend(Body::decode(&bytes).ok().and_then(|body| select::target(&body, &rules)));
+                targets.extend(Body::decode(&bytes).ok().and_then(|body| selection.target(&body)));
             }
             if !targets.is_empty() {
                 self.db.add_mirrors(log, targets).await?;

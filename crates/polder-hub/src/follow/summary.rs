@@ -7,7 +7,7 @@ use polder_db::{FollowLimits, FollowSource, MirrorEnd, MirrorState, UpstreamStat
 use polder_types::UnixMillis;
 
 use super::sources::SourceSet;
-use super::{Lag, PurgeBrake};
+use super::{Lag, MoveSummary, PurgeBrake};
 use crate::Hub;
 use crate::error::Result;
 use crate::exchange::Progress;
@@ -38,6 +38,8 @@ pub struct UpstreamSummary {
     pub brake: Option<PurgeBrake>,
     /// Where else what it signed can be had.
     pub sources: Vec<FollowSource>,
+    /// Namespaces that moved to it.
+    pub moves: Vec<MoveSummary>,
     /// Its mirrors.
     pub mirrors: Vec<MirrorSummary>,
 }
@@ -94,6 +96,7 @@ impl Hub {
                 heard_at: upstream.heard_at,
                 last_error: upstream.last_error.or(contradictions.remove(&upstream.log)),
                 sources,
+                moves: self.moves_hither(upstream.log).await?,
                 mirrors,
             });
         }

@@ -3,7 +3,8 @@
 use std::num::NonZeroU64;
 
 use polder_hub::{
-    FollowRequest, FollowRule, Followed, Hub, LimitChanges, MirrorMode, PurgeBrake, UpstreamSummary,
+    FollowRequest, FollowRule, Followed, Hub, LimitChanges, MirrorMode, MoveSummary, PurgeBrake,
+    UpstreamSummary,
 };
 use polder_log::VerifierKey;
 use polder_types::{AccountName, Hours, UnixMillis};
@@ -76,11 +77,10 @@ impl FollowTask {
         aliases: Vec<(AccountName, AccountName)>,
         limits: LimitChanges,
     ) -> Self {
-        let rule = |FollowRule { pattern, mode }| RuleText { pattern, mode };
         let alias = |(there, here)| AliasText { there, here };
         Self::Begin {
             url,
-            rules: rules.into_iter().map(rule).collect(),
+            rules: rules.into_iter().map(RuleText::from).collect(),
             key,
             accept_epoch,
             sources,
@@ -122,8 +122,24 @@ pub struct UpstreamRow {
     pub braked: Option<String>,
     /// The other hubs that it is mirrored from.
     pub sources: Vec<SourceRow>,
+    /// Namespaces that moved to it.
+    #[serde(default)]
+    pub moves: Vec<MoveRow>,
     /// Its repositories.
     pub repositories: Vec<FollowedRow>,
+}
+
+/// A namespace that moved to a hub of `mirrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRow {
+    /// What it is called here.
+    pub namespace: String,
+    /// The origin of the hub where it was, if that was ever followed.
+    pub from: Option<String>,
+    /// `followed`, `asked`, `frozen`, `rival` or `refused`.
+    pub state: String,
+    /// What is selected of it as it was there, besides what the rules for this hub select.
+    pub selected: Vec<RuleText>,
 }
 
 /// A source of a hub of `mirrors`.
@@ -150,6 +166,23 @@ pub struct FollowedRow {
     pub since: String,
     /// What went wrong, if anything.
     pub error: Option<String>,
+}
+
+impl From<FollowRule> for RuleText {
+    fn from(FollowRule { pattern, mode }: FollowRule) -> Self {
+        Self { pattern, mode }
+    }
+}
+
+impl From<MoveSummary> for MoveRow {
+    fn from(summary: MoveSummary) -> Self {
+        Self {
+            namespace: summary.namespace,
+            from: summary.from,
+            state: summary.state.to_string(),
+            selected: summary.carried.into_iter().map(RuleText::from).collect(),
+        }
+    }
 }
 
 impl From<UpstreamSummary> for UpstreamRow {
@@ -184,6 +217,7 @@ impl From<UpstreamSummary> for UpstreamRow {
             heard: summary.heard_at.map(UnixMillis::rfc3339),
             error: summary.last_error,
             sources: sources.collect(),
+            moves: summary.moves.into_iter().map(MoveRow::from).collect(),
             repositories: repositories.collect(),
         }
     }

@@ -29,7 +29,7 @@ pub use bundle::BundleTask;
 pub use client::Client;
 pub use command::{Answer, Command, FsckAnswer};
 pub use execute::execute;
-pub use follow::{FollowTask, UpstreamRow};
+pub use follow::{FollowTask, MoveRow, RuleText, UpstreamRow};
 pub use imports::ImportFrom;
 pub use key::{KeyCommand, KeyRow};
 pub use namespace::NamespaceTask;

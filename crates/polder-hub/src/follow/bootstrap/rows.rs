@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use polder_db::{FileKind, FollowRule, Log, LogHeadRow, LogOp, SnapshotRows};
+use polder_db::{FileKind, Log, LogHeadRow, LogOp, SnapshotRows};
 use polder_log::{
     Body, Data, HubKeys, Misfit, NamespaceChain, SnapshotRow, bodies_by_hash, decode_part, open_body,
     read_bodies,
@@ -13,7 +13,7 @@ use polder_types::Sha256;
 use super::super::keys::HUB;
 use super::super::peer::Peer;
 use super::super::read::Reader;
-use super::super::select;
+use super::super::selection::Selection;
 use super::{Snapshot, Stop, asked, malformed};
 use crate::Hub;
 
@@ -65,6 +65,7 @@ impl Hub {
     ) -> Result<(), Stop> {
         let mut handles = Handles::new();
         for is_first in [true, false] {
+            let selection = self.selection(reader.log.id).await?;
             for part in &snapshot.head.parts {
                 let data = self.snapshot_part(reader.log.id, part.sha256).await?.unwrap_or_default();
                 let mut rows = decode_part(part, &data).map_err(malformed)?;
@@ -73,7 +74,7 @@ impl Hub {
                     if is_first {
                         self.load_namespaces(&reader.log, rows, &mut handles, peer).await?;
                     } else {
-                        self.load_repos(reader, rows, &handles, peer).await?;
+                        self.load_repos(&reader.log, &selection, rows, &handles, peer).await?;
                     }
                 }
             }
@@ -117,24 +118,24 @@ impl Hub {
 
     async fn load_repos(
         &self,
-        reader: &Reader,
+        log: &Log,
+        selection: &Selection,
         rows: &[SnapshotRow],
         handles: &Handles,
         peer: &dyn Peer,
     ) -> Result<(), Stop> {
-        let log = &reader.log;
         let mut loaded = SnapshotRows { log: log.id, ..SnapshotRows::default() };
         let rids: Vec<Sha256> = rows.iter().map(|row| row.rid).collect();
         let mirrored: HashSet<Sha256> = self.db.mirrors_among(log.id, &rids).await?.into_iter().collect();
         let is_wanted =
-            |row: &&SnapshotRow| mirrored.contains(&row.rid) || may_be_followed(row, handles, &reader.rules);
+            |row: &&SnapshotRow| mirrored.contains(&row.rid) || may_be_followed(row, handles, selection);
         let bodies = self.bodies_of(rows.iter().filter(is_wanted), peer).await?;
         for row in rows {
             let body = opened(log, row, &bodies, peer)?;
             let leaf = body.as_ref().map_or_else(|| row.leaf(), Body::leaf);
             loaded.heads.push(LogHeadRow { rid: row.rid, index: row.index, leaf });
             if let Some(body) = body {
-                loaded.targets.extend(select::target(&body, &reader.rules));
+                loaded.targets.extend(selection.target(&body));
                 loaded.bodies.push(kept(&body));
             }
         }
@@ -188,9 +189,9 @@ fn opened(
     }
 }
 
-fn may_be_followed(row: &SnapshotRow, handles: &Handles, rules: &[FollowRule]) -> bool {
+fn may_be_followed(row: &SnapshotRow, handles: &Handles, selection: &Selection) -> bool {
     let (Some(kind), Some(handle)) = (row.repo_kind(), handles.get(&row.nsid)) else { return true };
-    select::may_fit(&format!("{}{handle}/", kind.prefix()), rules)
+    selection.may_fit(&format!("{}{handle}/", kind.prefix()))
 }
 
 fn decode_all(list: &[u8]) -> Result<Vec<Body>, Stop> {
