@@ -8,6 +8,7 @@ use crate::row::each;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
+use crate::xorb_runs::FORGET_RUNS;
 use crate::{Db, Result};
 
 /// Whether repository `$2` links blob `b`, or any mirror of the same upstream does.
@@ -97,6 +98,7 @@ impl Db {
                     return Ok(Verdict::Discard(false));
                 }
                 tx.execute(FORGET_KEYS, args![id]).await?;
+                tx.execute(FORGET_RUNS, args![id]).await?;
                 insert_keys(tx, id, cut.key_chunks).await?;
                 Ok(Verdict::Keep(true))
             })

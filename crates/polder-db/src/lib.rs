@@ -96,6 +96,7 @@ mod uploads;
 mod value;
 mod view;
 mod write_queue;
+mod xorb_runs;
 
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};

@@ -33,6 +33,7 @@ pub(crate) const MAIN: Steps = &[
     (18, "behind", include_str!("../migrations/0018_behind.sql")),
     (19, "moving", include_str!("../migrations/0019_moving.sql")),
     (20, "carried", include_str!("../migrations/0020_carried.sql")),
+    (21, "xorb run", include_str!("../migrations/0021_xorb_run.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

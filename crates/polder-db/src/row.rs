@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use polder_types::{ObjectId, Sha256};
-use polder_xet::FileHash;
+use polder_xet::{FileHash, XorbHash};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
@@ -70,6 +70,12 @@ impl Row {
     pub(crate) fn maybe_file_hash(&self, index: usize) -> Result<Option<FileHash>> {
         let bytes: Option<Vec<u8>> = self.read(index)?;
         bytes.map(|bytes| FileHash::from_slice(&bytes).ok_or_else(|| unreadable(index, None))).transpose()
+    }
+
+    /// Reads the hash of an xorb.
+    pub(crate) fn xorb_hash(&self, index: usize) -> Result<XorbHash> {
+        let bytes: Vec<u8> = self.read(index)?;
+        XorbHash::from_slice(&bytes).ok_or_else(|| unreadable(index, None))
     }
 
     /// Reads bytes that may be absent.

@@ -122,7 +122,7 @@ mod tests {
     use crate::{
         accounts, audit, blobs, blocks, catalog, chunks, contract, damage, downloads, dump, events, follow,
         jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots,
-        tokens, upkeep, uploads,
+        tokens, upkeep, uploads, xorb_runs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -147,6 +147,7 @@ mod tests {
         tokens::ALL,
         upkeep::ALL,
         uploads::ALL,
+        xorb_runs::ALL,
     ];
     const LISTS: &[&[&Template]] = &[
         blobs::TEMPLATES,
@@ -155,6 +156,7 @@ mod tests {
         chunks::TEMPLATES,
         jobs::TEMPLATES,
         snapshots::TEMPLATES,
+        xorb_runs::TEMPLATES,
     ];
 
     #[tokio::test]

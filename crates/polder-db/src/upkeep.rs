@@ -8,6 +8,7 @@ use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::Verdict;
 use crate::value::{Value, args};
+use crate::xorb_runs::FORGET_RUNS;
 use crate::{Db, Error, Result};
 
 statements! {
@@ -120,6 +121,7 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 tx.execute(FORGET_KEYS, args![id]).await?;
+                tx.execute(FORGET_RUNS, args![id]).await?;
                 let gone = tx.execute(FORGET_BLOB, args![id]).await? > 0;
                 Ok(if gone { Verdict::Keep(true) } else { Verdict::Discard(false) })
             })

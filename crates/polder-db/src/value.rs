@@ -5,7 +5,7 @@ use polder_types::{
     AccountId, AuditId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, ReservationId, Sha256,
     TokenId, UnixMillis, UploadId,
 };
-use polder_xet::{ChunkHash, FileHash};
+use polder_xet::{ChunkHash, FileHash, XorbHash};
 
 /// One argument. `None` is NULL of the variant's type, because PostgreSQL wants to know the type.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ nulls! {
     Int: i64, AccountId, AuditId, BlobId, JobId, LockId, PackId, PartId, RepoId, ReservationId, TokenId, UnixMillis,
         UploadId;
     Text: &str, String;
-    Bytes: ObjectId, Sha256, ChunkHash, FileHash, Bytes;
+    Bytes: ObjectId, Sha256, ChunkHash, FileHash, XorbHash, Bytes;
 }
 
 values! {
@@ -83,6 +83,7 @@ values! {
     Sha256, oid => Self::Bytes(Some(oid.as_bytes().to_vec()));
     ChunkHash, hash => Self::Bytes(Some(hash.as_bytes().to_vec()));
     FileHash, hash => Self::Bytes(Some(hash.as_bytes().to_vec()));
+    XorbHash, hash => Self::Bytes(Some(hash.as_bytes().to_vec()));
     Bytes, bytes => Self::Bytes(Some(bytes.into()));
 }
 

@@ -1,5 +1,5 @@
 use polder_types::{BlobId, RepoId, Sha256};
-use polder_xet::{ChunkHash, Cut, FileHash};
+use polder_xet::{ChunkHash, Cut, FileHash, Run, XorbHash};
 
 use super::{Home, sha};
 use crate::RowState;
@@ -106,4 +106,50 @@ async fn objects_that_share_chunks_are_found_among_those_that_may_be_used() {
     assert_eq!((reusable(b, sha(4)).await, reusable(a, sha(9)).await), (Some(hidden), None));
     let lineage = home.db.lineage(a, 2).await.unwrap();
     assert_eq!((lineage.len(), lineage.iter().any(|blob| blob.id == hidden)), (2, false));
+}
+
+fn run(n: u8, first: u64) -> Run {
+    Run { hash: XorbHash::new([n; 32]), first, chunks: 2, offset: first * 10, size_bytes: 20 }
+}
+
+#[tokio::test]
+async fn the_xorbs_of_an_object_are_found_by_place_and_by_hash_while_its_chunks_are_those() {
+    let home = Home::open().await;
+    let (a, b) = (home.repo("acme/a").await.id, home.repo("acme/b").await.id);
+    let (first, second) =
+        (home.blob(a, sha(1), Some(cut(1))).await, home.blob(b, sha(2), Some(cut(2))).await);
+    assert!(home.db.runs_of_blob(first, 0..60).await.unwrap().is_empty());
+    assert!(!home.db.record_runs(first, cut(9).file_hash, vec![run(1, 0)]).await.unwrap());
+    let runs = vec![run(1, 0), run(2, 2), run(3, 4)];
+    for _ in 0..2 {
+        assert!(home.db.record_runs(first, cut(1).file_hash, runs.clone()).await.unwrap());
+    }
+    assert!(home.db.record_runs(second, cut(2).file_hash, vec![run(3, 0)]).await.unwrap());
+
+    for (bytes, expected) in [(0..60, 0..3), (19..20, 0..1), (20..21, 1..2), (39..41, 1..3), (60..61, 3..3)] {
+        let found = home.db.runs_of_blob(first, bytes.clone()).await.unwrap();
+        assert_eq!(found, runs[expected], "{bytes:?}");
+    }
+    let found = home.db.runs_of_xorb(XorbHash::new([3; 32]), 10).await.unwrap();
+    let places: Vec<_> = found.iter().map(|(blob, run)| (blob.sha256, run.first)).collect();
+    assert_eq!(places, [(sha(1), 4), (sha(2), 0)]);
+    assert_eq!(home.db.runs_of_xorb(XorbHash::new([3; 32]), 1).await.unwrap().len(), 1);
+
+    assert!(home.db.set_cut(first, cut(5)).await.unwrap());
+    assert!(home.db.runs_of_blob(first, 0..60).await.unwrap().is_empty(), "its chunks are others now");
+    home.db.delete_repo(b, None).await.unwrap();
+    assert!(home.db.runs_of_xorb(XorbHash::new([3; 32]), 10).await.unwrap().is_empty());
+    assert!(home.db.forget_blob(second).await.unwrap(), "its xorbs go with it");
+}
+
+#[tokio::test]
+async fn a_file_hash_names_only_what_the_repository_links() {
+    let home = Home::open().await;
+    let (a, b) = (home.repo("acme/a").await.id, home.repo("acme/b").await.id);
+    let id = home.blob(a, sha(1), Some(cut(1))).await;
+    let found = |repo| home.db.file_of_repo(repo, cut(1).file_hash);
+    assert_eq!(found(a).await.unwrap().map(|blob| blob.id), Some(id));
+    assert_eq!(found(b).await.unwrap(), None);
+    assert!(home.db.link_blob(b, &sha(1)).await.unwrap());
+    assert_eq!(found(b).await.unwrap().map(|blob| blob.id), Some(id));
 }

@@ -62,6 +62,7 @@ tables! {
         condemned_at Int, data Bytes, index_data Bytes, damaged_at Int.
     "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
     "key_chunk", PAGE: chunk Bytes, blob Int; .
+    "xorb_run", PAGE: blob Int, first_chunk Int; chunks Int, at_byte Int, size Int, xorb Bytes.
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
     "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.
     "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
