@@ -113,6 +113,8 @@ impl Credential {
             | Access::Public
             | Access::Batch
             | Access::Signed
+            | Access::XetRead
+            | Access::XetWrite
             | Access::LoopbackOrAdmin
             | Access::Account
             | Access::Anyone => {
@@ -335,6 +337,8 @@ fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::AuthCheckWrite => http.get(&format!("{api}/auth-check/write")),
         Kind::Preupload => json(http, &format!("{api}/preupload/main"), json!({"files": []})),
         Kind::Commit => http.post(&format!("{api}/commit/main"), "no commit"),
+        Kind::XetReadToken => http.get(&format!("{api}/xet-read-token/main")),
+        Kind::XetWriteToken => http.get(&format!("{api}/xet-write-token/None?create_pr=1")),
         Kind::CreateBranch => json(http, &format!("{api}/branch/main"), json!({})),
         Kind::DeleteBranch => http.delete(&format!("{api}/branch/never")),
         Kind::CreateTag => json(http, &format!("{api}/tag/never"), json!({"tag": "v1"})),
@@ -342,6 +346,21 @@ fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), json!({"message": "x"})),
         Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
+    }
+}
+
+/// One request for each route of the CAS, about what is not there.
+fn cas(kind: polder_hf::cas::RouteKind, http: Http) -> Request {
+    use polder_hf::cas::RouteKind as Kind;
+    let none = "f".repeat(64);
+    match kind {
+        Kind::Chunk => http.get(&format!("/cas/v1/chunks/default/{none}")),
+        Kind::Reconstruction => http.get(&format!("/cas/v1/reconstructions/{none}")),
+        Kind::Data => http.get(&format!("/cas/data/{none}?sig=none")),
+        Kind::Xorb => http.post(&format!("/cas/v1/xorbs/default/{none}"), vec![0; 9]),
+        Kind::Shard => http.post("/cas/v1/shards", vec![0; 48]),
+        Kind::Telemetry => http.post("/v1/telemetry", "{}"),
+        Kind::Unknown => http.put("/cas/v1/shards", "{}"),
     }
 }
 
@@ -552,10 +571,28 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             | Access::Account
             | Access::Manage
             | Access::Public
+            | Access::XetRead
+            | Access::XetWrite
             | Access::Anyone
             | Access::ReadAsAccount => panic!("{kind:?} has no table"),
         }
     }
+    for kind in OpsRoute::ALL {
+        let build = |http: Http, _: &str| ops(*kind, http).0;
+        let status = ops(*kind, place.hub.http()).1;
+        place.check(kind.as_str(), &build, &|who, _| match (kind.access(), who) {
+            (Access::Open, _) => status,
+            (_, Admin) => 200,
+            (_, who) if who == Credential::None || !who.is_valid() => 401,
+            _ => 403,
+        });
+    }
+    place.hub.http().get("/metrics").send().expect(200);
+}
+
+#[test]
+fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
+    let place = Place::new();
     for kind in polder_hf::RouteKind::ALL {
         let build = |http: Http, repo: &str| hf(*kind, http, repo);
         match kind.access() {
@@ -573,22 +610,27 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
                 place.check(kind.as_str(), &build, &|who, _| if who.is_valid() { 200 } else { 401 });
             }
             Access::Account => place.check(kind.as_str(), &build, &|who, _| hf_account(*kind, who)),
-            Access::Batch | Access::Signed | Access::LoopbackOrAdmin | Access::Public => {
+            Access::Batch
+            | Access::Signed
+            | Access::LoopbackOrAdmin
+            | Access::Public
+            | Access::XetRead
+            | Access::XetWrite => {
                 panic!("{kind:?} has no table")
             }
         }
     }
-    for kind in OpsRoute::ALL {
-        let build = |http: Http, _: &str| ops(*kind, http).0;
-        let status = ops(*kind, place.hub.http()).1;
-        place.check(kind.as_str(), &build, &|who, _| match (kind.access(), who) {
-            (Access::Open, _) => status,
-            (_, Admin) => 200,
-            (_, who) if who == Credential::None || !who.is_valid() => 401,
-            _ => 403,
-        });
+    for kind in polder_hf::cas::RouteKind::ALL {
+        let build = |http: Http, _: &str| cas(*kind, http);
+        // Tokens of the hub itself count for nothing here.
+        let status = match kind.access() {
+            Access::XetRead | Access::XetWrite => 401,
+            Access::Signed => 403,
+            _ if *kind == polder_hf::cas::RouteKind::Telemetry => 204,
+            _ => 404,
+        };
+        place.check(kind.as_str(), &build, &|_, _| status);
     }
-    place.hub.http().get("/metrics").send().expect(200);
 }
 
 #[test]
@@ -699,6 +741,43 @@ fn a_right_that_is_taken_away_is_gone_at_once() {
     assert_eq!((status(Credential::None), status(OtherUser), status(Reader)), (401, 404, 200));
     place.hub.cli(&["repo", "visibility", "acme/public1", "public"]).ok();
     assert_eq!((status(Credential::None), status(OtherUser)), (200, 200));
+}
+
+#[test]
+fn a_token_for_chunks_does_what_its_holder_may_do_at_that_moment() {
+    let place = Place::new();
+    let none = "f".repeat(64);
+    let token = |what: &str, repo: &str, who: Credential| -> String {
+        let path = format!("/api/models/{repo}/xet-{what}-token/main");
+        let answer = place.with(place.hub.http().get(&path), who, Form::Bearer).send().expect(200);
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let text = json["accessToken"].as_str().expect("a token").to_owned();
+        assert_eq!(answer.header("x-xet-access-token"), Some(text.as_str()));
+        assert_eq!(answer.header("x-xet-cas-url"), json["casUrl"].as_str());
+        assert_eq!(answer.header("x-xet-token-expiration"), Some(json["exp"].to_string().as_str()));
+        text
+    };
+    let read = |token: &str| {
+        place.hub.http().get(&format!("/cas/v1/reconstructions/{none}")).bearer(token).send().status
+    };
+    let write = |token: &str| place.hub.http().post("/cas/v1/shards", "no shard").bearer(token).send().status;
+    let (public, private) = ("acme/public1", "acme/private");
+    let anyone = token("read", public, Credential::None);
+    let (reader, writer) = (token("read", private, Reader), token("write", private, Writer));
+    for good in [&anyone, &reader, &writer] {
+        assert_eq!(read(good), 404);
+    }
+    assert_eq!((write(&anyone), write(&reader)), (403, 403));
+    assert!(![401, 403].contains(&write(&writer)));
+    let altered = format!("{reader}x");
+    assert_eq!((read(&altered), write(&altered), read("")), (401, 401, 400));
+
+    place.hub.cli(&["org", "member", "acme", "writer", "--role", "read"]).ok();
+    assert_eq!((read(&writer), write(&writer)), (404, 403));
+    place.hub.cli(&["repo", "visibility", public, "private"]).ok();
+    assert_eq!((read(&anyone), read(&reader)), (403, 404));
+    place.hub.cli(&["repo", "delete", private]).ok();
+    assert_eq!((read(&writer), write(&writer)), (403, 403));
 }
 
 #[test]

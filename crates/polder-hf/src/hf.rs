@@ -13,7 +13,7 @@ use polder_types::RepoKind;
 use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
-use crate::{account, card_check, file, info, people, refs, repos, search, tree, upload};
+use crate::{account, card_check, file, info, people, refs, repos, search, tree, upload, xet_token};
 
 /// The Hugging Face surface of one hub.
 pub struct Hf {
@@ -71,6 +71,8 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         }
         RouteKind::Preupload => upload::preupload(ask, body).await,
         RouteKind::Commit => upload::commit(ask, body).await,
+        RouteKind::XetReadToken => xet_token::read(ask).await,
+        RouteKind::XetWriteToken => xet_token::write(ask).await,
         RouteKind::CreateBranch => refs::create_branch(ask, body).await,
         RouteKind::DeleteBranch => refs::delete_branch(ask).await,
         RouteKind::CreateTag => refs::create_tag(ask, body).await,

@@ -8,6 +8,7 @@
 mod account;
 mod ask;
 mod card_check;
+pub mod cas;
 mod commit_lines;
 mod failure;
 mod file;
@@ -25,6 +26,7 @@ mod search;
 mod shown;
 mod tree;
 mod upload;
+mod xet_token;
 
 pub use hf::Hf;
 pub use route::{At, Route, RouteKind};

@@ -72,6 +72,10 @@ polder_http::route_kinds! {
         Preupload => "preupload",
         /// `POST …/commit/{branch}`.
         Commit => "commit",
+        /// `GET …/xet-read-token/{revision}`.
+        XetReadToken => "xet-read-token",
+        /// `GET …/xet-write-token/{revision}`.
+        XetWriteToken => "xet-write-token",
         /// `POST …/branch/{branch}`.
         CreateBranch => "create-branch",
         /// `DELETE …/branch/{branch}`.
@@ -102,9 +106,11 @@ impl RouteKind {
             | Self::Refs
             | Self::Commits
             | Self::Likers
+            | Self::XetReadToken
             | Self::AuthCheck => Access::Read,
             Self::AuthCheckWrite
             | Self::Preupload
+            | Self::XetWriteToken
             | Self::Commit
             | Self::CreateBranch
             | Self::DeleteBranch

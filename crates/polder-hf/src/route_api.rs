@@ -77,6 +77,8 @@ fn repo_route<'a>(method: &Method, rest: &'a [Cow<'_, str>]) -> Option<(RouteKin
         ["paths-info", revision] => (RouteKind::PathsInfo, Method::POST, *revision),
         ["preupload", revision] => (RouteKind::Preupload, Method::POST, *revision),
         ["commit", revision] => (RouteKind::Commit, Method::POST, *revision),
+        ["xet-read-token", revision] => (RouteKind::XetReadToken, Method::GET, *revision),
+        ["xet-write-token", revision] => (RouteKind::XetWriteToken, Method::GET, *revision),
         ["super-squash", branch] => (RouteKind::SuperSquash, Method::POST, *branch),
         ["branch", branch] if *method == Method::DELETE => (RouteKind::DeleteBranch, Method::DELETE, *branch),
         ["branch", branch] => (RouteKind::CreateBranch, Method::POST, *branch),

@@ -28,6 +28,10 @@ pub enum Access {
     Batch,
     /// A signed URL of this hub; credentials are not looked at.
     Signed,
+    /// A token that this hub signed for the chunks of one repository; other credentials count for nothing.
+    XetRead,
+    /// Such a token for writing.
+    XetWrite,
 }
 
 /// Declares the kinds of an edge's routes with `ALL` and `as_str`, so that no list of them is kept by hand.

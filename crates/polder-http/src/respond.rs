@@ -27,6 +27,13 @@ pub fn json_as(status: StatusCode, content_type: &'static str, value: &impl Seri
     }
 }
 
+/// 204, an answer without anything in it.
+pub fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

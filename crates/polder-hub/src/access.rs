@@ -33,6 +33,11 @@ impl Principal {
     /// Someone without credentials, from nowhere in particular.
     pub const ANONYMOUS: Self = Self { token: None, address: None, origin: None };
 
+    /// Someone without credentials.
+    pub(crate) fn anonymous_at(address: Option<IpAddr>, origin: Option<RequestOrigin>) -> Self {
+        Self { token: None, address, origin }
+    }
+
     /// Whether no credentials were given.
     pub fn is_anonymous(&self) -> bool {
         self.token.is_none()
@@ -214,9 +219,15 @@ impl Hub {
     /// pulled from elsewhere; [`Kind::Mirrored`] for one of another hub, whoever asks.
     pub async fn write(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Write>> {
         let repo = self.readable(principal, name).await?;
+        self.writable(principal, repo).await
+    }
+
+    /// Permission to write to a repository that may be read.
+    async fn writable(&self, principal: &Principal, repo: Repo) -> Result<Grant<Write>> {
+        let name = &repo.name;
         if let Some(url) = repo.home_url() {
             let error = Error::mirrored(name, &url);
-            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, name), &error).await;
             return Err(error);
         }
         if self.role(principal, &repo).await? >= Some(Role::Write) {
@@ -224,15 +235,42 @@ impl Hub {
                 return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
             };
             let error = Error::new(Kind::Forbidden, format!("`{name}` is a mirror: push to {url} instead"));
-            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+            self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, name), &error).await;
             return Err(error);
         }
         if principal.is_anonymous() {
             return Err(Error::hidden(true, ""));
         }
         let error = Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it"));
-        self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, &repo.name), &error).await;
+        self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, name), &error).await;
         Err(error)
+    }
+
+    /// Permission to read for someone who had it, and proves that.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`] when they have it no longer, or the repository is gone.
+    pub(crate) async fn read_again(&self, principal: &Principal, repo: RepoId) -> Result<Grant<Read>> {
+        let repo = self.still_readable(principal, repo).await?;
+        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+    }
+
+    /// Permission to write for someone who had it, and proves that.
+    ///
+    /// # Errors
+    /// As [`Hub::read_again`], and as [`Hub::write`].
+    pub(crate) async fn write_again(&self, principal: &Principal, repo: RepoId) -> Result<Grant<Write>> {
+        let repo = self.still_readable(principal, repo).await?;
+        self.writable(principal, repo).await
+    }
+
+    async fn still_readable(&self, principal: &Principal, repo: RepoId) -> Result<Repo> {
+        if let Some(repo) = self.db.repo(repo).await?
+            && self.role(principal, &repo).await?.is_some()
+        {
+            return Ok(repo);
+        }
+        Err(Error::new(Kind::Forbidden, "you may no longer read this repository"))
     }
 
     /// An object by its hash alone, if anyone may have it.

@@ -67,6 +67,7 @@ mod sweep;
 mod takedown;
 mod transfer;
 mod whoami;
+mod xet;
 
 pub use access::{Credentials, Grant, Manage, Principal, Read, Write};
 pub use accounts::TokenRequest;
@@ -124,6 +125,7 @@ pub use transfer::{
     TransferProgress, Wanted,
 };
 pub use whoami::Whoami;
+pub use xet::XetToken;
 
 #[cfg(test)]
 mod tests;

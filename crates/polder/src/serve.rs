@@ -175,6 +175,7 @@ fn app(hub: &Hub, builder: AppBuilder, metrics: polder_http::MetricsText) -> App
     let builder = builder
         .mount(Ops::new(hub.clone(), metrics))
         .mount(polder_smart::Smart::new(hub.clone()))
+        .mount(polder_hf::cas::Cas::new(hub.clone()))
         .mount(polder_hf::Hf::new(hub.clone()));
     if hub.federates() { builder.mount(polder_federation::Federation::new(hub.clone())) } else { builder }
         .build()

@@ -1,0 +1,106 @@
+//! Where clients of Xet get and put chunks: the CAS, as they call it.
+//!
+//! Whatever is not answered here is 404 in JSON, never 405: it is how they learn to do without.
+
+mod failure;
+mod route;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Method;
+use http::request::Parts;
+use polder_http::{
+    ClientAddress, Edge, Request, RequestId, Response, ResponseFuture, Url, credentials, respond,
+};
+use polder_hub::{Credentials, Error, Grant, Hub, Kind, Read, Result, Secret, Write};
+
+pub use route::{Route, RouteKind, Version};
+
+/// The CAS of one hub.
+pub struct Cas {
+    hub: Hub,
+}
+
+/// A request that found its route.
+struct Ask<'a> {
+    hub: &'a Hub,
+    parts: &'a Parts,
+}
+
+impl Ask<'_> {
+    fn token(&self) -> Result<Secret> {
+        match credentials(&self.parts.headers)? {
+            Credentials::Token(secret) => Ok(secret),
+            Credentials::None => {
+                Err(Error::new(Kind::Unauthenticated, "a token for the repository is needed"))
+            }
+        }
+    }
+
+    /// Permission to read by the request's token.
+    async fn read(&self) -> Result<Grant<Read>> {
+        self.hub.xet_reader(&self.token()?, ClientAddress::to_count_for(self.parts)).await
+    }
+
+    /// Permission to write by the request's token.
+    async fn write(&self) -> Result<Grant<Write>> {
+        self.hub.xet_writer(&self.token()?, ClientAddress::to_count_for(self.parts)).await
+    }
+}
+
+impl Cas {
+    /// The edge for `hub`.
+    pub fn new(hub: Hub) -> Self {
+        Self { hub }
+    }
+
+    async fn answer(&self, route: Route, parts: Parts, body: Body) -> Response {
+        let ask = Ask { hub: &self.hub, parts: &parts };
+        let answer = respond_to(route, &ask, body).await;
+        answer.unwrap_or_else(|error| failure::response(&error, &RequestId::in_extensions(&parts.extensions)))
+    }
+}
+
+async fn respond_to(route: Route, ask: &Ask<'_>, _body: Body) -> Result<Response> {
+    match route {
+        Route::Chunk(_) | Route::Reconstruction(..) => {
+            ask.read().await?;
+            Err(unknown())
+        }
+        Route::Xorb(_) | Route::Shard(_) => {
+            ask.write().await?;
+            Err(unknown())
+        }
+        Route::Data(_) => Err(Error::new(Kind::Forbidden, "this link is not valid; ask for a new one")),
+        Route::Unknown => Err(unknown()),
+        Route::Telemetry => Ok(respond::no_content()),
+    }
+}
+
+fn unknown() -> Error {
+    Error::new(Kind::NotFound, "there is nothing at this address")
+}
+
+/// Where the CAS of `hub` is, for clients.
+pub(crate) fn cas_url(hub: &Hub) -> String {
+    format!("{}/{}", hub.public_url(), route::CAS)
+}
+
+impl Edge for Cas {
+    type Route = Route;
+    const NAME: &'static str = "cas";
+
+    fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
+        Route::parse(method, url)
+    }
+
+    fn route_name(route: &Route) -> &'static str {
+        route.kind().as_str()
+    }
+
+    fn handle(self: Arc<Self>, route: Route, request: Request) -> ResponseFuture {
+        let (parts, body) = request.into_parts();
+        Box::pin(async move { self.answer(route, parts, body).await })
+    }
+}
