@@ -744,43 +744,6 @@ fn a_right_that_is_taken_away_is_gone_at_once() {
 }
 
 #[test]
-fn a_token_for_chunks_does_what_its_holder_may_do_at_that_moment() {
-    let place = Place::new();
-    let none = "f".repeat(64);
-    let token = |what: &str, repo: &str, who: Credential| -> String {
-        let path = format!("/api/models/{repo}/xet-{what}-token/main");
-        let answer = place.with(place.hub.http().get(&path), who, Form::Bearer).send().expect(200);
-        let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
-        let text = json["accessToken"].as_str().expect("a token").to_owned();
-        assert_eq!(answer.header("x-xet-access-token"), Some(text.as_str()));
-        assert_eq!(answer.header("x-xet-cas-url"), json["casUrl"].as_str());
-        assert_eq!(answer.header("x-xet-token-expiration"), Some(json["exp"].to_string().as_str()));
-        text
-    };
-    let read = |token: &str| {
-        place.hub.http().get(&format!("/cas/v1/reconstructions/{none}")).bearer(token).send().status
-    };
-    let write = |token: &str| place.hub.http().post("/cas/v1/shards", "no shard").bearer(token).send().status;
-    let (public, private) = ("acme/public1", "acme/private");
-    let anyone = token("read", public, Credential::None);
-    let (reader, writer) = (token("read", private, Reader), token("write", private, Writer));
-    for good in [&anyone, &reader, &writer] {
-        assert_eq!(read(good), 404);
-    }
-    assert_eq!((write(&anyone), write(&reader)), (403, 403));
-    assert!(![401, 403].contains(&write(&writer)));
-    let altered = format!("{reader}x");
-    assert_eq!((read(&altered), write(&altered), read("")), (401, 401, 400));
-
-    place.hub.cli(&["org", "member", "acme", "writer", "--role", "read"]).ok();
-    assert_eq!((read(&writer), write(&writer)), (404, 403));
-    place.hub.cli(&["repo", "visibility", public, "private"]).ok();
-    assert_eq!((read(&anyone), read(&reader)), (403, 404));
-    place.hub.cli(&["repo", "delete", private]).ok();
-    assert_eq!((read(&writer), write(&writer)), (403, 403));
-}
-
-#[test]
 fn git_itself_is_asked_for_a_password_only_where_one_helps() {
     let hub = Hub::start();
     let ada = hub.acme();
