@@ -426,3 +426,55 @@ fn other_rules_hold_for_what_was_heard_of_before() {
     assert_eq!(pair.refs(&pair.mirror, &format!("{}/one", pair.namespace)), Some(before));
     assert_eq!(pair.state("acme/one").as_deref(), Some("known"));
 }
+
+#[test]
+fn a_pack_of_a_mirror_that_is_found_to_be_damaged_is_had_again_from_its_home() {
+    let pair = Pair::new();
+    let work = Work::new();
+    pair.home.repo("acme/m");
+    for seed in 1..=3_u32 {
+        let noise: Vec<u8> =
+            (0..100_000_u32).flat_map(|n| (n * seed).wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        work.commit_file(&format!("noise{seed}.dat"), &noise);
+        pair.push(&work, "acme/m", &["main"]);
+        if seed == 1 {
+            pair.follow(&[]);
+        }
+        pair.in_step("m");
+    }
+    let packs = packs_below(&pair.mirror.data().join("store"));
+    assert_eq!(packs.len(), 3, "{packs:?}");
+    for (n, pack) in packs.iter().enumerate() {
+        let mut bytes = std::fs::read(pack).unwrap();
+        let at = bytes.len() / 4 * (n + 1);
+        bytes[at] ^= 1 << n;
+        std::fs::remove_file(pack).unwrap();
+        std::fs::write(pack, bytes).unwrap();
+    }
+    let found = pair.mirror.cli(&["fsck"]).fails();
+    assert_eq!(found.matches(": verifying a pack").count(), 3, "{found}");
+    until("the packs to be repaired", 30, || pair.mirror.cli(&["fsck", "--deep"]).success().then_some(()));
+    let to = pair.dir.path().join("clone");
+    work.ok(&["clone", "-q", &pair.mirror.repo_url(&format!("{}/m", pair.namespace)), to.to_str().unwrap()]);
+    pair.git.ok(&to, &["fsck", "--strict", "--full"]);
+    assert_eq!(
+        pair.git.ok(&to, &["rev-parse", "HEAD"]).trim(),
+        work.ok(&["rev-parse", "main"]).trim(),
+        "nothing else has changed"
+    );
+}
+
+fn packs_below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let (mut found, mut todo) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = todo.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "pack") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}

@@ -11,7 +11,7 @@ use crate::{Db, Repo, Result};
 
 statements! {
     REFS_AFTER = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 AND name > $2 ORDER BY name LIMIT $3";
-    PACKS_OF_REPO = "SELECT id, hash, bytes, objects, data, index_data FROM pack \
+    PACKS_OF_REPO = "SELECT id, hash, bytes, objects, data, index_data, damaged_at IS NOT NULL FROM pack \
         WHERE repo = $1 AND state = 'live' ORDER BY id";
     VERSION = "SELECT gen, gc_epoch, head, ref_count FROM repo WHERE id = $1 AND state = 'live'";
     REFS_SINCE = "SELECT name, oid, peeled, gen FROM ref WHERE repo = $1 AND gen > $2 ORDER BY name";
@@ -20,8 +20,8 @@ statements! {
 }
 
 templates! {
-    PACKS_NAMED(1) = "SELECT id, hash, bytes, objects, data, index_data FROM pack WHERE repo = $1 AND id IN (",
-        "?", ") ORDER BY id";
+    PACKS_NAMED(1) = "SELECT id, hash, bytes, objects, data, index_data, damaged_at IS NOT NULL FROM pack \
+        WHERE repo = $1 AND id IN (", "?", ") ORDER BY id";
 }
 
 /// Refs read at a time.
@@ -53,6 +53,8 @@ pub struct PackRow {
     pub objects: i64,
     /// Pack and index, when they live in the row.
     pub data: Option<(Bytes, Bytes)>,
+    /// Whether it is known to be damaged.
+    pub damaged: bool,
 }
 
 /// Everything a snapshot is built from.
@@ -181,5 +183,6 @@ fn pack_row(row: &Row) -> Result<PackRow> {
         bytes: row.read(2)?,
         objects: row.read(3)?,
         data: row.maybe_bytes(4)?.zip(row.maybe_bytes(5)?),
+        damaged: row.read(6)?,
     })
 }

@@ -9,7 +9,7 @@ use crate::id_set::IdSet;
 use crate::links::{TreeLink, TreeLinks, commit_links, tag_target};
 use crate::object::to_gix;
 use crate::receive::hash_object;
-use crate::{Error, ObjectKind, Pack, Result, Snapshot};
+use crate::{Error, ObjectKind, Pack, Ref, Result, Snapshot};
 
 const VERIFY: &str = "verifying a pack";
 /// Most problems that are told one by one.
@@ -81,6 +81,36 @@ pub fn audit(snapshot: &Snapshot) -> Result<Audit> {
         }
     }
     Ok(audit)
+}
+
+/// The refs, hidden ones too, that reach something that is missing or damaged.
+pub fn unsound_refs(snapshot: &Snapshot) -> Vec<&Ref> {
+    let (mut sound, mut unsound) = (IdSet::default(), Vec::new());
+    for reference in snapshot.refs() {
+        match walk_new(snapshot, reference.oid, &sound) {
+            Some(walked) => sound.extend(walked),
+            None => unsound.push(reference),
+        }
+    }
+    unsound
+}
+
+/// What a tip reaches besides `sound`, unless some of it is missing or damaged.
+fn walk_new(snapshot: &Snapshot, tip: ObjectId, sound: &IdSet) -> Option<IdSet> {
+    let (mut seen, mut todo, mut pointers) = (IdSet::default(), Vec::new(), HashSet::new());
+    if !sound.contains(&tip) {
+        seen.insert(tip);
+        todo.push((tip, None));
+    }
+    while let Some((id, expected)) = todo.pop() {
+        let mut found = |next, kind| {
+            if !sound.contains(&next) && seen.insert(next) {
+                todo.push((next, Some(kind)));
+            }
+        };
+        visit(snapshot, id, expected, &mut pointers, &mut found).ok()?;
+    }
+    Some(seen)
 }
 
 /// Looks at one object and hands on what it points at.

@@ -45,7 +45,7 @@ mod walk_commits;
 mod walk_reachable;
 
 pub use attributes::Attributes;
-pub use audit::{Audit, audit, verify_pack};
+pub use audit::{Audit, audit, unsound_refs, verify_pack};
 pub use capabilities::{Protocol, Service, advertise, advertise_push_with_options};
 pub use changed_paths::{WatchedPaths, changed_paths};
 pub use commit::{

@@ -230,7 +230,7 @@ impl Hub {
     }
 
     /// Makes a pack's files durable, if it has files; says whether it has.
-    fn publish_pack(&self, received: Option<&Received>) -> Result<bool> {
+    pub(crate) fn publish_pack(&self, received: Option<&Received>) -> Result<bool> {
         let Some(Received { place: Place::Files { pack, index }, pack: opened, .. }) = received else {
             return Ok(false);
         };
@@ -268,7 +268,7 @@ impl Hub {
         if missing.is_empty() { Ok(()) } else { Err(missing_objects(origin, pointers, &missing, say)) }
     }
 
-    fn unpublish(&self, received: Option<&Received>) {
+    pub(crate) fn unpublish(&self, received: Option<&Received>) {
         if let Some(received) = received
             && let Err(error) = self.store.remove_pack(received.pack.id())
         {
@@ -341,7 +341,7 @@ fn first_branch(commands: &[Command], snapshot: &Snapshot) -> Option<String> {
     branches.next().is_none().then(|| only.name.clone())
 }
 
-fn new_pack(received: &Received) -> Result<NewPack> {
+pub(crate) fn new_pack(received: &Received) -> Result<NewPack> {
     Ok(NewPack {
         id: received.pack.id(),
         hash: received.hash,

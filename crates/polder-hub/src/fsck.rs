@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Progress as Lines;
-use crate::snapshots::open_pack;
+use crate::snapshots::check_pack;
 
 /// How thorough to be.
 #[derive(Debug, Clone, Copy, Default)]
@@ -126,10 +126,7 @@ impl Hub {
                 for row in state.packs {
                     report.packs += 1;
                     let id = row.id;
-                    let checked = open_pack(row, &store).and_then(|pack| {
-                        polder_git::verify_pack(&pack, deep)?;
-                        Ok(pack)
-                    });
+                    let checked = check_pack(row, &store, deep);
                     found.push((id, checked.is_ok()));
                     match checked {
                         Ok(pack) => packs.push(std::sync::Arc::new(pack)),
@@ -151,12 +148,16 @@ impl Hub {
             .await;
         let (report, found) = checked?;
         let any_known = self.db.damage().await?.packs > 0;
+        let mut is_news = false;
         for (id, is_sound) in found {
             if !is_sound {
-                self.db.mark_damaged_pack(id).await?;
+                is_news |= self.db.mark_damaged_pack(id).await?;
             } else if deep && any_known {
                 self.db.mark_sound_pack(id).await?;
             }
+        }
+        if is_news {
+            self.repair_bell.notify_one();
         }
         Ok(report)
     }

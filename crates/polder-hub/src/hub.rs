@@ -18,7 +18,7 @@ use crate::blocking::{
 use crate::body_budget::BodyBudget;
 use crate::downloads::Counter;
 use crate::error::{Error, Result};
-use crate::follow::{Asked, Intakes};
+use crate::follow::{Asked, Intakes, PackTries};
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
@@ -114,6 +114,8 @@ pub struct Inner {
     pub(crate) scrub: ScrubOptions,
     /// Rung when something is newly known to be damaged.
     pub(crate) repair_bell: tokio::sync::Notify,
+    /// When damaged packs are fetched again that could not be had.
+    pub(crate) pack_tries: PackTries,
     pub(crate) data_dir: PathBuf,
     /// How long rows of the audit log are kept, in seconds.
     pub(crate) audit_keep_seconds: i64,
@@ -200,6 +202,7 @@ impl Hub {
             members: Fresh::new(ROWS_HELD_MAX, is_shared),
             scrub: options.scrub,
             repair_bell: tokio::sync::Notify::new(),
+            pack_tries: PackTries::default(),
             data_dir,
             audit_keep_seconds: options.audit_keep_days.saturating_mul(DAY_SECONDS),
             audit_bell: tokio::sync::Notify::new(),

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::Hub;
 use crate::blocking::in_place;
 use crate::error::{Error, Result};
-use crate::snapshots::open_pack;
+use crate::snapshots::check_pack;
 use crate::transfer::{ObjectSource, Rate, TransferOptions, Wanted};
 
 /// How much is read again, and how often.
@@ -103,6 +103,9 @@ impl Hub {
             }
             if let Err(error) = self.repair_once().await {
                 tracing::error!(error = %error.chain(), "repairing failed");
+            }
+            if let Err(error) = self.repair_packs_once().await {
+                tracing::error!(error = %error.chain(), "repairing packs failed");
             }
             if let Err(error) = self.tell_damage().await {
                 tracing::error!(error = %error.chain(), "what is damaged is not counted");
@@ -227,11 +230,8 @@ impl Hub {
             let (id, store) = (row.id, self.store.clone());
             report.packs += 1;
             let checked = self.leaf.run(move || {
-                let checked = open_pack(row, &store).and_then(|pack| {
-                    polder_git::verify_pack(&pack, true)?;
-                    Ok(pack.bytes().len())
-                });
-                Ok(checked.map_err(|error| error.chain()))
+                let checked = check_pack(row, &store, true);
+                Ok(checked.map(|pack| pack.bytes().len()).map_err(|error| error.chain()))
             });
             match checked.await? {
                 Ok(bytes) => {

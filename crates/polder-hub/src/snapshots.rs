@@ -208,12 +208,19 @@ fn open_packs(rows: Vec<PackRow>, store: &polder_blob::Store) -> Result<(Vec<Arc
 }
 
 /// Opens a pack from its row or its files.
-pub(crate) fn open_pack(row: PackRow, store: &polder_blob::Store) -> Result<Pack> {
+fn open_pack(row: PackRow, store: &polder_blob::Store) -> Result<Pack> {
     if let Some((pack, index)) = row.data {
         return Ok(Pack::from_bytes(row.id, pack, index)?);
     }
     let (pack, index) = store.pack_paths(row.id);
     Ok(Pack::open(row.id, &pack, &index)?)
+}
+
+/// Opens a pack and compares all of it with its hash and, when `deep`, each object with its id.
+pub(crate) fn check_pack(row: PackRow, store: &polder_blob::Store, deep: bool) -> Result<Pack> {
+    let pack = open_pack(row, store)?;
+    polder_git::verify_pack(&pack, deep)?;
+    Ok(pack)
 }
 
 fn weight(row: &PackRow) -> usize {

@@ -8,6 +8,7 @@ mod blocks;
 mod catalog;
 mod chunks;
 mod commit;
+mod damage;
 mod dump;
 mod follow;
 mod jobs;

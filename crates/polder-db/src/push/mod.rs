@@ -10,6 +10,8 @@ mod store;
 use bytes::Bytes;
 use polder_types::{AccountId, ObjectId, PackId, RepoId, Sha256};
 
+pub(crate) use store::pack as store_pack;
+
 #[cfg(test)]
 use crate::sql::Template;
 use crate::{Db, LazyObject, MirrorPublish, NewCatalogEntry, Result};

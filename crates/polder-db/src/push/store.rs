@@ -31,7 +31,7 @@ pub(super) struct Target {
 }
 
 /// Writes the pack's row, with its bytes if they come along.
-pub(super) async fn pack(tx: &mut Tx, repo: RepoId, pack: NewPack) -> Result<()> {
+pub(crate) async fn pack(tx: &mut Tx, repo: RepoId, pack: NewPack) -> Result<()> {
     let (data, index) = pack.data.unzip();
     let class = pack.class.as_str();
     let args = args![pack.id, repo, pack.hash, pack.bytes, pack.objects, class, data, index];

@@ -44,6 +44,9 @@ mod moves;
 #[cfg(test)]
 mod moving_tests;
 mod objects;
+mod packs;
+#[cfg(test)]
+mod packs_tests;
 #[cfg(test)]
 mod passing_over;
 mod peer;
@@ -89,6 +92,7 @@ pub(crate) use http::{
 };
 pub(crate) use keys::HUB;
 pub(crate) use objects::PeerObjects;
+pub(crate) use packs::PackTries;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -117,6 +117,19 @@ impl Hub {
         }
         let shown: Vec<ObjectId> = theirs.iter().map(|r| r.oid).collect();
         say(&format!("fetching what {} refs reach", commands.len()));
+        self.fetch_wanted(remote, &wants, &shown, ours, scratch, say)
+    }
+
+    /// Fetches what `wants` reach and the visible refs of `ours` do not, into quarantine.
+    pub(crate) fn fetch_wanted(
+        &self,
+        remote: &Remote<'_>,
+        wants: &[ObjectId],
+        shown: &[ObjectId],
+        ours: &Snapshot,
+        scratch: &Scratch,
+        say: Say<'_>,
+    ) -> Result<Option<Received>> {
         // Both the server and the indexing tell how far they are, one at a time.
         let say = RefCell::new(say);
         let heard = |line: &str| {
@@ -125,7 +138,7 @@ impl Hub {
                 (say.borrow_mut())(&format!("remote: {line}"));
             }
         };
-        let mut pack = remote.fetch(&wants, &shown, ours, Some(Box::new(heard)))?;
+        let mut pack = remote.fetch(wants, shown, ours, Some(Box::new(heard)))?;
         let id = PackId(self.db.next_id());
         Ok(polder_git::index_pack(id, &mut pack, scratch.path(), &IndexLimits::IMPORT, &mut |line| {
             (say.borrow_mut())(line);

@@ -14,7 +14,7 @@ mod multipart;
 mod nodes;
 mod public_objects;
 mod recent_tips;
-mod scrub;
+pub(crate) mod scrub;
 pub(crate) mod transfer;
 mod upkeep;
 

@@ -56,7 +56,7 @@ async fn repair_from(hub: &Hub, theirs: &Hub) -> usize {
     damaged.len()
 }
 
-fn flip_a_bit(path: &Path, bit: usize) {
+pub(crate) fn flip_a_bit(path: &Path, bit: usize) {
     let mut bytes = fs::read(path).expect("read");
     let at = bit % (bytes.len() * 8);
     bytes[at / 8] ^= 1 << (at % 8);
