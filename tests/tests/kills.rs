@@ -256,6 +256,13 @@ fn published(follower: &Hub) -> BTreeMap<String, Vec<u64>> {
     shown
 }
 
+/// Bytes that a hub got from other hubs since it started, as far as it says.
+fn received(hub: &Hub) -> Option<u64> {
+    let metrics = hub.http().get("/metrics").try_send()?.text();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("polder_egress_received_bytes_total "))?;
+    count.parse().ok()
+}
+
 fn mirrors(follower: &Hub) -> Vec<Value> {
     let listed: Value = serde_json::from_str(&follower.cli(&["mirrors", "--json"]).ok()).unwrap();
     listed[0]["repositories"].as_array().unwrap().clone()
@@ -324,4 +331,46 @@ fn a_follower_killed_at_two_hundred_moments_loses_nothing_and_never_serves_half_
         );
     }
     follower.fsck();
+}
+
+#[test]
+fn a_follower_killed_at_fifty_moments_of_a_sync_fetches_less_than_a_twentieth_of_it_again() {
+    const SYNC_KILLS: u64 = 50;
+    const OBJECTS: u64 = 10;
+    const OBJECT_BYTES: u64 = 40_000_000;
+    /// What comes at least between two kills.
+    const STRETCH: u64 = OBJECTS * OBJECT_BYTES / (SYNC_KILLS + 10);
+    let (home, mut follower) = (Hub::start(), Hub::start());
+    let (token, work) = (home.acme(), Work::new());
+    home.repo("acme/m");
+    for seed in 0..OBJECTS {
+        let object = LargeObject::random(seed, usize::try_from(OBJECT_BYTES).unwrap());
+        object.upload(home.http(), "acme/m", &token);
+        work.commit_file(&format!("{seed}.bin"), object.pointer().as_bytes());
+    }
+    work.ok(&["push", "-q", &home.repo_url_as("acme/m", &token), "HEAD:main"]);
+    until("the log of the home to tell of it", 60, || {
+        let about = home.http().get("/.well-known/polder").send();
+        (about.status == 200 && about.json()["size"].as_u64()? >= 4).then_some(())
+    });
+    // Slowly, so that it can be told how far it is when it is killed.
+    follower.cli(&["follow", &format!("http://{}", home.address()), "--rate", "30MB/s"]).ok();
+    let mut all = 0;
+    for kill in 0..SYNC_KILLS {
+        if kill > 0 {
+            follower.serve(None);
+        }
+        all += until("some of it to come", 60, || received(&follower).filter(|bytes| *bytes >= STRETCH));
+        follower.kill();
+    }
+    let here = |follower: &Hub| u64::try_from(follower.stored_objects().len()).unwrap();
+    assert!(here(&follower) < OBJECTS, "it was over before");
+    follower.serve(None);
+    until("the rest to come", 180, || (mirrors(&follower)[0]["state"] == "ready").then_some(()));
+    all += received(&follower).unwrap();
+    assert_eq!(here(&follower), OBJECTS);
+    follower.fsck();
+    let once = OBJECTS * OBJECT_BYTES;
+    println!("{all} bytes came for {once}");
+    assert!(all >= once && all * 20 < once * 21, "{all} bytes came for {once}");
 }

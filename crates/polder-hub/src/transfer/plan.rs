@@ -113,12 +113,32 @@ impl Known {
     }
 }
 
-/// Copies what is here, and says what is left to be asked for, in order. Blocking.
-pub(super) fn plan(pieces: &Pieces, shared: &Shared, known: &Known) -> io::Result<Vec<Unit>> {
+/// Whether a piece is in its place already, though nobody wrote down that it came.
+fn has_come(piece: &Piece, shared: &Shared, buffer: &mut Vec<u8>) -> bool {
+    let Some(chunk) = piece.chunk else { return false };
+    buffer.resize(usize::try_from(chunk.size_bytes).unwrap_or_default().min(CHUNK_BYTES_MAX), 0);
+    shared.data.read_exact_at(buffer, piece.offset).is_ok() && ChunkHash::of(buffer) == chunk.hash
+}
+
+/// Copies what is here, and says what is left to be asked for, in order. Of what an earlier process may have left
+/// in its place, `unsaved_bytes` are looked at. Blocking.
+pub(super) fn plan(
+    pieces: &Pieces,
+    shared: &Shared,
+    known: &Known,
+    mut unsaved_bytes: u64,
+) -> io::Result<Vec<Unit>> {
     let (mut units, mut buffer) = (Units::default(), Vec::new());
     pieces.each(0, pieces.count(), 0, &mut |index, piece| {
         if shared.is_good(piece.offset, piece.end()) {
             return Ok(());
+        }
+        if unsaved_bytes > 0 {
+            unsaved_bytes = unsaved_bytes.saturating_sub(piece.size_bytes.into());
+            if has_come(&piece, shared, &mut buffer) {
+                shared.mark_good(piece.offset, piece.end());
+                return Ok(());
+            }
         }
         if known.find(&piece, &mut buffer) {
             shared.count_reused(u64::from(piece.size_bytes));

@@ -26,8 +26,11 @@ use crate::Hub;
 use crate::blocking::in_place;
 use crate::error::{Error, Kind, Result};
 
-/// Good bytes that a killed process may lose.
+/// Good bytes that are not written down as such, which a machine that dies may lose.
 const UNSAVED_BYTES_MAX: u64 = 64 << 20;
+/// Bytes in which they are looked for when only the process died: twice as many, since sources race and not all
+/// comes in order.
+const UNSAVED_LOOK_BYTES: u64 = 2 * UNSAVED_BYTES_MAX;
 /// Objects of the same repository whose chunks are looked through.
 const LINEAGE_MAX: i64 = 64;
 /// Other objects whose chunks are looked through.
@@ -85,6 +88,8 @@ pub(super) struct Run {
     shared: Arc<Shared>,
     /// Whether what was saved as good was held to a list.
     was_listed: bool,
+    /// Whether an earlier attempt may have left more than it saved.
+    was_begun: bool,
     listed: Listed,
 }
 
@@ -193,12 +198,13 @@ impl Hub {
         let Some((transfer, saved)) = opened.await? else {
             return Err(being_fetched());
         };
+        let was_begun = saved.is_some();
         let good = saved.map(|saved| Ranges::decode(&saved, wanted.size_bytes)).unwrap_or_default();
         let shared = Arc::new(Shared::new(Arc::clone(transfer.data()), wanted.size_bytes, good));
         self.transfers.running().insert(key.clone(), Arc::clone(&shared));
         let was_listed = transfer.list().is_some();
         let listed = Listed { hub: self.clone(), key, shared: Arc::clone(&shared) };
-        Ok(Run { hub: self.clone(), wanted, transfer, shared, was_listed, listed })
+        Ok(Run { hub: self.clone(), wanted, transfer, shared, was_listed, was_begun, listed })
     }
 
     /// Removes transfers that nobody went on with for a week.
@@ -380,8 +386,9 @@ impl Run {
     ) -> Result<Finish> {
         let known = self.hub.known_chunks(&self.wanted, pieces).await?;
         let (shared, planned) = (Arc::clone(&self.shared), pieces.clone());
-        let units =
-            self.hub.leaf.run(move || plan(&planned, &shared, &known).map_err(Error::internal)).await?;
+        let unsaved = if self.was_begun { UNSAVED_LOOK_BYTES } else { 0 };
+        let planning = move || plan(&planned, &shared, &known, unsaved).map_err(Error::internal);
+        let units = self.hub.leaf.run(planning).await?;
         self.save();
         let fetch = |source| Fetch {
             oid: self.wanted.oid,

@@ -64,10 +64,14 @@ impl Shared {
     /// Writes bytes that are good to their place.
     pub(super) fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.data.write_all_at(bytes, offset)?;
-        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        held(&self.good).insert(offset, end);
-        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.mark_good(offset, offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
         Ok(())
+    }
+
+    /// The bytes that are there are good.
+    pub(super) fn mark_good(&self, start: u64, end: u64) {
+        held(&self.good).insert(start, end);
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     pub(super) fn is_good(&self, start: u64, end: u64) -> bool {

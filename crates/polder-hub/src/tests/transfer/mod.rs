@@ -299,3 +299,34 @@ async fn an_interrupted_transfer_goes_on_and_an_abandoned_one_is_removed_after_a
         assert_eq!(fixture.hub.store.transfers().expect("listed").len(), left);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_and_was_not_written_down_is_found_and_only_what_is_wrong_of_it_comes_again() {
+    const CAME: u64 = 10_000_000;
+    let (fixture, object) = (fixture().await, Object::new(noise(18, 30 * MIB)));
+    let wanted = object.wanted(fixture.open_repo().await);
+    let came = Arc::new(tokio::sync::Notify::new());
+    let (hub, sources, told) =
+        (fixture.hub.clone(), all(&[&object.source("stops", Stops(CAME + 2_000_000))]), Arc::clone(&came));
+    let progress = move |now: TransferProgress| {
+        if now.good_bytes >= CAME {
+            told.notify_one();
+        }
+    };
+    let options = TransferOptions { progress: Some(Arc::new(progress)), ..patient() };
+    let fetching = tokio::spawn(async move { hub.fetch_object(wanted, sources, options).await });
+    came.notified().await;
+    // As a process that dies: nothing is saved on the way out.
+    fetching.abort();
+    fetching.await.expect_err("aborted");
+    let a_blob = fixture.hub.store.blob_path(polder_types::BlobId(1));
+    let root = a_blob.ancestors().find(|at| at.join("transfers").exists()).expect("there");
+    let data = root.join("transfers").join(wanted.key()).join("data");
+    let data = fs::File::options().write(true).open(data).expect("there");
+    std::os::unix::fs::FileExt::write_all_at(&data, b"wrong", 5_000_000).expect("written");
+    let fetched = fixture.fetch(&object, &[&object.source("rest", Honest)]).await.expect("fetched");
+    overhead_is_small(
+        &fetched,
+        30 * MIB - usize::try_from(CAME).expect("small") + polder_xet::CHUNK_BYTES_MAX,
+    );
+}
