@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use polder_tests::{Git, Hub, Token, Work, until};
+use polder_tests::{Git, Hub, Response, Token, Work, until};
 use serde_json::Value;
 
 /// Where no hub is: the discard port, which nothing here listens on.
@@ -114,6 +114,11 @@ fn read(clone: &Path) -> Vec<u8> {
     std::fs::read(clone.join("model.bin")).unwrap()
 }
 
+/// Asks a hub for a large object as a browser does.
+fn resolve(hub: &Hub, revision: &str) -> Response {
+    hub.http().get(&format!("/friends/m/resolve/{revision}/model.bin")).within(60).send()
+}
+
 /// Flips a bit in the middle of a file that is not to be written.
 fn damage(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
@@ -203,6 +208,62 @@ fn a_cycle_of_mirrors_agrees_also_when_the_home_is_dead() {
     for hub in [&one, &two] {
         hub.fsck();
         assert_eq!(mirrors(hub)[0]["state"], "following");
+    }
+}
+
+#[test]
+fn a_lazy_mirror_has_what_a_nearer_one_lacks_fetched_for_it() {
+    let (mut home, near, far, farther) = (Home::new(), Hub::start(), Hub::start(), Hub::start());
+    let first = home.push(1);
+    follow_in("lazy", &near, &home.url(), &home, &[]);
+    follow_in("lazy", &far, NOWHERE, &home, &[&near]);
+    follow_in("lazy", &farther, NOWHERE, &home, &[&far]);
+    converge(&home.names(&[&near, &far, &farther]), 30);
+    let stored = || [&near, &far, &farther].map(|hub| hub.stored_objects().len());
+    assert_eq!(stored(), [0, 0, 0]);
+    let whole = resolve(&farther, "main").expect(200);
+    assert!(whole.body == first);
+    assert_eq!(stored(), [1, 1, 1], "each keeps what it has passed on");
+
+    // What the nearer one has is had from there when the home is away; what nobody has is not.
+    let second = home.push(2);
+    converge(&home.names(&[&near, &far, &farther]), 30);
+    assert!(resolve(&near, "main").expect(200).body == second);
+    let before = home.work.ok(&["rev-parse", "HEAD"]).trim().to_owned();
+    home.push(3);
+    converge(&home.names(&[&near, &far, &farther]), 30);
+    home.hub.kill();
+    assert!(resolve(&farther, &before).expect(200).body == second);
+    let told = resolve(&farther, "main").expect(503).text();
+    assert!(told.contains("did not arrive"), "{told}");
+    for hub in [&far, &farther] {
+        hub.fsck();
+    }
+}
+
+#[test]
+fn lazy_mirrors_in_a_circle_do_not_ask_round_and_round() {
+    let builder = || Hub::builder().config("[log]\nformat = \"json\"");
+    let (mut home, mut one, mut two) = (Home::new(), builder().start(), builder().start());
+    home.push(1);
+    follow_in("lazy", &one, &home.url(), &home, &[&two]);
+    follow_in("lazy", &two, &home.url(), &home, &[&one]);
+    converge(&home.names(&[&one, &two]), 30);
+    home.hub.kill();
+    let began = Instant::now();
+    let told = resolve(&one, "main").expect(503).text();
+    assert!(told.contains("did not arrive"), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // Each was asked for its bytes once: the second time around nobody asks on.
+    for hub in [&mut one, &mut two] {
+        hub.stop();
+        let log = hub.log();
+        let answers = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let asked = answers.filter(|line| {
+            let path = line["fields"]["path"].as_str().unwrap_or_default();
+            path.contains("/objects/sha256/") && !path.ends_with("/chunks")
+        });
+        assert_eq!(asked.count(), 1);
     }
 }
 

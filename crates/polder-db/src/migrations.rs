@@ -34,6 +34,7 @@ pub(crate) const MAIN: Steps = &[
     (19, "moving", include_str!("../migrations/0019_moving.sql")),
     (20, "carried", include_str!("../migrations/0020_carried.sql")),
     (21, "xorb run", include_str!("../migrations/0021_xorb_run.sql")),
+    (22, "lazy by hash", include_str!("../migrations/0022_lazy_by_hash.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

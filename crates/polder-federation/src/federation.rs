@@ -90,7 +90,7 @@ impl Federation {
             Route::Proof(name) => Ok(bytes(hub.clone_proof(&name).await?, BYTES, NOT_AT_ALL)),
             Route::AdvertiseFetch(rid) => repos::advertise(hub, rid, &headers).await,
             Route::UploadPack(rid) => repos::upload_pack(hub, rid, request).await,
-            Route::Object(oid) => repos::object(hub, oid, request).await,
+            Route::Object(at, oid) => repos::object(hub, at, oid, request).await,
             Route::Chunks(oid, from, count) => repos::chunks(hub, oid, from, count).await,
             Route::Extents(oid) => repos::extents(hub, oid, request).await,
             Route::Ping => {

@@ -4,11 +4,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
-use polder_http::{FileSource, Request, Response, body, file_response};
-use polder_hub::{Error, Hub, Kind, Protocol, Result};
+use polder_http::{Request, Response, body, object_response};
+use polder_hub::{Error, Hub, Kind, OpenObject, Protocol, Result, Via};
 use polder_types::Sha256;
 
 use crate::log::{BYTES, NOT_AT_ALL, ONE_MINUTE, bytes};
+use crate::route::Log;
 
 /// Most bytes of a request for extents.
 const EXTENTS_BODY_BYTES_MAX: usize = 64 << 10;
@@ -45,12 +46,19 @@ pub(crate) async fn upload_pack(hub: &Hub, rid: Sha256, request: Request) -> Res
     Ok(response)
 }
 
-/// Answers `GET …/objects/sha256/<oid>`.
-pub(crate) async fn object(hub: &Hub, oid: Sha256, request: Request) -> Result<Response> {
+/// Answers `GET …/objects/sha256/<oid>`. What a lazy mirror lacks is fetched for who asks for its hub's.
+pub(crate) async fn object(hub: &Hub, at: Log, oid: Sha256, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
-    let blob = hub.public_object(oid).await?;
-    let source = FileSource::File { file: blob.file, size_bytes: blob.size_bytes };
-    let mut response = file_response(&parts.method, &parts.headers, source, &format!("\"{oid}\""));
+    let object = match (hub.public_object(oid).await, at, Via::of(&parts.headers)) {
+        (Ok(blob), ..) => OpenObject::Here(blob),
+        (Err(error), Log::Mirror(origin), Some(via)) if error.kind() == Kind::NotFound => {
+            hub.lazy_object_for(origin, oid, via).await?
+        }
+        (Err(error), ..) => return Err(error),
+    };
+    let is_away = matches!(object, OpenObject::Away(_));
+    let answer = object_response(&parts.method, &parts.headers, object).await;
+    let mut response = answer.map_err(|error| if is_away { not_to_be_had(oid, error) } else { error })?;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(BYTES));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -75,6 +83,15 @@ pub(crate) async fn extents(hub: &Hub, oid: Sha256, request: Request) -> Result<
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(BYTES));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(NOT_AT_ALL));
     Ok(response)
+}
+
+/// Who asks need not ask again at once, as it would of one that is only busy: those asked on have been.
+fn not_to_be_had(oid: Sha256, error: Error) -> Error {
+    if error.kind() == Kind::Internal {
+        return error;
+    }
+    let message = format!("object `{oid}` is not here, and cannot be had now: {}", error.message());
+    Error::new(Kind::NotFound, message).caused_by(error)
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -154,7 +154,7 @@ pub enum Route {
     /// [`RouteKind::UploadPack`].
     UploadPack(Sha256),
     /// [`RouteKind::Object`].
-    Object(Sha256),
+    Object(Log, Sha256),
     /// [`RouteKind::Chunks`]: from which chunk on, and how many.
     Chunks(Sha256, u32, u32),
     /// [`RouteKind::Extents`].
@@ -226,7 +226,7 @@ impl Route {
                 hash(rid).map(Self::AdvertiseFetch)
             }
             ["git", rid, "git-upload-pack"] => hash(rid).map(Self::UploadPack),
-            ["objects", "sha256", oid] => hash(oid).map(Self::Object),
+            ["objects", "sha256", oid] => hash(oid).map(|oid| Self::Object(log, oid)),
             ["objects", "sha256", oid, "chunks"] => {
                 let number =
                     |name| url.parameter(name).map_or(Some(None), |text| text.parse().ok().map(Some));
@@ -264,7 +264,7 @@ impl Route {
             Self::Proof(_) => RouteKind::Proof,
             Self::AdvertiseFetch(_) => RouteKind::AdvertiseFetch,
             Self::UploadPack(_) => RouteKind::UploadPack,
-            Self::Object(_) => RouteKind::Object,
+            Self::Object(..) => RouteKind::Object,
             Self::Chunks(..) => RouteKind::Chunks,
             Self::Extents(_) => RouteKind::Extents,
             Self::Ping => RouteKind::Ping,

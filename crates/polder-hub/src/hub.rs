@@ -18,7 +18,7 @@ use crate::blocking::{
 use crate::body_budget::BodyBudget;
 use crate::downloads::Counter;
 use crate::error::{Error, Result};
-use crate::follow::{Asked, Intakes, PackTries};
+use crate::follow::{Asked, Intakes, Mark, PackTries};
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
@@ -133,6 +133,8 @@ pub struct Inner {
     pub(crate) intakes: Intakes,
     pub(crate) refusals: Refusals,
     pub(crate) federation: FederationOptions,
+    /// What it marks its questions with.
+    pub(crate) mark: Mark,
     pub(crate) own_log: OwnLog,
     pub(crate) downloads: Counter,
     pub(crate) counts_asked: Asked,
@@ -213,6 +215,7 @@ impl Hub {
             intakes: Intakes::default(),
             refusals: Refusals::default(),
             federation: options.federation,
+            mark: Mark::new()?,
             own_log: OwnLog::new(holder),
             downloads: Counter::default(),
             counts_asked: Asked::default(),

@@ -90,7 +90,7 @@ pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
     About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag, LimitChange,
     LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MoveState, MoveSummary, MovedHere,
-    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary,
+    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary, Via,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

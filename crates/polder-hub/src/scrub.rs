@@ -283,7 +283,7 @@ impl Hub {
         for id in self.db.blob_repos(&blob.sha256, LINKS_MAX).await? {
             let upstream = self.db.repo(id).await?.and_then(|repo| repo.upstream);
             let Some(upstream) = upstream else { continue };
-            match self.object_sources(upstream).await {
+            match self.object_sources(upstream, &crate::Via::default()).await {
                 Ok(sources) => return Ok(Some((id, sources))),
                 Err(error) => {
                     tracing::debug!(error = %error.chain(), "this repository's hub has no say any more");

@@ -17,6 +17,9 @@ statements! {
     AWAY = "SELECT z.sha256, z.size, z.xet FROM lazy_object z WHERE z.repo = $1 AND z.sha256 > $2 AND NOT EXISTS \
         (SELECT 1 FROM repo_blob l JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
         WHERE l.repo = z.repo AND l.sha256 = z.sha256) ORDER BY z.sha256 LIMIT $3";
+    OF_ORIGIN = concat!("SELECT b.sha256, b.size, b.xet, r.id, o.id FROM lazy_object b JOIN repo r ON r.id = b.repo \
+        JOIN log o ON o.id = r.upstream WHERE b.sha256 = $1 AND o.origin_sha256 = $2 AND r.state = 'live' \
+        AND r.visibility = 'public' AND r.withheld IS NULL AND ", is_allowed!(), " ORDER BY r.id LIMIT 1");
     ALL_OF_REPO = "SELECT sha256, size, xet FROM lazy_object WHERE repo = $1 AND sha256 > $2 ORDER BY sha256 LIMIT $3";
 }
 
@@ -59,6 +62,20 @@ impl Db {
             found.extend(each(&self.rows(NAMED.statement(some.len()), args).await?, LazyObject::from_row)?);
         }
         Ok(found)
+    }
+
+    /// An object that a public mirror of the hub whose origin has a hash gets when somebody asks for it, that mirror,
+    /// and its upstream's log; none that is blocked.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn public_lazy_object(
+        &self,
+        origin_sha256: Sha256,
+        oid: Sha256,
+    ) -> Result<Option<(LazyObject, RepoId, i64)>> {
+        let row = self.row(OF_ORIGIN, args![oid, origin_sha256]).await?;
+        row.map(|row| Ok((LazyObject::from_row(&row)?, RepoId(row.read(3)?), row.read(4)?))).transpose()
     }
 
     /// Every such object of a repository by hash, at most `limit` after `after`.

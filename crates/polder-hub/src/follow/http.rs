@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::header::RANGE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use polder_egress::{Allowance, Body, Egress, Request, Response, Url};
 use polder_git::client::Exchange;
 use polder_log::{
@@ -21,6 +21,7 @@ use polder_xet::{EXTENTS_BYTES_MAX, Extent};
 use serde::Deserialize;
 
 use super::peer::{About, NewestSnapshot, Peer, PeerError, PeerFuture};
+use super::via::Via;
 use crate::body::BodyStream;
 use crate::error::{Error, Result};
 use crate::pull::HttpExchange;
@@ -48,6 +49,8 @@ pub(super) struct HttpPeer {
     inner: Arc<Inner>,
     /// The key of the hub whose log it mirrors, when that is asked for, and it is known.
     of: Option<VerifierKey>,
+    /// For whom it is asked for large objects.
+    via: Via,
 }
 
 struct Inner {
@@ -98,7 +101,12 @@ impl HttpPeer {
         let base: Url = name.parse()?;
         let allowance = if named { Allowance::naming(&base) } else { Allowance::none() };
         let inner = Inner { egress: egress.clone(), name, base, prefix, allowance };
-        Ok(Self { inner: Arc::new(inner), of })
+        Ok(Self { inner: Arc::new(inner), of, via: Via::default() })
+    }
+
+    /// The same, asked for large objects by these.
+    pub(super) fn asked_via(self, via: Via) -> Self {
+        Self { via, ..self }
     }
 
     fn get(&self, path: String, bytes_max: usize) -> PeerFuture<'_, Bytes> {
@@ -130,13 +138,11 @@ impl Inner {
         &self,
         path: &str,
         wait: Duration,
-        range: Option<HeaderValue>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     ) -> Result<Response, PeerError> {
         let url = self.under(path).map_err(failed)?;
-        let mut request = Request::get(&url, &self.allowance).wait_max(wait);
-        if let Some(range) = range {
-            request = request.header(RANGE, range);
-        }
+        let request = Request::get(&url, &self.allowance).wait_max(wait);
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         self.answer(request).await
     }
 
@@ -234,12 +240,12 @@ impl Peer for HttpPeer {
     }
 
     fn objects(&self) -> Arc<dyn ObjectSource> {
-        Arc::new(HttpObjects(Arc::clone(&self.inner)))
+        Arc::new(HttpObjects(Arc::clone(&self.inner), self.via.clone()))
     }
 }
 
-/// The large objects of a hub.
-struct HttpObjects(Arc<Inner>);
+/// The large objects of a hub, and who asks for them.
+struct HttpObjects(Arc<Inner>, Via);
 
 pub(super) fn not_had(error: PeerError) -> SourceError {
     match error {
@@ -268,7 +274,8 @@ impl ObjectSource for HttpObjects {
             let range =
                 HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
             let path = format!("polder/v1/objects/sha256/{oid}");
-            let answer = self.0.get(&path, ANSWER_MAX, Some(range)).await.map_err(not_had)?;
+            let headers = [(RANGE, range)].into_iter().chain(self.1.header());
+            let answer = self.0.get(&path, ANSWER_MAX, headers).await.map_err(not_had)?;
             // The whole of it is also an answer, to who asked for the whole.
             if answer.status() == StatusCode::PARTIAL_CONTENT || place.offset == 0 {
                 return Ok(Chunks::stream(answer.into_body().at_most(place.size_bytes.into())));

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::PeerObjects;
 use super::sources::SourceSet;
+use super::via::Via;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::OpenBlob;
 use crate::{Arriving, Hub, ObjectSource, TransferOptions, Wanted};
@@ -49,6 +50,8 @@ impl OpenObject {
 pub struct AwayObject {
     hub: Hub,
     wanted: Wanted,
+    /// The hubs that ask for it, if a hub does.
+    asked_by: Option<Via>,
 }
 
 impl std::fmt::Debug for AwayObject {
@@ -69,15 +72,16 @@ impl AwayObject {
     /// As [`Hub::open_or_fetch`]; [`Kind::Unavailable`] when the hub that has it is no longer followed;
     /// [`Kind::OverQuota`] when the object would be over that hub's budget.
     pub async fn fetch(self) -> Result<Arriving> {
-        let Self { hub, wanted } = self;
-        let sources = hub.object_sources(wanted.upstream).await?;
+        let Self { hub, wanted, asked_by } = self;
+        let sources = hub.object_sources(wanted.upstream, &asked_by.clone().unwrap_or_default()).await?;
         let mut options = TransferOptions::default();
         if !hub.is_coming(&wanted) {
             let admitted = hub.admit_at_any_hour(wanted.upstream, hub.declared(&[wanted]).await?).await?;
             options.rate = Some(Arc::clone(admitted.rate()));
             options.admitted = Some(Arc::new(admitted));
         }
-        hub.open_or_fetch(wanted, sources, options).await
+        let arriving = hub.open_or_fetch(wanted, sources, options).await?;
+        Ok(if asked_by.is_some() { arriving.for_a_hub() } else { arriving })
     }
 }
 
@@ -98,16 +102,37 @@ impl Hub {
             return Err(error);
         };
         let wanted = wanted(repo, upstream, object)?;
-        Ok(OpenObject::Away(AwayObject { hub: self.clone(), wanted }))
+        Ok(OpenObject::Away(AwayObject { hub: self.clone(), wanted, asked_by: None }))
     }
 
-    /// Where the large objects of an upstream's repositories can be had.
-    pub(crate) async fn object_sources(&self, upstream: i64) -> Result<Vec<Arc<dyn ObjectSource>>> {
+    /// A large object that is not here, and that a public mirror of the hub whose origin has this hash gets when
+    /// somebody asks for it: for another hub, which others have asked.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none, or this hub may not ask on for them.
+    pub async fn lazy_object_for(&self, origin_sha256: Sha256, oid: Sha256, via: Via) -> Result<OpenObject> {
+        let found = match via.and(&self.mark) {
+            Some(_) => self.db.public_lazy_object(origin_sha256, oid).await?,
+            None => None,
+        };
+        let Some((object, repo, upstream)) = found else {
+            return Err(Error::not_found(format!("no public object `{oid}` is here")));
+        };
+        let wanted = wanted(repo, upstream, object)?;
+        Ok(OpenObject::Away(AwayObject { hub: self.clone(), wanted, asked_by: Some(via) }))
+    }
+
+    /// Where the large objects of an upstream's repositories can be had, for others who ask.
+    pub(crate) async fn object_sources(
+        &self,
+        upstream: i64,
+        via: &Via,
+    ) -> Result<Vec<Arc<dyn ObjectSource>>> {
         let followed = self.db.upstream(upstream).await?;
         let Some(followed) = followed.filter(|one| one.state != UpstreamState::Unfollowed) else {
             return Err(Error::unavailable("the hub that this object comes from is no longer followed"));
         };
-        let sources = self.read_sources(followed.log).await?;
+        let sources = self.read_sources_for(followed.log, via).await?;
         Ok(SourceSet::new(self.db.clone(), followed.log, sources).objects())
     }
 

@@ -68,6 +68,7 @@ mod sources;
 mod summary;
 mod take;
 mod unknown;
+mod via;
 mod work;
 
 pub use begin::{FollowRequest, Followed};
@@ -82,6 +83,7 @@ pub use polder_db::{
 };
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
+pub use via::Via;
 
 pub(crate) use admit::{Admitted, Intakes};
 pub(crate) use begin::RULES_MAX;
@@ -93,6 +95,7 @@ pub(crate) use http::{
 pub(crate) use keys::HUB;
 pub(crate) use objects::PeerObjects;
 pub(crate) use packs::PackTries;
+pub(crate) use via::Mark;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,9 +16,12 @@ use tokio::time::Instant;
 use super::http::HttpPeer;
 use super::peer::{Peer, PeerError, PeerFuture};
 use super::poll::pause_after;
+use super::via::Via;
 use crate::error::{Error, Result};
 use crate::{Hub, Liar, ObjectSource};
 
+/// Where a hub's own log is.
+const OWN: &str = "polder/v1";
 /// How long a source is asked to wait for something new.
 const WAIT: Duration = Duration::from_mins(1);
 /// The same for a mirror, when another mirror may hear of it first.
@@ -204,7 +207,7 @@ impl SourceSet {
 impl Hub {
     /// The hub at `url` itself.
     pub(super) fn peer(&self, url: &str) -> Result<Arc<dyn Peer>> {
-        Ok(Arc::new(HttpPeer::new(&self.egress, url, "polder/v1".to_owned())?))
+        Ok(Arc::new(HttpPeer::new(&self.egress, url, OWN.to_owned())?))
     }
 
     /// What another hub gives out of the log of `origin`.
@@ -221,12 +224,20 @@ impl Hub {
 
     /// The sources of what has the log with this local id, as they are written down.
     pub(super) async fn read_sources(&self, log: i64) -> Result<Vec<Arc<Source>>> {
+        self.read_sources_for(log, &Via::default()).await
+    }
+
+    /// The same, for others who ask this hub; there are none for who may not have it ask on.
+    pub(super) async fn read_sources_for(&self, log: i64, via: &Via) -> Result<Vec<Arc<Source>>> {
         let gone = || Error::not_found("this hub is not followed");
         let upstream = self.db.upstream(log).await?.ok_or_else(gone)?;
         let log = self.db.log(upstream.log).await?.ok_or_else(gone)?;
-        let mut sources = vec![Source::home(self.peer(&upstream.url)?)];
+        let Some(via) = via.and(&self.mark) else { return Ok(Vec::new()) };
+        let home = HttpPeer::new(&self.egress, &upstream.url, OWN.to_owned())?.asked_via(via.clone());
+        let mut sources = vec![Source::home(Arc::new(home))];
         for FollowSource { url, named, .. } in self.db.list_sources(upstream.log).await? {
-            sources.push(Source::mirror(self.mirror_at(&url, &log.key, named)?, url));
+            let mirror = HttpPeer::mirror(&self.egress, &url, &log.key, named)?.asked_via(via.clone());
+            sources.push(Source::mirror(Arc::new(mirror), url));
         }
         Ok(sources)
     }

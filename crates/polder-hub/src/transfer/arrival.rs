@@ -43,6 +43,19 @@ pub enum Arriving {
 pub struct Arrival {
     shared: Arc<Shared>,
     oid: Sha256,
+    /// Whether who reads along checks the whole itself.
+    for_a_hub: bool,
+}
+
+impl Arriving {
+    /// The same for another hub: only the last of the whole is held back from it, not the last of each part that
+    /// it asks for.
+    pub(crate) fn for_a_hub(self) -> Self {
+        match self {
+            Self::Coming(arrival) => Self::Coming(Arrival { for_a_hub: true, ..arrival }),
+            here @ Self::Here(_) => here,
+        }
+    }
 }
 
 impl Hub {
@@ -57,7 +70,7 @@ impl Hub {
         options: TransferOptions,
     ) -> Result<Arriving> {
         if let Some(shared) = self.transfers.find(&wanted.key()) {
-            return Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid }));
+            return Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid, for_a_hub: false }));
         }
         let place = Arc::clone(&self.transfers.places).acquire_owned();
         let place = timeout(PLACE_PATIENCE, place).await.map_err(|_elapsed| {
@@ -75,7 +88,7 @@ impl Hub {
                 shared
             }
         };
-        Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid }))
+        Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid, for_a_hub: false }))
     }
 }
 
@@ -106,7 +119,8 @@ impl Arrival {
     /// [`crate::Kind::Unavailable`] when the object does not arrive: the stream must be cut.
     pub async fn read(&self, at: u64, end: u64) -> Result<Bytes> {
         let end = end.min(self.shared.size_bytes);
-        let held_back = end.saturating_sub(UNIT_BYTES_MAX);
+        let last = if self.for_a_hub { self.shared.size_bytes } else { end };
+        let held_back = last.saturating_sub(UNIT_BYTES_MAX).min(end);
         let (mut changed, mut ending) = (self.shared.watch(), self.shared.ending.subscribe());
         if at >= end {
             return Ok(Bytes::new());
