@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use polder_log::{Body, KitOf, NamespaceChain, RecoveryKit, read_bodies};
-use polder_tests::{Hub, Token, Work, sha256_hex, until, until_followable};
+use polder_tests::{Git, Hub, LargeObject, Token, Work, sha256_hex, until, until_followable};
 use serde_json::Value;
 
 fn about(hub: &Hub) -> Option<Value> {
@@ -108,10 +108,22 @@ fn url(hub: &Hub) -> String {
     format!("http://{}", hub.address())
 }
 
+/// Bytes that a hub got from others since it started.
+fn received(hub: &Hub) -> usize {
+    let metrics = hub.http().get("/metrics").send().expect(200).text();
+    let counts = metrics.lines().filter_map(|line| line.strip_prefix("polder_egress_received_bytes_total "));
+    counts.map(|count| count.parse::<usize>().expect("a count")).sum()
+}
+
 impl Three {
     fn new() -> Self {
+        Self::of(Work::new())
+    }
+
+    /// With what is written in a work tree.
+    fn of(work: Work) -> Self {
         let (home, new, follower) = (begun(), begun(), begun());
-        let (old_token, work) = (home.acme(), Work::new());
+        let old_token = home.acme();
         let token = new.user("ada", "write");
         work.commit_file("a", b"a\n");
         home.repo("acme/m");
@@ -188,4 +200,76 @@ fn a_home_that_is_alive_becomes_a_mirror_of_where_its_namespace_went() {
     three.shows(&three.home, "acme/m");
     three.shows(&three.follower, &three.mirrored);
     three.home.fsck();
+}
+
+#[test]
+fn no_byte_of_a_large_object_moves_and_the_new_home_serves_it_alone() {
+    /// More than the events and packs of three commits take.
+    const FEW_BYTES: usize = 256 << 10;
+    let object = LargeObject::random(3, 4 << 20);
+    let work = Work::with_lfs();
+    work.write("model.bin", &object.bytes);
+    let mut three = Three::of(work);
+    let before = [&three.home, &three.new, &three.follower].map(received);
+    assert!(before[0] < FEW_BYTES, "the home got it from git-lfs");
+    assert!(before[1].min(before[2]) > object.bytes.len(), "the mirrors have it from the home: {before:?}");
+
+    three.take();
+    three.push("acme/m", "b");
+    three.home.cli(&["follow", &url(&three.new)]).ok();
+    three.shows(&three.home, "acme/m");
+    three.shows(&three.follower, &three.mirrored);
+    let after = [&three.home, &three.new, &three.follower].map(received);
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(after - before < FEW_BYTES, "{before} to {after}");
+    }
+
+    three.home.kill();
+    let (home, to) = (three.work.beside("somebody"), three.work.beside("clone"));
+    fs::create_dir_all(&home).expect("made");
+    let git = Git::new(&home);
+    git.ok(&home, &["lfs", "install"]);
+    git.ok(&home, &["clone", "-q", &three.new.repo_url("acme/m"), &to.display().to_string()]);
+    let got = fs::read(to.join("model.bin")).expect("read");
+    assert!(got == object.bytes, "{} bytes", got.len());
+    three.new.fsck();
+}
+
+#[test]
+fn who_follows_the_old_home_alone_is_told_there_whom_to_follow_and_then_goes_on() {
+    let three = Three::new();
+    let alone = begun();
+    alone.cli(&["follow", &url(&three.home)]).ok();
+    three.shows(&alone, &three.mirrored);
+    three.take();
+    three.home.cli(&["follow", &url(&three.new)]).ok();
+    let origin = about(&three.new).expect("a log")["origin"].as_str().expect("an origin").to_owned();
+    until("the old home to tell of the move", 40, || {
+        let told = alone.cli(&["mirrors"]).ok();
+        told.contains(&format!("moved to {origin}: follow it")).then_some(())
+    });
+    three.shows(&alone, &three.mirrored);
+    alone.cli(&["follow", &url(&three.new)]).ok();
+    three.push("acme/m", "b");
+    three.shows(&alone, &three.mirrored);
+    let told = alone.cli(&["mirrors"]).ok();
+    assert!(told.contains("moved from") && !told.contains("follow it"), "{told}");
+    alone.fsck();
+}
+
+#[test]
+fn while_the_old_home_is_dead_a_hub_that_mirrors_both_tells_of_the_move() {
+    let mut three = Three::new();
+    let alone = begun();
+    alone.cli(&["follow", &url(&three.home), "--source", &url(&three.follower)]).ok();
+    three.shows(&alone, &three.mirrored);
+    three.home.kill();
+    three.take();
+    three.push("acme/m", "b");
+    three.shows(&three.follower, &three.mirrored);
+    let origin = about(&three.new).expect("a log")["origin"].as_str().expect("an origin").to_owned();
+    until("others to be asked", 40, || {
+        alone.cli(&["sync", "--now"]);
+        alone.cli(&["mirrors"]).ok().contains(&format!("moved to {origin}: follow it")).then_some(())
+    });
 }

@@ -35,6 +35,7 @@ pub(crate) const MAIN: Steps = &[
     (20, "carried", include_str!("../migrations/0020_carried.sql")),
     (21, "xorb run", include_str!("../migrations/0021_xorb_run.sql")),
     (22, "lazy by hash", include_str!("../migrations/0022_lazy_by_hash.sql")),
+    (23, "elsewhere", include_str!("../migrations/0023_elsewhere.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -5,6 +5,7 @@ use polder_types::Sha256;
 use crate::body::Body;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::event_type::EventType;
 use crate::fault::{Evidence, Fault, Lie, Signed};
 use crate::frontier::Frontier;
 use crate::hash::sha256;
@@ -103,7 +104,8 @@ pub fn open_body(log: &LogName, leaf: &Leaf, bytes: &[u8]) -> Result<Body, Misfi
         return Err(Misfit::Version(leaf.version));
     }
     let body = Body::decode(bytes).map_err(Misfit::Malformed)?;
-    if body.log != *log {
+    // A hub also tells of the operation by which a namespace left it, as the namespace signed it for its new home.
+    if body.log != *log && body.kind != EventType::NsOp {
         return Err(Misfit::Log);
     }
     if leaf.matches(&body) { Ok(body) } else { Err(Misfit::Leaf) }

@@ -140,7 +140,8 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
     let behind = format!("{} events, {} s behind", row.lag_events, row.lag_seconds);
     let hub = vec![row.url.clone(), row.state.clone(), behind, heard, error];
     let repositories = row.repositories.iter().map(|repo| {
-        let error = repo.error.clone().unwrap_or_default();
+        let moved = repo.moved_to.as_ref().map(|origin| format!("moved to {origin}: follow it"));
+        let error = moved.or_else(|| repo.error.clone()).unwrap_or_default();
         vec![
             format!("  {}", repo.id),
             repo.state.clone(),

@@ -5,8 +5,9 @@ use polder_types::{Sha256, UnixMillis};
 
 use super::{Home, follow, missing, sha};
 use crate::{
-    Appended, CarriedRule, Error, FollowRule, FollowedMove, LogHeadRow, MirrorMode, MirrorState, Move,
-    MoveAway, MoveHere, MoveState, Published, PublishedNamespace, PublishedState, Repo, SnapshotRows,
+    Appended, CarriedRule, Error, FollowRule, FollowedMove, LogHeadRow, LogOp, MirrorMode, MirrorState, Move,
+    MoveAway, MoveElsewhere, MoveHere, MoveState, Published, PublishedNamespace, PublishedState, Repo,
+    SnapshotRows,
 };
 
 const NEW_URL: &str = "https://new.example.org";
@@ -131,6 +132,49 @@ async fn a_mirror_of_which_the_new_home_has_told_already_gets_what_is_here() {
     assert_eq!((mirror.rseq, mirror.repo), (4, Some(repo.id)));
     let since = home.db.mirror_standings(new).await.unwrap()[0].behind_since;
     assert_eq!(since, Some(UnixMillis(3)), "as far behind as both were");
+}
+
+#[tokio::test]
+async fn a_move_to_where_nothing_is_followed_is_known_until_it_is_followed_or_a_later_one() {
+    let home = Home::open().await;
+    let (old, _repo) = ready(&home).await;
+    let own = log(&home, "own.example.org", true).await;
+    let elsewhere = |seq: u64, op: u8| MoveElsewhere {
+        nsid: sha(2),
+        seq,
+        op: sha(op),
+        old_log: old,
+        handle: "acme".to_owned(),
+        origin: "new.example.org".to_owned(),
+        voids: true,
+        heard_at: home.now(),
+    };
+    for op in [7, 9] {
+        home.db.put_elsewhere(elsewhere(u64::from(op) - 5, op)).await.unwrap();
+        home.db.put_elsewhere(MoveElsewhere { voids: false, ..elsewhere(9, op) }).await.unwrap();
+    }
+    let both = [elsewhere(2, 7), elsewhere(4, 9)];
+    assert_eq!(home.db.list_elsewhere(old).await.unwrap(), both);
+    assert_eq!(home.db.elsewhere_of(sha(2)).await.unwrap(), both);
+    assert!(home.db.list_elsewhere(own).await.unwrap().is_empty());
+    assert_eq!(home.db.namespaces_at("https://hub.example.org", None, 9).await.unwrap(), [sha(2)]);
+    assert!(home.db.namespaces_at("https://hub.example.org", Some(sha(2)), 9).await.unwrap().is_empty());
+
+    let new = log(&home, "new.example.org", false).await;
+    home.db.follow_move(followed(&which(&home, old, new, 7), Some(old))).await.unwrap();
+    assert!(home.db.list_elsewhere(old).await.unwrap().is_empty());
+    let later = MoveElsewhere { old_log: new, ..elsewhere(4, 9) };
+    assert_eq!(home.db.list_elsewhere(new).await.unwrap(), [later], "it leaves from there");
+
+    // The own log tells of a move only where it had told of the namespace, and once.
+    let op = |seq: u64, op: u8| LogOp { nsid: sha(2), seq, index: seq, body_sha256: sha(op) };
+    let told = |ops| SnapshotRows { log: own, ops, ..SnapshotRows::default() };
+    assert!(home.db.untold_moves(own, 9).await.unwrap().is_empty());
+    home.db.load_snapshot_rows(told(vec![op(1, 4)])).await.unwrap();
+    assert_eq!(home.db.untold_moves(own, 9).await.unwrap(), [(sha(2), sha(7))]);
+    assert_eq!(home.db.logs_of_namespace(sha(2)).await.unwrap(), [own]);
+    home.db.load_snapshot_rows(told(vec![op(2, 7)])).await.unwrap();
+    assert!(home.db.untold_moves(own, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ tables! {
     "missing_body", PAGE: log Int, rid Bytes, idx Int; leaf Bytes, before_rseq Int, before_body Bytes.
     "ns_move", PAGE: nsid Bytes, seq Int, op Bytes; old_log Int, cut Int, new_log Int, state Text, held_at Int.
     "carried_rule", PAGE: log Int, nsid Bytes, place Int; pattern Text, mode Text.
+    "ns_elsewhere", PAGE: nsid Bytes, op Bytes; seq Int, old_log Int, handle Text, origin Text, voids Bool,
+        heard_at Int.
     "namespace_alias", PAGE: fold Text; name Text, account Int.
     "repo_name", PAGE: kind Text, fold Text; repo Int, state Text.
     "ref", PAGE: repo Int, name Text; oid Bytes, peeled Bytes, class Text, gen Int.

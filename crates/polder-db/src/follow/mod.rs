@@ -2,6 +2,7 @@
 
 mod attests;
 mod carried;
+mod elsewhere;
 pub(crate) mod epoch;
 mod home;
 pub(crate) mod lazy;
@@ -25,6 +26,7 @@ use polder_types::UnixMillis;
 
 pub use attests::Attest;
 pub use carried::CarriedRule;
+pub use elsewhere::MoveElsewhere;
 pub use home::{MOVED_REPOS_MAX, MoveAway, MoveHere};
 pub use lazy::LazyObject;
 pub use limits::{FollowLimits, LimitChange, LimitChanges};
@@ -51,6 +53,7 @@ pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     attests::ALL,
     carried::ALL,
+    elsewhere::ALL,
     epoch::ALL,
     home::ALL,
     lazy::ALL,

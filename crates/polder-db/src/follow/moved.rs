@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use polder_types::{AccountName, RepoId, Sha256, UnixMillis};
 
-use super::{FollowRule, carried, words};
+use super::{FollowRule, carried, elsewhere, words};
 use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
@@ -24,6 +24,12 @@ statements! {
     PUT_MOVE = "INSERT INTO ns_move (nsid, seq, op, old_log, cut, new_log, state, held_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (nsid, seq, op) DO UPDATE SET state = excluded.state";
     SET_RIVALS = "UPDATE ns_move SET state = $4 WHERE nsid = $1 AND seq = $2 AND op <> $3";
+    // Of what was at home in the own log and is no longer.
+    UNTOLD = "SELECT m.nsid, m.op FROM ns_move m WHERE m.state = 'followed' AND m.new_log <> $1 \
+        AND EXISTS (SELECT 1 FROM ns_op o WHERE o.log = $1 AND o.nsid = m.nsid) AND NOT EXISTS \
+        (SELECT 1 FROM ns_op o WHERE o.log = $1 AND o.nsid = m.nsid AND o.body_sha256 = m.op) \
+        ORDER BY m.nsid, m.seq LIMIT $2";
+    NAMESPACES_AT = "SELECT nsid FROM remote_namespace WHERE home = $1 AND nsid > $2 ORDER BY nsid LIMIT $3";
     EVERY_OP = "SELECT DISTINCT body_sha256 FROM ns_op WHERE nsid = $1 LIMIT $2";
     NAMED = "SELECT a.name FROM remote_namespace m JOIN account a ON a.id = m.account WHERE m.nsid = $1 \
         ORDER BY m.account LIMIT 1";
@@ -143,6 +149,24 @@ impl Db {
         each(&self.rows(MOVES_OF_NAMESPACE, args![nsid, MOVES_MAX]).await?, Move::from_row)
     }
 
+    /// Moves of namespaces which the own log told of, to other logs, that it has not told of.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn untold_moves(&self, own: i64, limit: i64) -> Result<Vec<(Sha256, Sha256)>> {
+        each(&self.rows(UNTOLD, args![own, limit]).await?, |row| Ok((row.sha256(0)?, row.sha256(1)?)))
+    }
+
+    /// The namespaces, known by their names here, that are at home at the URL of a hub; at most `limit` after
+    /// `after`.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn namespaces_at(&self, home: &str, after: Option<Sha256>, limit: i64) -> Result<Vec<Sha256>> {
+        let after = after.map_or(bytes::Bytes::new(), |nsid| bytes::Bytes::copy_from_slice(nsid.as_bytes()));
+        each(&self.rows(NAMESPACES_AT, args![home, after, limit]).await?, |row| row.sha256(0))
+    }
+
     /// The bodies of all operations of a namespace that any log here has told of, in no order.
     ///
     /// # Errors
@@ -204,6 +228,7 @@ pub(super) async fn follow(tx: &mut Tx, followed: FollowedMove) -> Result<()> {
     tx.execute(SET_RIVALS, args![nsid, seq, op, MoveState::Refused.as_str()]).await?;
     tx.execute(SET_HOME, args![nsid, home]).await?;
     carried::put(tx, new_log, nsid, carried).await?;
+    elsewhere::pass_on(tx, nsid, seq, new_log).await?;
     let now = tx.now();
     for rid in rids {
         let Some(old) = from.filter(|old| *old != new_log) else {

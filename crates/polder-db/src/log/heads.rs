@@ -14,6 +14,7 @@ use crate::{Db, Result};
 statements! {
     HEAD = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid = $2";
     HEADS_AFTER = "SELECT rid, idx, leaf FROM log_head WHERE log = $1 AND rid > $2 ORDER BY rid LIMIT $3";
+    LOGS_OF = "SELECT DISTINCT log FROM ns_op WHERE nsid = $1 ORDER BY log LIMIT $2";
     OPS = "SELECT idx, body_sha256 FROM ns_op WHERE log = $1 AND nsid = $2 ORDER BY seq, idx LIMIT $3";
 }
 
@@ -23,6 +24,8 @@ templates! {
 
 /// Most operations of a namespace that are read.
 const OPS_MAX: i64 = 1_000;
+/// Most logs that tell of one namespace.
+const LOGS_MAX: i64 = 100;
 
 /// The newest leaf of a repository, or of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +92,14 @@ impl Db {
     /// Only when the database fails.
     pub async fn log_head(&self, log: i64, rid: Sha256) -> Result<Option<LogHeadRow>> {
         self.row(HEAD, args![log, rid]).await?.map(|row| LogHeadRow::from_row(&row)).transpose()
+    }
+
+    /// The logs that tell of a namespace.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn logs_of_namespace(&self, nsid: Sha256) -> Result<Vec<i64>> {
+        each(&self.rows(LOGS_OF, args![nsid, LOGS_MAX]).await?, |row| row.read(0))
     }
 
     /// The newest leaves of those among these repositories and namespaces that a log tells of, in no order.

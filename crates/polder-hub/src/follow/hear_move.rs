@@ -1,14 +1,12 @@
-//! Hearing that a namespace has moved to the hub whose log says so, and going on with its mirrors there.
+//! Hearing that a namespace has moved, and going on with its mirrors at its new home.
 //!
 //! An operation is believed for its signature: it must be the next in the namespace's own chain, from the
 //! creation on, wherever the older ones were found. What it voids was not applied here, or the operator agrees.
 
 use std::collections::HashMap;
 
-use polder_db::{FollowedMove, Log, LogBody, LogOp, Move, MoveAway, MoveState, SnapshotRows};
-use polder_log::{
-    Body, Competition, CutVerdict, Data, EventType, LogHead, NamespaceChain, compete, judge_cut, read_bodies,
-};
+use polder_db::{FollowedMove, Log, LogBody, LogOp, Move, MoveAway, MoveState, SnapshotRows, UpstreamState};
+use polder_log::{Body, Data, EventType, LogHead, NamespaceChain, read_bodies};
 use polder_types::Sha256;
 
 use super::moves::holds;
@@ -23,19 +21,56 @@ const PAGE: i64 = 500;
 /// Most operations of a namespace.
 const OPS_MAX: usize = 1_000;
 
-/// An operation that moves a namespace here, with those before it.
-struct Heard<'a> {
-    body: &'a Body,
-    nsid: Sha256,
-    cut: &'a LogHead,
+/// An operation that moves a namespace, with those before it.
+pub(super) struct Heard<'a> {
+    pub(super) body: &'a Body,
+    pub(super) nsid: Sha256,
+    pub(super) cut: &'a LogHead,
     /// From the creation on.
-    older: Vec<Body>,
+    pub(super) older: Vec<Body>,
     /// The namespace before it.
-    before: NamespaceChain,
+    pub(super) before: NamespaceChain,
+}
+
+/// The hub that a namespace moves to.
+enum NewHome {
+    /// Its log is followed; the operation is there at this index, or later.
+    Followed(Box<Log>, u64),
+    /// This one.
+    Own,
+    /// Nothing is followed there.
+    Unknown,
+}
+
+impl<'a> Heard<'a> {
+    /// Checks that the operation is the next of its namespace.
+    fn new(nsid: Sha256, body: &'a Body, older: Vec<Body>) -> polder_log::Result<Option<Self>> {
+        let Some(cut) = cut_of(body) else { return Ok(None) };
+        let before = NamespaceChain::follow(&older)?;
+        before.next(body)?;
+        Ok(Some(Self { body, nsid, cut, older, before }))
+    }
+
+    pub(super) fn is_not_followed(&self, why: &str) {
+        is_not_followed(self.nsid, self.body, why);
+    }
+}
+
+fn is_not_followed(nsid: Sha256, body: &Body, why: &str) {
+    tracing::warn!(%nsid, to = %body.log, why, "a move is not followed");
+}
+
+/// Where the log before ends to speak for a namespace, if this operation moves it.
+pub(super) fn cut_of(body: &Body) -> Option<&LogHead> {
+    match &body.data {
+        Data::Namespace(next) if body.kind == EventType::NsOp => next.cut.as_ref(),
+        _ => None,
+    }
 }
 
 impl Hub {
-    /// Takes notice of an operation in a log, which moves a namespace to the hub of that if it has a cut.
+    /// Takes notice of an operation in a log that is followed: that of the hub to which it moves a namespace, or of
+    /// the one that the namespace has left.
     pub(super) async fn hear_move(
         &self,
         log: &Log,
@@ -43,38 +78,83 @@ impl Hub {
         body: &Body,
         sources: &SourceSet,
     ) -> Result<()> {
-        let (Some(nsid), Data::Namespace(next)) = (body.namespace(), &body.data) else { return Ok(()) };
-        let Some(cut) = next.cut.as_ref().filter(|_| body.kind == EventType::NsOp) else { return Ok(()) };
-        let held = self.db.moves_of(nsid).await?;
-        if next.home != log.name.origin || held.iter().any(|held| held.op == body.sha256()) {
-            return Ok(());
+        let Some(nsid) = body.namespace().filter(|_| cut_of(body).is_some()) else { return Ok(()) };
+        let Some(home) = self.new_home(nsid, body, Some((log, index))).await? else { return Ok(()) };
+        if let Some(older) = self.ops_before(nsid, body, sources).await? {
+            return self.hear(nsid, body, older, home).await;
         }
-        let why = |why: &str| tracing::warn!(%nsid, origin = %log.name, why, "a move is not followed");
-        let Some(older) = self.ops_before(nsid, body, sources).await? else {
-            why("the operations before it are not to be had");
-            return Ok(());
-        };
-        let before = match NamespaceChain::follow(&older) {
-            Ok(before) => before,
+        is_not_followed(nsid, body, "the operations before it are not to be had");
+        Ok(())
+    }
+
+    /// Takes notice of an operation that anyone told of, with those before it.
+    pub(super) async fn hear_told(&self, body: &Body, older: &[Body]) -> Result<()> {
+        let Some(nsid) = body.namespace().filter(|_| cut_of(body).is_some()) else { return Ok(()) };
+        let Some(home) = self.new_home(nsid, body, None).await? else { return Ok(()) };
+        self.hear(nsid, body, older.to_vec(), home).await
+    }
+
+    /// Where an operation moves a namespace; `None` when that is known already, or no hub says so.
+    async fn new_home(
+        &self,
+        nsid: Sha256,
+        body: &Body,
+        heard_in: Option<(&Log, u64)>,
+    ) -> Result<Option<NewHome>> {
+        let Data::Namespace(next) = &body.data else { return Ok(None) };
+        let op = body.sha256();
+        if next.home != body.log.origin || self.db.moves_of(nsid).await?.iter().any(|held| held.op == op) {
+            return Ok(None);
+        }
+        if let Some((log, index)) = heard_in.filter(|(log, _)| log.name.origin == next.home) {
+            return Ok(Some(NewHome::Followed(Box::new(log.clone()), index)));
+        }
+        if let Some(log) = self.db.log_named(&body.log).await? {
+            if log.is_own {
+                return Ok(Some(NewHome::Own));
+            }
+            let upstream = self.db.upstream(log.id).await?;
+            if upstream.is_some_and(|upstream| upstream.state == UpstreamState::Following) {
+                let size = log.tree.size();
+                return Ok(Some(NewHome::Followed(Box::new(log), size)));
+            }
+        }
+        let is_known = self.db.elsewhere_of(nsid).await?.iter().any(|held| held.op == op);
+        Ok((!is_known).then_some(NewHome::Unknown))
+    }
+
+    async fn hear(&self, nsid: Sha256, body: &Body, older: Vec<Body>, home: NewHome) -> Result<()> {
+        let heard = match Heard::new(nsid, body, older) {
+            Ok(Some(heard)) => heard,
+            Ok(None) => return Ok(()),
             Err(error) => {
-                why(&error.to_string());
+                is_not_followed(nsid, body, &error.to_string());
                 return Ok(());
             }
         };
-        if let Err(error) = before.next(body) {
-            why(&error.to_string());
-            return Ok(());
+        let held = self.db.moves_of(nsid).await?;
+        match home {
+            NewHome::Followed(log, index) => {
+                self.keep_ops(log.id, Some(index), &heard).await?;
+                self.take_move(&log, &heard, held).await
+            }
+            NewHome::Unknown => self.move_elsewhere(&heard, &held).await,
+            // It has logged that itself, unless it was restored since.
+            NewHome::Own => Ok(()),
         }
-        let heard = Heard { body, nsid, cut, older, before };
-        self.keep_ops(log, index, &heard).await?;
+    }
+
+    /// Follows a move to the hub of a log, or writes down why it does not.
+    async fn take_move(&self, log: &Log, heard: &Heard<'_>, held: Vec<Move>) -> Result<()> {
+        let Heard { body, nsid, cut, .. } = heard;
         let mut which = Move {
-            nsid,
+            nsid: *nsid,
             seq: body.rseq,
             op: body.sha256(),
             old_log: self.db.log_named(&cut.log).await?.map(|old| old.id),
             cut: cut.size,
             new_log: log.id,
-            state: self.judge_move(&heard, &held).await?,
+            state: self.judge_move(heard, &held).await?,
             held_at: self.clock.now(),
         };
         match which.state {
@@ -84,15 +164,11 @@ impl Hub {
             }
             MoveState::Followed => self.follow_move(which, &heard.older, &heard.before, &held).await,
             MoveState::Rival => {
-                tracing::error!(%nsid, origin = %log.name, "two operations move one namespace: nothing more of it \
-                    is applied until the operator has chosen");
-                for other in held.into_iter().filter(|held| held.state == MoveState::Followed) {
-                    self.db.put_move(Move { state: MoveState::Frozen, ..other }).await?;
-                }
+                self.freeze_moves(&held).await?;
                 Ok(self.db.put_move(which).await?)
             }
             state => {
-                why(match state {
+                heard.is_not_followed(match state {
                     MoveState::Asked => "it voids what is applied here: the operator is asked",
                     _ => "its cut is not what was signed, or another one is settled",
                 });
@@ -134,77 +210,20 @@ impl Hub {
         failed.map_or(Ok(None), Err)
     }
 
-    /// Keeps the operations before a move with the log that it leads to, which did not tell of them.
-    async fn keep_ops(&self, log: &Log, index: u64, heard: &Heard<'_>) -> Result<()> {
-        let op = |body: &Body| LogOp { nsid: heard.nsid, seq: body.rseq, index, body_sha256: body.sha256() };
+    /// Keeps an operation, and where it is, or is to come, in a log that did not tell of those before it, these with
+    /// that log.
+    pub(super) async fn keep_ops(&self, log: i64, index: Option<u64>, heard: &Heard<'_>) -> Result<()> {
         let bytes = |body: &Body| (body.sha256(), bytes::Bytes::copy_from_slice(body.bytes()));
-        let rows = SnapshotRows {
-            log: log.id,
-            ops: heard.older.iter().map(op).collect(),
-            bodies: heard.older.iter().map(bytes).collect(),
-            ..SnapshotRows::default()
-        };
+        let mut rows = SnapshotRows { log, ..SnapshotRows::default() };
+        rows.bodies = heard.older.iter().chain([heard.body]).map(bytes).collect();
+        if let Some(index) = index {
+            let told = self.db.namespace_ops(log, heard.nsid).await?;
+            let untold = heard.older.iter().filter(|op| told.iter().all(|(_, told)| *told != op.sha256()));
+            let op =
+                |body: &Body| LogOp { nsid: heard.nsid, seq: body.rseq, index, body_sha256: body.sha256() };
+            rows.ops = untold.map(op).collect();
+        }
         Ok(self.db.load_snapshot_rows(rows).await?)
-    }
-
-    async fn judge_move(&self, heard: &Heard<'_>, held: &[Move]) -> Result<MoveState> {
-        let Heard { body, nsid, cut, older, before } = heard;
-        let is_older = |op: Sha256| older.iter().any(|body| body.sha256() == op);
-        if let Some(other) = held.iter().find(|held| holds(held) && !is_older(held.op)) {
-            if self.comes_after(other.op, body.sha256()).await? {
-                return Ok(MoveState::Followed);
-            }
-            return Ok(match compete(other.held_at, self.clock.now()) {
-                Competition::Stay => MoveState::Refused,
-                Competition::Freeze => MoveState::Rival,
-            });
-        }
-        if cut.log.origin != before.namespace.home {
-            return Ok(MoveState::Refused);
-        }
-        let Some(old) = self.db.log_named(&cut.log).await? else { return Ok(MoveState::Followed) };
-        if old.is_own {
-            // What is said here and not told yet counts.
-            self.sequence_once().await?;
-        }
-        let old = self.db.log(old.id).await?.unwrap_or(old);
-        // Anyone can make up a namespace of another hub: that hub must have told of it.
-        if old.tree.size() >= cut.size && self.db.log_head(old.id, *nsid).await?.is_none() {
-            return Ok(MoveState::Refused);
-        }
-        let applied = self.applied_of(old.id, *nsid).await?;
-        let root = self.db.log_root(&old, cut.size).await?;
-        Ok(match judge_cut(cut, &old.name, applied, root) {
-            CutVerdict::Follow => MoveState::Followed,
-            CutVerdict::AskOperator => MoveState::Asked,
-            CutVerdict::Contradiction => MoveState::Refused,
-        })
-    }
-
-    /// Whether an operation that is known came after another one.
-    async fn comes_after(&self, known: Sha256, other: Sha256) -> Result<bool> {
-        let mut next = Some(known);
-        for _ in 0..OPS_MAX {
-            let Some(sha256) = next else { break };
-            let LogBody::Held(bytes) = self.db.log_body(sha256).await? else { break };
-            next = Body::decode(&bytes).map_err(Error::internal)?.prev;
-            if next == Some(other) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// One more than the index of the newest event of a namespace's repositories in a log.
-    async fn applied_of(&self, log: i64, nsid: Sha256) -> Result<u64> {
-        let (mut applied, mut after) = (0, None);
-        loop {
-            let page = self.db.list_log_heads(log, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(applied) };
-            after = Some(last.rid);
-            let its = page.iter().filter(|head| head.leaf.kind.is_repo() && head.leaf.hint.is_nsid(&nsid));
-            applied = its.map(|head| head.index + 1).fold(applied, u64::max);
-        }
     }
 
     /// Goes on with a namespace at its new home: its mirrors are of that from now on.
@@ -218,13 +237,7 @@ impl Hub {
         let (nsid, new_log) = (which.nsid, which.new_log);
         let gone = || Error::not_found("this hub is not followed");
         let home = self.db.upstream(new_log).await?.ok_or_else(gone)?.url;
-        let from = match held.iter().rev().find(|held| holds(held)) {
-            Some(held) => self.db.log(held.new_log).await?,
-            None => match older.first() {
-                Some(creation) => self.db.log_named(&creation.log).await?,
-                None => None,
-            },
-        };
+        let from = self.told_by(older, held).await?;
         let handle = &before.namespace.handle;
         let entry =
             Entry::hub("namespace.moved").with("namespace", handle.as_str()).with("to", home.as_str());
@@ -262,7 +275,10 @@ impl Hub {
         }
         let origin = own.name.origin.to_string();
         let away = MoveAway { followed, account: account.id, name: account.name, origin };
-        Ok(self.audited(entry).move_away(away).await?)
+        self.audited(entry).move_away(away).await?;
+        // To tell of it.
+        self.own_log.bell.notify_one();
+        Ok(())
     }
 
     /// The mirrors of a namespace's repositories.

@@ -6,6 +6,7 @@
 //! takes away is hidden in the transaction that reads of it, whatever a worker is doing.
 
 mod admit;
+mod ask_around;
 #[cfg(test)]
 mod attacks;
 mod attest;
@@ -14,17 +15,21 @@ mod bootstrap;
 mod counts;
 #[cfg(test)]
 mod counts_tests;
+mod elsewhere;
 #[cfg(test)]
 mod evil;
 mod from_peer;
 mod gauges;
 mod hear_move;
+#[cfg(test)]
+mod hearing_tests;
 mod http;
 #[cfg(test)]
 pub(crate) mod hub_peer;
 mod incomplete;
 #[cfg(test)]
 mod incomplete_tests;
+mod judge_move;
 mod keys;
 mod lag;
 #[cfg(test)]
@@ -212,7 +217,8 @@ impl Hub {
         let bell = tokio::sync::Notify::new();
         tokio::join!(
             self.keep_reading(upstream, sources, change, &bell),
-            self.keep_mirroring(upstream, sources, &bell)
+            self.keep_mirroring(upstream, sources, &bell),
+            Box::pin(self.keep_asking_around(upstream))
         );
     }
 }

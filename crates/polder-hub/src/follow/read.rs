@@ -195,7 +195,7 @@ impl Hub {
     async fn apply_page(
         &self,
         reader: Reader,
-        advanced: Advanced,
+        mut advanced: Advanced,
         source: &Source,
         sources: &SourceSet,
     ) -> Result<Option<Reader>, Unread> {
@@ -203,6 +203,11 @@ impl Hub {
             sources.note(source, None).await;
             return Ok(Some(reader));
         }
+        // What came before a namespace moved is applied before it does.
+        let is_op = |entry: &Entry| entry.leaf.kind == EventType::NsOp;
+        let end = advanced.entries.iter().skip(1).position(is_op).map(|before| before + 1);
+        let is_cut = end.is_some();
+        advanced.entries.truncate(end.unwrap_or(usize::MAX));
         let mut log = reader.log;
         let mut selection = self.selection(log.id).await?;
         let mut heads = self.heads(log.id, &advanced.entries).await?;
@@ -236,7 +241,7 @@ impl Hub {
             entries.push(LogEntry { leaf: entry.leaf, body: kept, nsid });
         }
         let signed = advanced.checkpoint.size;
-        let whole = advanced.cursor.tree.size() == signed;
+        let whole = !is_cut && advanced.cursor.tree.size() == signed;
         let held = advanced.cursor.held.as_ref();
         let mut append = log.append(entries);
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
@@ -251,6 +256,9 @@ impl Hub {
         self.hear_attests(log.id, attested).await?;
         if hides {
             self.names.clear();
+        }
+        if is_cut {
+            return Ok(None);
         }
         log.tree = tree;
         Ok(Some(Reader { log, cursor: advanced.cursor }))

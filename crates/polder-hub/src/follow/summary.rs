@@ -6,6 +6,7 @@ use std::sync::Arc;
 use polder_db::{FollowLimits, FollowSource, MirrorEnd, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
+use super::hear_move::is_in;
 use super::sources::SourceSet;
 use super::{Lag, MoveSummary, PurgeBrake};
 use crate::Hub;
@@ -57,6 +58,8 @@ pub struct MirrorSummary {
     pub changed_at: UnixMillis,
     /// What went wrong the last time.
     pub last_error: Option<String>,
+    /// The origin of the hub that its namespace moved to, if nothing is followed there.
+    pub moved_to: Option<String>,
 }
 
 impl Hub {
@@ -69,11 +72,17 @@ impl Hub {
         for upstream in self.db.list_upstreams().await? {
             let Some(log) = self.db.log(upstream.log).await? else { continue };
             let (mut mirrors, mut after) = (Vec::new(), None);
+            let elsewhere = self.db.list_elsewhere(upstream.log).await?;
+            let moved_to = |path: &str| {
+                let newest = elsewhere.iter().rev().find(|which| is_in(path, &which.handle));
+                newest.map(|which| which.origin.clone())
+            };
             loop {
                 let page = self.db.list_mirrors(upstream.log, after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.rid);
                 mirrors.extend(page.into_iter().map(|mirror| MirrorSummary {
+                    moved_to: moved_to(&mirror.path),
                     path: mirror.path,
                     state: mirror.state,
                     lag_events: mirror.rseq.saturating_sub(mirror.ready_rseq),
@@ -114,7 +123,9 @@ impl Hub {
         for upstream in self.followed().await? {
             let sources = self.read_sources(upstream.log).await?;
             let sources = Arc::new(SourceSet::new(self.db.clone(), upstream.log, sources));
-            match self.read_to_the_end(&sources).await {
+            let read = self.read_to_the_end(&sources).await;
+            self.ask_if_dead(upstream.log, &mut None).await?;
+            match read {
                 Ok(events) => progress(&format!("{}: {events} new events", upstream.url)),
                 Err(error) => {
                     progress(&format!("{}: {error}", upstream.url));

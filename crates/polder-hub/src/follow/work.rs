@@ -7,7 +7,7 @@ use polder_db::{
     FileKind, LogBody, LogFile, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorState, MoveState,
     NewRepo, RemoteNamespace, Repo, Upstream,
 };
-use polder_log::{Body, Meta, NamespaceChain, ObjectEntry, Objects, ObjectsManifest, RefMap};
+use polder_log::{Body, Meta, Namespace, NamespaceChain, ObjectEntry, Objects, ObjectsManifest, RefMap};
 use polder_types::{AccountName, RepoName, Sha256, Visibility};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -231,7 +231,7 @@ impl Hub {
         let namespace = &chain.namespace;
         if !chain.allows(body)
             || !namespace.handle.eq_ignore_ascii_case(handle)
-            || namespace.home != body.log.origin
+            || !speaks_for(namespace, body)
         {
             return Err(blocked(format!("its namespace does not vouch for `{}`", meta.path)));
         }
@@ -345,6 +345,12 @@ impl Hub {
             }
         }
     }
+}
+
+/// Whether an event is of the log that speaks for a namespace, or did until it moved; what came later than that
+/// is not applied.
+fn speaks_for(namespace: &Namespace, body: &Body) -> bool {
+    namespace.home == body.log.origin || namespace.cut.as_ref().is_some_and(|cut| cut.log == body.log)
 }
 
 /// Anywhere in a time that doubles with each failure.

@@ -16,6 +16,7 @@ mod refill;
 mod rotate;
 mod sequencer;
 mod snapshot;
+mod tell_moves;
 
 #[cfg(test)]
 mod tests;

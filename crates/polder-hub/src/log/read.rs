@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use polder_db::{FileKind, LogBody};
 use polder_log::{
-    BODIES_BYTES_MAX, BODIES_MAX, BodyProof, BundleId, EventsPage, Leaf, PAGE_BYTES_MAX, PAGE_LEAVES_MAX,
-    Plan, TILE_WIDTH, TileId, entry_bundle, push_body,
+    BODIES_BYTES_MAX, BODIES_MAX, Body, BodyProof, BundleId, EventsPage, Leaf, NamespaceChain,
+    PAGE_BYTES_MAX, PAGE_LEAVES_MAX, Plan, TILE_WIDTH, TileId, entry_bundle, push_body,
 };
 use polder_types::{RepoKind, Sha256};
 
@@ -237,7 +237,8 @@ impl Hub {
         Ok(list.into())
     }
 
-    /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: each body after its length in four bytes.
+    /// The operations of a namespace, its creation first, or, of zeros, the keys of the hub: each body after its
+    /// length in four bytes. Of one that the own log does not tell of, as any log that is here tells of it.
     ///
     /// # Errors
     /// [`Kind::NotFound`].
@@ -249,7 +250,32 @@ impl Hub {
                 push_body(&mut out, &body).map_err(Error::internal)?;
             }
         }
+        if out.is_empty() && tip.is_own {
+            for body in self.longest_chain(nsid).await? {
+                push_body(&mut out, body.bytes()).map_err(Error::internal)?;
+            }
+        }
         if out.is_empty() { Err(Error::not_found("this log has no such namespace")) } else { Ok(out.into()) }
+    }
+
+    /// The operations of a namespace of another hub, from whatever log that is here tells most of it.
+    async fn longest_chain(&self, nsid: Sha256) -> Result<Vec<Body>> {
+        let (mut longest, blocked) = (Vec::new(), self.db.blocked_logs().await?);
+        for log in self.db.logs_of_namespace(nsid).await? {
+            if blocked.contains(&log) {
+                continue;
+            }
+            let mut bodies = Vec::new();
+            for (_, sha256) in self.db.namespace_ops(log, nsid).await? {
+                if let LogBody::Held(bytes) = self.db.log_body(sha256).await? {
+                    bodies.push(Body::decode(&bytes).map_err(Error::internal)?);
+                }
+            }
+            if bodies.len() > longest.len() && NamespaceChain::follow(&bodies).is_ok() {
+                longest = bodies;
+            }
+        }
+        Ok(longest)
     }
 
     /// The newest event of a repository, or of a namespace by its nsid, with the proof that it is in the log.

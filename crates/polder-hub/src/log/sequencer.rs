@@ -147,6 +147,7 @@ impl Hub {
                 }
             }
         }
+        while self.tell_moves(log.id, lead).await? {}
         while self.erase_some(log.id, lead).await? {}
         let now = self.clock.now();
         if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {

@@ -2,8 +2,8 @@
 
 use crate::kit::{Hub, at, first_key, log, namespace, ns_create, repo_event, secret, statement};
 use polder_log::{
-    Body, Content, Cursor, Data, EventType, EventsPage, Fault, Leaf, Lie, Misfit, RepoHead, SignerKey,
-    check_next, leaf_hash, open_body,
+    Body, Content, Cursor, Data, EventType, EventsPage, Fault, Leaf, Lie, LogHead, Misfit, NamespaceChain,
+    RepoHead, SignerKey, check_next, leaf_hash, open_body,
 };
 
 /// A follower that has taken the first `size` events.
@@ -219,6 +219,22 @@ fn what_the_origin_signed_wrong_pauses_one_repository_only() {
     assert_eq!(why(5), Some(Misfit::Log));
     assert!(matches!(why(6), Some(Misfit::Malformed(_))));
     assert_eq!((why(0), why(7)), (None, None));
+}
+
+#[test]
+fn the_operation_by_which_a_namespace_left_is_of_the_log_of_its_new_home() {
+    let mut hub = Hub::new();
+    hub.append(&ns_create());
+    let cut = LogHead { log: log(), size: 2, root: hub.tree.root() };
+    let (new_log, keys) =
+        ("other.example.org/polder/1".parse().unwrap(), (&secret(10).public(), secret(11).public()));
+    let chain = NamespaceChain::start(&ns_create()).unwrap();
+    let left =
+        chain.move_to(new_log, polder_types::UnixMillis(0), [3; 16], cut, keys).seal(&[&secret(10)]).unwrap();
+    hub.append(&left);
+    let entries = Cursor::start(log()).advance(&hub.page(0, 3, 3), hub.key.verifier()).unwrap().entries;
+    let Content::Body(body) = &entries[2].content else { panic!("{:?}", entries[2]) };
+    assert_eq!(**body, left);
 }
 
 #[test]

@@ -166,6 +166,9 @@ pub struct FollowedRow {
     pub since: String,
     /// What went wrong, if anything.
     pub error: Option<String>,
+    /// The origin of the hub that its namespace moved to, which must be followed for it to go on.
+    #[serde(default)]
+    pub moved_to: Option<String>,
 }
 
 impl From<FollowRule> for RuleText {
@@ -193,6 +196,7 @@ impl From<UpstreamSummary> for UpstreamRow {
             lag_events: mirror.lag_events,
             since: mirror.changed_at.rfc3339(),
             error: mirror.last_error,
+            moved_to: mirror.moved_to,
         });
         let braked = summary
             .brake

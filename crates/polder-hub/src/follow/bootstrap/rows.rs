@@ -11,9 +11,11 @@ use polder_log::{
 use polder_types::Sha256;
 
 use super::super::keys::HUB;
+use super::super::moves::Moves;
 use super::super::peer::Peer;
 use super::super::read::Reader;
 use super::super::selection::Selection;
+use super::super::sources::SourceSet;
 use super::{Snapshot, Stop, asked, malformed};
 use crate::Hub;
 
@@ -70,11 +72,12 @@ impl Hub {
                 let data = self.snapshot_part(reader.log.id, part.sha256).await?.unwrap_or_default();
                 let mut rows = decode_part(part, &data).map_err(malformed)?;
                 rows.retain(|row| row.kind.is_namespace() == is_first);
+                let moves = self.moves(reader.log.id).await?;
                 for rows in rows.chunks(PAGE) {
                     if is_first {
                         self.load_namespaces(&reader.log, rows, &mut handles, peer).await?;
                     } else {
-                        self.load_repos(&reader.log, &selection, rows, &handles, peer).await?;
+                        self.load_repos(&reader.log, (&selection, &moves), rows, &handles, peer).await?;
                     }
                 }
             }
@@ -90,6 +93,7 @@ impl Hub {
         peer: &dyn Peer,
     ) -> Result<(), Stop> {
         let mut loaded = SnapshotRows { log: log.id, ..SnapshotRows::default() };
+        let mut ops = Vec::new();
         let bodies = self.bodies_of(rows.iter(), peer).await?;
         for row in rows {
             let Some(newest) = opened(log, row, &bodies, peer)? else {
@@ -112,14 +116,21 @@ impl Hub {
             NamespaceChain::follow(&chain).map_err(malformed)?;
             loaded.ops.extend(chain.iter().map(|body| op(row.rid, body, row.rseq, row.index)));
             loaded.bodies.extend(chain.iter().map(kept));
+            ops.extend(chain.into_iter().filter(|body| body.rseq > 1).map(|body| (row.index, body)));
         }
-        Ok(self.db.load_snapshot_rows(loaded).await?)
+        self.db.load_snapshot_rows(loaded).await?;
+        // All that comes before one of them is here now.
+        let nobody = SourceSet::new(self.db.clone(), log.id, Vec::new());
+        for (index, op) in ops {
+            Box::pin(self.hear_move(log, index, &op, &nobody)).await?;
+        }
+        Ok(())
     }
 
     async fn load_repos(
         &self,
         log: &Log,
-        selection: &Selection,
+        (selection, moves): (&Selection, &Moves),
         rows: &[SnapshotRow],
         handles: &Handles,
         peer: &dyn Peer,
@@ -135,7 +146,7 @@ impl Hub {
             let leaf = body.as_ref().map_or_else(|| row.leaf(), Body::leaf);
             loaded.heads.push(LogHeadRow { rid: row.rid, index: row.index, leaf });
             if let Some(body) = body {
-                loaded.targets.extend(selection.target(&body));
+                loaded.targets.extend(selection.target(&body).filter(|_| !moves.has_left(&leaf)));
                 loaded.bodies.push(kept(&body));
             }
         }
