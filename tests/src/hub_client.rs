@@ -14,6 +14,7 @@ pub const LIBRARIES: &str = "libraries";
 #[derive(Debug, Clone)]
 pub struct HubClient {
     bin: std::path::PathBuf,
+    xet: bool,
 }
 
 impl HubClient {
@@ -22,10 +23,17 @@ impl HubClient {
     pub fn of(version: &str) -> Option<Self> {
         let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
         if bin.join("python").exists() {
-            return Some(Self { bin });
+            return Some(Self { bin, xet: false });
         }
         skip(&format!("no {}", bin.display()));
         None
+    }
+
+    /// The same moving large files chunk by chunk, as it does unless told not to.
+    #[must_use]
+    pub fn with_xet(mut self) -> Self {
+        self.xet = true;
+        self
     }
 
     /// Runs a script with the hub's URL, the token and `dir` as its arguments, then `args`.
@@ -50,7 +58,7 @@ impl HubClient {
         run(&mut command)
     }
 
-    /// A program of the environment, with a home of its own, no Xet, and no other hub to turn to.
+    /// A program of the environment, with a home of its own, Xet only if asked for, and no other hub to turn to.
     fn command(&self, name: &str, endpoint: &str, dir: &Path) -> std::process::Command {
         let mut command = program("/usr/bin/timeout");
         command
@@ -59,11 +67,13 @@ impl HubClient {
             .current_dir(dir)
             .env("HOME", dir)
             .env("HF_ENDPOINT", endpoint)
-            .env("HF_HUB_DISABLE_XET", "1")
             .env("HF_HUB_DISABLE_PROGRESS_BARS", "1")
             .env("HF_HUB_DISABLE_TELEMETRY", "1")
             .env("PYTHONWARNINGS", "ignore")
             .env("PYTHONDONTWRITEBYTECODE", "1");
+        if !self.xet {
+            command.env("HF_HUB_DISABLE_XET", "1");
+        }
         command
     }
 }

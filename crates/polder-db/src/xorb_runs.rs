@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use polder_types::{BlobId, RepoId};
-use polder_xet::{FileHash, Run, XorbHash};
+use polder_xet::{ChunkHash, FileHash, Run, XorbHash};
 
 use crate::blobs::{Blob, is_allowed};
 use crate::row::{Row, each};
@@ -16,6 +16,10 @@ statements! {
     FILE_OF_REPO = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
         JOIN repo_blob l ON l.sha256 = b.sha256 AND l.repo = $1 \
         WHERE b.xet = $2 AND b.state = 'live' AND ", is_allowed!(), " ORDER BY b.id LIMIT 1");
+    CHUNK_OF_REPO = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM key_chunk k \
+        JOIN blob b ON b.id = k.blob JOIN repo_blob l ON l.sha256 = b.sha256 AND l.repo = $1 \
+        WHERE k.chunk = $2 AND b.state = 'live' AND b.xet IS NOT NULL AND b.damaged_at IS NULL AND ",
+        is_allowed!(), " ORDER BY l.added_at DESC, b.id DESC LIMIT 1");
     RUNS_OF_BLOB = "SELECT xorb, first_chunk, chunks, at_byte, size FROM xorb_run \
         WHERE blob = $1 AND at_byte < $3 AND at_byte + size > $2 ORDER BY first_chunk";
     RUNS_OF_XORB = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL, \
@@ -37,6 +41,14 @@ impl Db {
     /// Only when the database fails.
     pub async fn file_of_repo(&self, repo: RepoId, file: FileHash) -> Result<Option<Blob>> {
         self.row(FILE_OF_REPO, args![repo, file]).await?.map(|row| Blob::from_row(&row)).transpose()
+    }
+
+    /// The sound object that a repository came to link last of those known to have a chunk.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn chunk_of_repo(&self, repo: RepoId, chunk: ChunkHash) -> Result<Option<Blob>> {
+        self.row(CHUNK_OF_REPO, args![repo, chunk]).await?.map(|row| Blob::from_row(&row)).transpose()
     }
 
     /// The xorbs that have some of `bytes` of an object; none as long as none are recorded.

@@ -1,24 +1,37 @@
 //! Answering with a file of a repository.
 
-use http::header::RANGE;
+use http::header::{LINK, RANGE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use polder_http::{FileSource, Response, file_response, object_response, respond};
-use polder_hub::{FileContent, OpenFile};
+use polder_hub::{FileContent, OpenFile, OpenObject};
 
 use crate::ask::Ask;
 use crate::failure::{Failure, X_REPO_COMMIT};
 use crate::presentation::present;
 use crate::route::At;
+use crate::xet_token;
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+const X_XET_HASH: HeaderName = HeaderName::from_static("x-xet-hash");
 
 /// Answers `GET` and `HEAD` of `…/resolve/…`: a pointer is followed to its bytes.
 pub(crate) async fn resolve(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let file = ask.hub.open_file(&grant, &ask.at.revision, &ask.at.path).await?;
-    let response = answer(ask.at, ask.parts, file).await?;
+    let commit_id = file.commit_id;
+    let chunked = match &file.content {
+        FileContent::Object(OpenObject::Here(blob)) => blob.xet,
+        FileContent::Object(OpenObject::Away(_)) | FileContent::Git(_) => None,
+    };
+    let mut response = answer(ask.at, ask.parts, file).await?;
+    if let Some(hash) = chunked {
+        let headers = response.headers_mut();
+        headers.insert(X_XET_HASH, respond::header_text(&hash.to_string()));
+        let link = xet_token::link(ask.hub, grant.repo(), commit_id);
+        headers.insert(LINK, respond::header_text(&format!("<{link}>; rel=\"xet-auth\"")));
+    }
     if response.status().is_success() && is_from_the_start(ask.parts) {
         ask.hub.count_download(&grant);
     }
@@ -150,8 +163,12 @@ mod tests {
         let mut file = tempfile::tempfile().expect("file");
         file.write_all(b"0123456789").expect("written");
         let sha256 = Sha256::new([0xef; 32]);
-        let content =
-            FileContent::Object(OpenObject::Here(OpenBlob { file: Arc::new(file), size_bytes: 10, sha256 }));
+        let content = FileContent::Object(OpenObject::Here(OpenBlob {
+            file: Arc::new(file),
+            size_bytes: 10,
+            sha256,
+            xet: None,
+        }));
         let response =
             answer(&at("w/a.safetensors"), &request(Method::GET, Some("bytes=2-4")), open(content))
                 .await

@@ -2,13 +2,16 @@
 //!
 //! Source: `huggingface_hub` 2.4.0 `hf_api.py`, `list_repo_tree`, `get_paths_info`, `RepoFile`, `RepoFolder`.
 
+use std::collections::HashMap;
+
 use axum::body::Body;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use polder_http::{Response, body, query_parameters, respond};
 use polder_hub::{BodyEncoding, EntryKind, Error, Grant, Kind, OpenError, Read, TreeEntry};
-use polder_types::ObjectId;
 use polder_types::limits::JSON_BODY_BYTES_MAX;
+use polder_types::{ObjectId, Sha256};
+use polder_xet::FileHash;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -97,7 +100,10 @@ async fn shown(
     entries: &[TreeEntry],
     expand: bool,
 ) -> Result<Vec<Value>, Failure> {
-    let mut shown: Vec<Value> = entries.iter().map(entry).collect();
+    let oids: Vec<Sha256> =
+        entries.iter().filter_map(|entry| entry.pointer.map(|pointer| pointer.oid)).collect();
+    let chunked = ask.hub.xet_hashes(grant, &oids).await?;
+    let mut shown: Vec<Value> = entries.iter().map(|each| entry(each, &chunked)).collect();
     if !expand {
         return Ok(shown);
     }
@@ -117,13 +123,21 @@ fn missing(commit_id: ObjectId, message: String) -> Failure {
 }
 
 /// One path as the clients know it. A link or submodule is a file of its own few bytes.
-fn entry(entry: &TreeEntry) -> Value {
+fn entry(entry: &TreeEntry, chunked: &HashMap<Sha256, FileHash>) -> Value {
     let (path, oid) = (&entry.path, entry.oid.to_string());
     if entry.kind == EntryKind::Directory {
         return json!({ "type": "directory", "oid": oid, "size": 0, "path": path });
     }
     match lfs(entry) {
-        Some((size, lfs)) => json!({ "type": "file", "oid": oid, "size": size, "lfs": lfs, "path": path }),
+        Some((size, lfs)) => {
+            let mut fields = json!({ "type": "file", "oid": oid, "size": size, "lfs": lfs, "path": path });
+            let hash = entry.pointer.and_then(|pointer| chunked.get(&pointer.oid));
+            // Clients drop the whole listing if it is there and is none.
+            if let (Some(hash), Some(fields)) = (hash, fields.as_object_mut()) {
+                fields.insert("xetHash".to_owned(), json!(hash.to_string()));
+            }
+            fields
+        }
         None => {
             json!({ "type": "file", "oid": oid, "size": entry.size_bytes.unwrap_or_default(), "path": path })
         }

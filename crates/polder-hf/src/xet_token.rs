@@ -4,7 +4,8 @@
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use polder_http::{Response, respond};
-use polder_hub::XetToken;
+use polder_hub::{Hub, XetToken};
+use polder_types::{ObjectId, RepoName};
 use serde_json::json;
 
 use crate::ask::Ask;
@@ -25,6 +26,12 @@ pub(crate) async fn read(ask: &Ask<'_>) -> Result<Response, Failure> {
 pub(crate) async fn write(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.write().await?;
     Ok(answer(ask, &ask.hub.xet_write_token(&grant)))
+}
+
+/// Where a token to read a repository at a commit is asked for.
+pub(crate) fn link(hub: &Hub, repo: &RepoName, commit_id: ObjectId) -> String {
+    let (kind, namespace, name) = (repo.kind().plural(), repo.namespace(), repo.name());
+    format!("{}/api/{kind}/{namespace}/{name}/xet-read-token/{commit_id}", hub.public_url())
 }
 
 fn answer(ask: &Ask<'_>, token: &XetToken) -> Response {

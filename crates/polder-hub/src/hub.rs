@@ -138,6 +138,7 @@ pub struct Inner {
     pub(crate) own_log: OwnLog,
     pub(crate) downloads: Counter,
     pub(crate) counts_asked: Asked,
+    pub(crate) xet_hints: crate::xet::Hints,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held by the one check that runs.
@@ -219,6 +220,7 @@ impl Hub {
             own_log: OwnLog::new(holder),
             downloads: Counter::default(),
             counts_asked: Asked::default(),
+            xet_hints: crate::xet::Hints::default(),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,

@@ -8,7 +8,7 @@ use polder_blob::{Stage, Staged};
 use polder_db::{Account, Blob, Db, NameState, Repo};
 use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpoint};
 
-use polder_xet::Cut;
+use polder_xet::{Cut, FileHash};
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
@@ -38,6 +38,8 @@ pub struct OpenBlob {
     pub size_bytes: u64,
     /// Its hash, which is also its entity tag.
     pub sha256: Sha256,
+    /// The hash over its chunks, once they are listed.
+    pub xet: Option<FileHash>,
 }
 
 impl Hub {
@@ -182,7 +184,7 @@ impl Hub {
         if i64::try_from(opened.size_bytes) != Ok(blob.size_bytes) {
             return Err(Error::internal(format!("blob {} has a wrong length on disk", blob.id)));
         }
-        Ok(OpenBlob { file: opened.file, size_bytes: opened.size_bytes, sha256: oid })
+        Ok(OpenBlob { file: opened.file, size_bytes: opened.size_bytes, sha256: oid, xet: blob.xet })
     }
 
     async fn stage(&self, mut body: BodyStream, object: LfsObject) -> Result<Staged> {

@@ -125,7 +125,7 @@ pub use transfer::{
     TransferProgress, Wanted,
 };
 pub use whoami::Whoami;
-pub use xet::XetToken;
+pub use xet::{XetData, XetFile, XetTerm, XetTerms, XetToken};
 
 #[cfg(test)]
 mod tests;

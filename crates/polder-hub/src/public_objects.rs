@@ -29,7 +29,7 @@ impl Hub {
         let blob = sound(self.published(oid).await?)?;
         let store = self.store.clone();
         let opened = self.leaf.run(move || Ok(store.open_blob(blob.id)?)).await?;
-        Ok(OpenBlob { file: opened.file, size_bytes: opened.size_bytes, sha256: oid })
+        Ok(OpenBlob { file: opened.file, size_bytes: opened.size_bytes, sha256: oid, xet: blob.xet })
     }
 
     /// A page of the chunk list of a public object: the list's header, and at most `count` chunks from

@@ -1,4 +1,4 @@
-//! Hugging Face's unmodified Python clients, without Xet: `huggingface_hub` in four versions, its command
+//! Hugging Face's unmodified Python clients, with Xet only where it says so: `huggingface_hub` in four versions, its command
 //! line, `datasets` and `transformers`.
 #![cfg(test)]
 
@@ -9,6 +9,7 @@ mod proxy;
 mod requests;
 mod search;
 mod versions;
+mod xet;
 
 use polder_tests::{Hub, Token};
 

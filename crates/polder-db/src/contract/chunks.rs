@@ -150,6 +150,10 @@ async fn a_file_hash_names_only_what_the_repository_links() {
     let found = |repo| home.db.file_of_repo(repo, cut(1).file_hash);
     assert_eq!(found(a).await.unwrap().map(|blob| blob.id), Some(id));
     assert_eq!(found(b).await.unwrap(), None);
+    let by_chunk = |repo| home.db.chunk_of_repo(repo, ChunkHash::new([7; 32]));
+    assert_eq!(by_chunk(a).await.unwrap().map(|blob| blob.id), Some(id));
+    assert_eq!(by_chunk(b).await.unwrap(), None);
+    assert_eq!(home.db.chunk_of_repo(a, ChunkHash::new([8; 32])).await.unwrap(), None);
     assert!(home.db.link_blob(b, &sha(1)).await.unwrap());
     assert_eq!(found(b).await.unwrap().map(|blob| blob.id), Some(id));
 }

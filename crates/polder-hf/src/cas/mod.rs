@@ -2,7 +2,10 @@
 //!
 //! Whatever is not answered here is 404 in JSON, never 405: it is how they learn to do without.
 
+mod chunk;
+mod data;
 mod failure;
+mod reconstruction;
 mod route;
 
 use std::sync::Arc;
@@ -64,15 +67,13 @@ impl Cas {
 
 async fn respond_to(route: Route, ask: &Ask<'_>, _body: Body) -> Result<Response> {
     match route {
-        Route::Chunk(_) | Route::Reconstruction(..) => {
-            ask.read().await?;
-            Err(unknown())
-        }
+        Route::Chunk(chunk) => chunk::answer(ask, chunk).await,
+        Route::Reconstruction(version, file) => reconstruction::answer(ask, version, file).await,
+        Route::Data(xorb) => data::answer(ask, xorb).await,
         Route::Xorb(_) | Route::Shard(_) => {
             ask.write().await?;
             Err(unknown())
         }
-        Route::Data(_) => Err(Error::new(Kind::Forbidden, "this link is not valid; ask for a new one")),
         Route::Unknown => Err(unknown()),
         Route::Telemetry => Ok(respond::no_content()),
     }

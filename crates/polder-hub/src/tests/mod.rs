@@ -17,6 +17,7 @@ mod recent_tips;
 pub(crate) mod scrub;
 pub(crate) mod transfer;
 mod upkeep;
+mod xet;
 
 use std::path::Path;
 use std::sync::Arc;

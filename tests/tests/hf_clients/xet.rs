@@ -1,0 +1,272 @@
+//! Chunk by chunk: what git-lfs pushed, clients with `hf_xet` fetch from the CAS, and those without as before.
+
+use polder_tests::{Client, Hub, HubClient, LargeObject, Token, Work, free_port, have};
+use serde_json::Value;
+
+use crate::Place;
+
+const DOWNLOAD: &str = r"
+import sys
+from huggingface_hub import hf_hub_download, snapshot_download
+endpoint, token, work, target = sys.argv[1:5]
+snapshot_download('acme/pushed', endpoint=endpoint, token=token, local_dir=target)
+";
+
+/// How often the CAS gave bytes.
+fn fetched(hub: &Hub) -> usize {
+    hub.log().matches("/cas/data/").count()
+}
+
+/// A repository with one large file, pushed by git-lfs.
+fn pushed(place: &Place, object: &LargeObject) {
+    place.hub.repo("acme/pushed");
+    let work = Work::with_lfs();
+    work.ok(&["lfs", "track", "*.bin"]);
+    work.write("weights.bin", &object.bytes);
+    work.commit_file("README.md", b"# A model\n");
+    work.ok(&["push", "-q", &place.hub.repo_url_as("acme/pushed", &place.ada), "main"]);
+}
+
+fn each_way(version: &str) {
+    let Some(client) = HubClient::of(version) else { return };
+    if !have(&[Client::GitLfs]) {
+        return;
+    }
+    let (place, object) = (Place::new(), LargeObject::random(11, 9_000_000));
+    pushed(&place, &object);
+    for (client, target) in [(client.clone().with_xet(), "with"), (client, "without")] {
+        let before = fetched(&place.hub);
+        client.script(&place.hub, &place.ada, place.dir.path(), DOWNLOAD, &[target]).ok();
+        let here = std::fs::read(place.dir.path().join(target).join("weights.bin")).unwrap();
+        assert!(here == object.bytes, "{target}");
+        assert_eq!(fetched(&place.hub) > before, target == "with", "{target}");
+    }
+}
+
+#[test]
+fn huggingface_hub_0_36_fetches_what_git_lfs_pushed() {
+    each_way("0.36.2");
+}
+
+#[test]
+fn huggingface_hub_1_19_fetches_what_git_lfs_pushed() {
+    each_way("1.19.0");
+}
+
+#[test]
+fn huggingface_hub_1_33_fetches_what_git_lfs_pushed() {
+    each_way("1.33.0");
+}
+
+#[test]
+fn huggingface_hub_2_4_fetches_what_git_lfs_pushed() {
+    each_way("2.4.0");
+}
+
+/// Stands between client and hub; to the first request for bytes it shows the hub a link that is altered.
+const EXPIRED: &str = r"
+import http.server, sys, threading, urllib.error, urllib.request
+endpoint, token, work, port, hub = sys.argv[1:6]
+statuses = []
+class Between(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def log_message(self, *args): pass
+    def do_GET(self):
+        path = self.path
+        if '/cas/data/' in path and not statuses:
+            path = path.replace('of=', 'of=1')
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ('host', 'connection')}
+        try:
+            answer = urllib.request.urlopen(urllib.request.Request(hub + path, headers=headers, method=self.command))
+        except urllib.error.HTTPError as error:
+            answer = error
+        body = answer.read()
+        if '/cas/data/' in path: statuses.append(answer.status)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in ('transfer-encoding', 'connection', 'content-length', 'date'): self.send_header(name, value)
+        self.send_header('Content-Length', answer.headers.get('Content-Length') if self.command == 'HEAD' else str(len(body)))
+        self.end_headers()
+        if self.command != 'HEAD': self.wfile.write(body)
+    do_HEAD = do_GET
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(port)), Between)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+from huggingface_hub import hf_hub_download
+path = hf_hub_download('acme/pushed', 'weights.bin', endpoint=endpoint, token=token)
+print(path, statuses[0], statuses[-1])
+";
+
+/// X12: clients take 403 for a link that has expired, and ask for another one.
+#[test]
+fn a_client_whose_link_is_refused_asks_for_another_one() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    if !have(&[Client::GitLfs]) {
+        return;
+    }
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
+    let object = LargeObject::random(12, 3_000_000);
+    pushed_by_hand(&place, &object);
+    let hub = place.hub.url("");
+    let args = [&port.to_string(), hub.trim_end_matches('/')];
+    let client = client.with_xet();
+    let said = client.script_at(&url, &place.ada, place.dir.path(), EXPIRED, &args).ok();
+    let [path, first, last] = said.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert_eq!((first, last), ("403", "206"));
+    assert!(std::fs::read(path).unwrap() == object.bytes);
+}
+
+/// The same repository without git-lfs: behind another public URL it would be sent there.
+fn pushed_by_hand(place: &Place, object: &LargeObject) {
+    place.hub.repo("acme/pushed");
+    let url = place.ask("GET", "/api/models/acme/pushed", &Value::Null).status;
+    assert_eq!(url, 200);
+    object.upload(place.hub.http(), "acme/pushed", &place.ada);
+    let work = Work::new();
+    work.write("weights.bin", object.pointer().as_bytes());
+    work.commit_file("README.md", b"# A model\n");
+    work.ok(&["push", "-q", &place.hub.repo_url_as("acme/pushed", &place.ada), "main"]);
+}
+
+/// A token for the chunks of a repository.
+fn read_token(hub: &Hub, repo: &str, token: &Token) -> String {
+    let path = format!("/api/models/{repo}/xet-read-token/main");
+    let answer = hub.http().get(&path).bearer(&token.secret).send().expect(200);
+    answer.json()["accessToken"].as_str().unwrap().to_owned()
+}
+
+/// X13: by hand, every kind of range, in both forms of the answer.
+#[test]
+fn a_reconstruction_is_of_the_range_that_was_asked_for() {
+    let (place, object) = (Place::new(), LargeObject::random(13, 2_000_000));
+    pushed_by_hand(&place, &object);
+    let head = place.hub.http().head("/acme/pushed/resolve/main/weights.bin").send().expect(200);
+    let hash = head.header("x-xet-hash").expect("announced").to_owned();
+    let commit = head.header("x-repo-commit").unwrap();
+    let link = format!(
+        "<{}>; rel=\"xet-auth\"",
+        place.hub.url(&format!("api/models/acme/pushed/xet-read-token/{commit}"))
+    );
+    assert_eq!(head.header("link"), Some(link.as_str()));
+    let tree = place.hub.http().get("/api/models/acme/pushed/tree/main").send().expect(200).json();
+    let listed = tree.as_array().unwrap().iter().find(|entry| entry["path"] == "weights.bin").unwrap();
+    assert_eq!(listed["xetHash"], hash.as_str());
+
+    let token = read_token(&place.hub, "acme/pushed", &place.ada);
+    let ask = |version: &str, range: &str| {
+        let request = place.hub.http().get(&format!("/cas/{version}/reconstructions/{hash}")).bearer(&token);
+        request.header("Range", range).send()
+    };
+    for range in ["bytes=0-0", "bytes=1999999-", "bytes=1000000-1000000", "bytes=0-18446744073709551615"] {
+        let (one, two) = (ask("v1", range).expect(200).json(), ask("v2", range).expect(200).json());
+        let term = &one["terms"][0];
+        let fetch = &one["fetch_info"][term["hash"].as_str().unwrap()][0];
+        let other = &two["xorbs"][term["hash"].as_str().unwrap()][0];
+        assert_eq!(
+            (&one["terms"], &fetch["url_range"]),
+            (&two["terms"], &other["ranges"][0]["bytes"]),
+            "{range}"
+        );
+        let url = fetch["url"].as_str().unwrap().replace(place.hub.url("").trim_end_matches('/'), "");
+        let (from, to) = (&fetch["url_range"]["start"], &fetch["url_range"]["end"]);
+        let data =
+            place.hub.http().get(&url).header("Range", &format!("bytes={from}-{to}")).send().expect(206);
+        assert!(data.header("cache-control").unwrap().starts_with("private"));
+        if range.ends_with("615") {
+            assert_eq!(one["offset_into_first_range"], 0);
+        }
+        let beyond = format!("bytes={from}-{}", to.as_u64().unwrap() + 1);
+        let refused = place.hub.http().get(&url).header("Range", &beyond).send().status;
+        // Past the end of the xorb there is nothing to refuse.
+        assert_eq!(
+            refused,
+            if range.starts_with("bytes=0-0") || range == "bytes=1000000-1000000" { 403 } else { 206 }
+        );
+    }
+    for version in ["v1", "v2"] {
+        let beyond = ask(version, "bytes=2000000-");
+        assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */2000000")));
+    }
+    let dedup =
+        place.hub.http().get(&format!("/cas/v1/chunks/default/{}", "f".repeat(64))).bearer(&token).send();
+    assert_eq!(dedup.expect(200).body[..14], *b"HFRepoMetaData");
+}
+
+const DENIED: &str = r"
+import sys
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import RepositoryNotFoundError
+endpoint, token, work = sys.argv[1:4]
+try:
+    hf_hub_download('acme/private', 'weights.bin', endpoint=endpoint, token=token)
+except RepositoryNotFoundError:
+    print('denied')
+";
+
+#[test]
+fn a_private_file_is_not_fetched_by_those_who_only_know_its_hash() {
+    let (place, object) = (Place::new(), LargeObject::random(14, 500_000));
+    let other = place.hub.user("other", "write");
+    place.hub.repo("acme/pushed");
+    place.hub.cli(&["repo", "add", "acme/private", "--private"]).ok();
+    object.upload(place.hub.http(), "acme/private", &place.ada);
+    let work = Work::new();
+    work.write("weights.bin", object.pointer().as_bytes());
+    work.commit_file("README.md", b"# A model\n");
+    work.ok(&["push", "-q", &place.hub.repo_url_as("acme/private", &place.ada), "main"]);
+    let head =
+        place.hub.http().head("/acme/private/resolve/main/weights.bin").bearer(&place.ada.secret).send();
+    let hash = head.header("x-xet-hash").expect("announced").to_owned();
+    let ask = |token: &str, hash: &str| {
+        place.hub.http().get(&format!("/cas/v1/reconstructions/{hash}")).bearer(token).send().status
+    };
+    assert_eq!(ask(&read_token(&place.hub, "acme/private", &place.ada), &hash), 200);
+    let elsewhere = read_token(&place.hub, "acme/pushed", &other);
+    assert_eq!((ask(&elsewhere, &hash), ask(&elsewhere, &"f".repeat(64))), (404, 404));
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let said = client.with_xet().script(&place.hub, &other, place.dir.path(), DENIED, &[]).ok();
+    assert_eq!(said, "denied");
+}
+
+#[test]
+fn a_token_for_chunks_does_what_its_holder_may_do_at_that_moment() {
+    let place = Place::new();
+    let (reader, writer) = (place.hub.user("reader", "write"), place.hub.user("writer", "write"));
+    place.hub.cli(&["org", "member", "acme", "reader", "--role", "read"]).ok();
+    place.hub.cli(&["org", "member", "acme", "writer", "--role", "write"]).ok();
+    place.hub.repo("acme/open");
+    place.hub.cli(&["repo", "add", "acme/private", "--private"]).ok();
+    let token = |what: &str, repo: &str, who: Option<&Token>| -> String {
+        let request = place.hub.http().get(&format!("/api/models/{repo}/xet-{what}-token/main"));
+        let answer = who.map_or(request.clone(), |who| request.bearer(&who.secret)).send().expect(200);
+        let json = answer.json();
+        let text = json["accessToken"].as_str().unwrap().to_owned();
+        assert_eq!(answer.header("x-xet-access-token"), Some(text.as_str()));
+        assert_eq!(answer.header("x-xet-cas-url"), json["casUrl"].as_str());
+        assert_eq!(answer.header("x-xet-token-expiration"), Some(json["exp"].to_string().as_str()));
+        text
+    };
+    let read = |token: &str| {
+        let path = format!("/cas/v1/reconstructions/{}", "f".repeat(64));
+        place.hub.http().get(&path).bearer(token).send().status
+    };
+    let write = |token: &str| place.hub.http().post("/cas/v1/shards", "no shard").bearer(token).send().status;
+    let anyone = token("read", "acme/open", None);
+    let (may_read, may_write) =
+        (token("read", "acme/private", Some(&reader)), token("write", "acme/private", Some(&writer)));
+    for good in [&anyone, &may_read, &may_write] {
+        assert_eq!(read(good), 404);
+    }
+    assert_eq!((write(&anyone), write(&may_read)), (403, 403));
+    assert!(![401, 403].contains(&write(&may_write)));
+    let altered = format!("{may_read}x");
+    assert_eq!((read(&altered), write(&altered)), (401, 401));
+
+    place.hub.cli(&["org", "member", "acme", "writer", "--role", "read"]).ok();
+    assert_eq!((read(&may_write), write(&may_write)), (404, 403));
+    place.hub.cli(&["repo", "visibility", "acme/open", "private"]).ok();
+    assert_eq!((read(&anyone), read(&may_read)), (403, 404));
+    place.hub.cli(&["repo", "delete", "acme/private"]).ok();
+    assert_eq!((read(&may_write), write(&may_write)), (403, 403));
+}
