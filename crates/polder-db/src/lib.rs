@@ -120,9 +120,9 @@ pub use follow::{
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
-    Appended, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
+    Appended, Came, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
     LogHeads, LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace,
-    PublishedState, Refill, Retold, Sequenced,
+    PublishedState, Refill, Retold, RetoldNamespace, Sequenced,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

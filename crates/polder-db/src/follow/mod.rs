@@ -32,6 +32,7 @@ pub use lazy::LazyObject;
 pub use limits::{FollowLimits, LimitChange, LimitChanges};
 pub use mirrors::{Mirror, MirrorEnd, MirrorState};
 pub use missing::MissingBody;
+pub(crate) use moved::put as put_move;
 pub use moved::{FollowedMove, Move, MoveState};
 pub use page::{FollowedPage, MirrorTarget};
 pub use publish::MirrorPublish;

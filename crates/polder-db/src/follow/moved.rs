@@ -213,7 +213,7 @@ impl Db {
     }
 }
 
-pub(super) async fn put(tx: &mut Tx, which: &Move) -> Result<()> {
+pub(crate) async fn put(tx: &mut Tx, which: &Move) -> Result<()> {
     let Move { nsid, seq, op, old_log, cut, new_log, state, held_at } = which;
     let place = |count: &u64| i64::try_from(*count).unwrap_or(i64::MAX);
     let args = args![*nsid, place(seq), *op, *old_log, place(cut), *new_log, state.as_str(), *held_at];

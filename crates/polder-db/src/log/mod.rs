@@ -29,7 +29,7 @@ pub use lease::Lease;
 pub use pending::{PendingBatch, PendingRepo};
 pub use published::{Outgoing, Published, PublishedNamespace, PublishedState, Sequenced};
 pub(crate) use published::{put as put_published, put_namespace};
-pub use refill::{Refill, Retold};
+pub use refill::{Came, Refill, Retold, RetoldNamespace};
 pub use start::LogStart;
 
 use crate::row::{Row, each};

@@ -47,7 +47,7 @@ mod move_summary;
 mod moved_tests;
 mod moves;
 #[cfg(test)]
-mod moving_tests;
+pub(crate) mod moving_tests;
 mod objects;
 mod packs;
 #[cfg(test)]

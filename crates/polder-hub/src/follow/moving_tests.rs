@@ -17,9 +17,9 @@ use super::sources::{Source, SourceSet};
 use crate::tests::{Fixture, fixture_as, name, repo, signature, write};
 use crate::{CommitRequest, Hub, Kind, Principal, Result};
 
-pub(super) const HOME: &str = "home.example";
+pub(crate) const HOME: &str = "home.example";
 /// What it is called on every hub but its first.
-pub(super) const MIRRORED: &str = "zeta.home.example/m";
+pub(crate) const MIRRORED: &str = "zeta.home.example/m";
 
 /// A hub with a log, under a name of its own.
 pub(super) async fn hub(origin: &str) -> Fixture {
@@ -30,7 +30,7 @@ pub(super) async fn hub(origin: &str) -> Fixture {
 }
 
 /// The home of `zeta`, and the key that its owner got.
-pub(super) async fn home() -> (Fixture, SecretKey) {
+pub(crate) async fn home() -> (Fixture, SecretKey) {
     let place = hub(HOME).await;
     place.hub.add_org(&name("zeta"), &name("alice")).await.expect("added");
     place.hub.add_repo(&repo("zeta/m"), polder_types::Visibility::Public).await.expect("added");
@@ -44,7 +44,7 @@ pub(super) async fn home() -> (Fixture, SecretKey) {
     (place, kit.expect("kept"))
 }
 
-pub(super) async fn commit(place: &Fixture, at: &str, content: &str) {
+pub(crate) async fn commit(place: &Fixture, at: &str, content: &str) {
     let request = CommitRequest {
         branch: "main".to_owned(),
         parent: None,
@@ -73,7 +73,7 @@ pub(super) async fn sync(who: &Fixture, log: i64, whom: &Fixture) {
     work(&who.hub, log, &peer).await;
 }
 
-pub(super) async fn work(hub: &Hub, log: i64, peer: &HubPeer) {
+pub(crate) async fn work(hub: &Hub, log: i64, peer: &HubPeer) {
     let upstream = hub.db.upstream(log).await.expect("read").expect("followed");
     let sources = SourceSet::new(hub.db.clone(), log, vec![Source::home(Arc::new(peer.clone()))]);
     let sources = Arc::new(sources);
@@ -94,7 +94,7 @@ pub(super) async fn take(place: &Fixture, from: &str, kit: &SecretKey) -> Result
     place.hub.move_namespace_here(request).await
 }
 
-pub(super) async fn tip(place: &Fixture, at: &str) -> Option<String> {
+pub(crate) async fn tip(place: &Fixture, at: &str) -> Option<String> {
     let grant = place.hub.read(&Principal::ANONYMOUS, &repo(at)).await.ok()?;
     let snapshot = place.hub.held(grant.repo_id()).await.expect("held").snapshot;
     snapshot.find_ref("refs/heads/main").map(|main| main.oid.to_string())

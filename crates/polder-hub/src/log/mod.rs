@@ -13,6 +13,8 @@ mod pings;
 mod prune;
 mod read;
 mod refill;
+#[cfg(test)]
+mod refill_moved_tests;
 mod rotate;
 mod sequencer;
 mod snapshot;

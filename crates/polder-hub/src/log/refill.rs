@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polder_db::{
-    Appended, Lease, Log, LogAppend, LogBody, LogEntry, Published, PublishedNamespace, PublishedState,
-    Refill, Retold,
+    Appended, Came, Lease, Log, LogAppend, LogBody, LogEntry, LogOp, Move, MoveState, Published,
+    PublishedNamespace, PublishedState, Refill, Retold, RetoldNamespace,
 };
 use polder_log::{
-    Advanced, Body, Checkpoint, Content, Cursor, EventType, EventsPage, Plan, Tiles, VerifierKey,
-    consistency_roots, open_body,
+    Advanced, Body, Checkpoint, Content, Cursor, Data, EventType, EventsPage, Namespace, NamespaceChain,
+    Plan, Tiles, VerifierKey, consistency_roots, open_body, read_bodies,
 };
 use polder_types::{Sha256, Visibility};
 
@@ -132,8 +132,13 @@ impl Hub {
             if let Some(body) = body.as_ref().filter(|body| body.kind == EventType::HubKey) {
                 keys = keys.next(body).map_err(Error::internal)?;
             }
-            if let Some((handle, namespace)) = body.as_ref().and_then(namespace) {
-                namespaces.insert(handle, namespace);
+            if let Some(told) = body.as_ref().and_then(|body| namespace(log, body)) {
+                let came = match &body {
+                    Some(body) => self.came(log, said.index, body, peer).await?,
+                    None => None,
+                };
+                let before = namespaces.remove(&told.said.nsid).and_then(|told: RetoldNamespace| told.came);
+                namespaces.insert(told.said.nsid, RetoldNamespace { came: came.or(before), ..told });
             }
             if said.leaf.kind.is_repo() {
                 let retold = self.retold(said.leaf.rid, said.leaf.rseq, said.leaf.body_sha256, body.as_ref());
@@ -146,8 +151,39 @@ impl Hub {
         let key = VerifierKey::new(log.key.name(), keys.key).map_err(Error::internal)?;
         let sequenced = Some((lease, log.fact_seq));
         let append = LogAppend { sequenced, key: Some(key), ..log.append(entries) };
-        let (repos, namespaces) = (repos.into_values().collect(), namespaces.into_iter().collect());
+        let (repos, namespaces) = (repos.into_values().collect(), namespaces.into_values().collect());
         Ok(Refill { append, repos, namespaces })
+    }
+
+    /// How an operation made this hub the home of a namespace, if it did. Those before it are in no event of this
+    /// log: the mirror has them, as its followers need them.
+    async fn came(&self, log: &Log, index: u64, op: &Body, peer: &dyn Peer) -> Result<Option<Came>> {
+        let Data::Namespace(Namespace { handle, cut: Some(cut), .. }) = &op.data else { return Ok(None) };
+        let Some(nsid) = op.namespace() else { return Ok(None) };
+        let list = peer.namespace(nsid).await.unwrap_or_default();
+        let bodies = read_bodies(&list).unwrap_or_default();
+        let bodies: Vec<Body> = bodies.into_iter().filter_map(|body| Body::decode(body).ok()).collect();
+        let place =
+            bodies.iter().position(|body| body == op).filter(|_| NamespaceChain::follow(&bodies).is_ok());
+        let Some(older) = place.and_then(|place| bodies.get(..place)) else {
+            tracing::warn!(%nsid, "the operations of a namespace that moved here are not had");
+            return Ok(None);
+        };
+        let older = older.iter().map(|body| {
+            let op = LogOp { nsid, seq: body.rseq, index, body_sha256: body.sha256() };
+            (op, Bytes::copy_from_slice(body.bytes()))
+        });
+        let which = Move {
+            nsid,
+            seq: op.rseq,
+            op: op.sha256(),
+            old_log: self.db.log_named(&cut.log).await?.map(|old| old.id),
+            cut: cut.size,
+            new_log: log.id,
+            state: MoveState::Followed,
+            held_at: self.clock.now(),
+        };
+        Ok(Some(Came { which, alias: handle.parse().map_err(Error::internal)?, older: older.collect() }))
     }
 
     /// What an event makes of what is known to have been said of a repository. When its body is erased, nothing
@@ -238,11 +274,12 @@ fn not_ours(why: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable(format!("what it has is not what this hub signed: {why}")).caused_by(why)
 }
 
-/// What an operation of a namespace makes of what is known to have been said of it.
-fn namespace(body: &Body) -> Option<(String, PublishedNamespace)> {
-    let polder_log::Data::Namespace(said) = &body.data else { return None };
-    let namespace = PublishedNamespace { nsid: body.namespace()?, seq: body.rseq, head: body.sha256() };
-    Some((said.handle.to_ascii_lowercase(), namespace))
+/// What an operation of a namespace makes of what is known to have been said of it, if it leaves it at home here.
+fn namespace(log: &Log, body: &Body) -> Option<RetoldNamespace> {
+    let Data::Namespace(next) = &body.data else { return None };
+    let said = PublishedNamespace { nsid: body.namespace()?, seq: body.rseq, head: body.sha256() };
+    let handle = next.handle.to_ascii_lowercase();
+    (next.home == log.name.origin).then_some(RetoldNamespace { handle, said, came: None })
 }
 
 #[cfg(test)]
