@@ -108,6 +108,7 @@ fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
     let head = http.head(&pair.resolve()).send().expect(200);
     let (size, etag) = (BYTES.to_string(), format!("\"{}\"", object.oid));
     assert_eq!(head.header("content-length"), Some(size.as_str()));
+    assert_eq!(head.header("x-xet-hash"), None, "it could not be served chunk by chunk");
     assert_eq!(head.header("x-linked-size"), Some(size.as_str()));
     assert_eq!(head.header("etag"), Some(etag.as_str()));
     let known = http.get(&pair.resolve()).header("If-None-Match", &etag).send().expect(304);
@@ -137,6 +138,9 @@ fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
     assert_eq!(pair.objects(), 1);
     let received = pair.received() - before;
     assert!(received <= BYTES + BYTES / 50, "{received} bytes: it came once");
+    let announced = http.head(&pair.resolve()).send().expect(200).header("x-xet-hash").map(str::to_owned);
+    let home = pair.home.http().head("/acme/m/resolve/main/model.bin").send().expect(200);
+    assert!(announced.is_some() && announced.as_deref() == home.header("x-xet-hash"));
 }
 
 #[test]

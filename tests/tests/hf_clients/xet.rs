@@ -1,6 +1,6 @@
 //! Chunk by chunk: what git-lfs pushed, clients with `hf_xet` fetch from the CAS, and those without as before.
 
-use polder_tests::{Client, Hub, HubClient, LargeObject, Token, Work, free_port, have};
+use polder_tests::{Client, Hub, HubClient, LargeObject, Pair, Token, Work, free_port, have, until};
 use serde_json::Value;
 
 use crate::Place;
@@ -191,6 +191,45 @@ fn a_reconstruction_is_of_the_range_that_was_asked_for() {
     let dedup =
         place.hub.http().get(&format!("/cas/v1/chunks/default/{}", "f".repeat(64))).bearer(&token).send();
     assert_eq!(dedup.expect(200).body[..14], *b"HFRepoMetaData");
+}
+
+const FROM_A_MIRROR: &str = r"
+import hashlib, sys
+from huggingface_hub import HfFileSystem, hf_hub_download
+endpoint, token, work, *names = sys.argv[1:]
+for name in names:
+    whole = open(hf_hub_download(name, 'model.bin', endpoint=endpoint, token=False, local_dir=name), 'rb').read()
+    with HfFileSystem(endpoint=endpoint, token=False).open(name + '/model.bin', 'rb') as file:
+        file.seek(1_000_003)
+        assert file.read(77_000) == whole[1_000_003:1_077_003]
+    print(hashlib.sha256(whole).hexdigest())
+";
+
+#[test]
+fn a_mirror_serves_chunk_by_chunk_under_both_its_names() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    if !have(&[Client::GitLfs]) {
+        return;
+    }
+    let pair = Pair::start();
+    pair.push(2_000_000);
+    pair.follow(&["--alias", "acme=friends"]).ok();
+    let names =
+        [format!("acme.{}/m", pair.home.address().to_string().replace(':', "_")), "friends/m".to_owned()];
+    let head = |hub: &Hub, name: &str| {
+        let answer = hub.http().head(&format!("/{name}/resolve/main/model.bin")).send();
+        answer.header("x-xet-hash").map(|hash| (hash.to_owned(), answer.header("etag").map(str::to_owned)))
+    };
+    let home = head(&pair.home, "acme/m").expect("announced");
+    for name in &names {
+        until("the mirror to have it", 30, || head(&pair.follower, name).filter(|here| *here == home));
+    }
+    let (before, dir) = (fetched(&pair.follower), tempfile::tempdir().unwrap());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let said = client.with_xet().script(&pair.follower, &pair.token, dir.path(), FROM_A_MIRROR, &names).ok();
+    let hashes: Vec<String> = said.lines().map(|hash| format!("\"{hash}\"")).collect();
+    assert_eq!(hashes, [home.1.clone().unwrap(), home.1.unwrap()]);
+    assert!(fetched(&pair.follower) > before);
 }
 
 const DENIED: &str = r"

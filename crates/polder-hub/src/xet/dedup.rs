@@ -127,3 +127,26 @@ impl Hub {
         Ok((count > 0).then(|| writer.finish(times.0, times.1)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_its_share_of_hints_and_no_more_until_it_is_forgotten() {
+        let (hints, now) = (Hints::default(), UnixMillis(1_000));
+        let token = |n: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            Sha256::new(bytes)
+        };
+        hints.count(token(0), TOKEN_BYTES_MAX - 1, now);
+        assert!(hints.is_open(token(0), now));
+        hints.count(token(0), 1, now);
+        assert!(!hints.is_open(token(0), now) && hints.is_open(token(1), now));
+        (1..TOKENS_MAX).for_each(|n| hints.count(token(n), 1, now));
+        assert!(!hints.is_open(token(TOKENS_MAX), now), "no more are known of");
+        assert!(hints.is_open(token(1), now));
+        assert!(hints.is_open(token(TOKENS_MAX), now.plus_seconds(HINT_SECONDS)));
+    }
+}
