@@ -1,6 +1,6 @@
 //! The log: standard error, plain or JSON, as the configuration says.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use polder_types::without_secrets;
 use tracing_subscriber::EnvFilter;
@@ -14,7 +14,7 @@ pub(crate) fn start(log: &Log, otherwise: &str) {
     let filter = EnvFilter::builder().parse_lossy(directives);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| WithoutSecrets);
     let started = match log.format {
-        LogFormat::Plain => builder.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Plain => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     if started.is_err() {
