@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use polder_cluster::Database;
@@ -258,6 +258,11 @@ impl Hub {
 
     /// Runs `polder … --data … --config …` beside the server, or without one.
     pub fn cli(&self, args: &[&str]) -> Done {
+        run(&mut self.command(args))
+    }
+
+    /// The same, not yet run.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = program(binary());
         command
             .args(args)
@@ -267,7 +272,7 @@ impl Hub {
             .arg(self.config_file())
             .current_dir(self.root.path())
             .env("HOME", self.root.path());
-        run(&mut command)
+        command
     }
 
     /// Adds a user and gives a token of that scope.

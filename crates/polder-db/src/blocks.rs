@@ -18,6 +18,8 @@ macro_rules! is_blocked {
     };
 }
 
+pub(crate) use is_blocked;
+
 /// The repositories that mirrors are, of those that something forbids or nothing does.
 macro_rules! blocked_repos {
     ($not:literal) => {

@@ -112,10 +112,10 @@ pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;
 pub use follow::{
-    Attest, CarriedRule, FollowLimits, FollowRule, FollowSource, FollowedMove, FollowedPage, LazyObject,
-    LimitChange, LimitChanges, MOVED_REPOS_MAX, Mirror, MirrorEnd, MirrorMode, MirrorPublish, MirrorStanding,
-    MirrorState, MirrorTarget, MissingBody, Move, MoveAway, MoveElsewhere, MoveHere, MoveState, Purgeable,
-    SnapshotRows, Upstream, UpstreamState,
+    Attest, BehindMirror, CarriedRule, FollowLimits, FollowRule, FollowSource, FollowedMove, FollowedPage,
+    LazyObject, LimitChange, LimitChanges, MOVED_REPOS_MAX, Mirror, MirrorEnd, MirrorMode, MirrorPublish,
+    MirrorStanding, MirrorState, MirrorTarget, MissingBody, Move, MoveAway, MoveElsewhere, MoveHere,
+    MoveState, Purgeable, SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};

@@ -18,7 +18,7 @@ use crate::blocking::{
 use crate::body_budget::BodyBudget;
 use crate::downloads::Counter;
 use crate::error::{Error, Result};
-use crate::follow::{Asked, Intakes, Mark, PackTries};
+use crate::follow::{Asked, Intakes, Mark, PackTries, UnderWay};
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
 use crate::hooks::HookOptions;
@@ -131,6 +131,7 @@ pub struct Inner {
     pub(crate) pull_bell: tokio::sync::Notify,
     /// What comes of hubs that are followed.
     pub(crate) intakes: Intakes,
+    pub(crate) under_way: UnderWay,
     pub(crate) refusals: Refusals,
     pub(crate) federation: FederationOptions,
     /// What it marks its questions with.
@@ -214,6 +215,7 @@ impl Hub {
             mirrors_bell: tokio::sync::watch::Sender::default(),
             pull_bell: tokio::sync::Notify::new(),
             intakes: Intakes::default(),
+            under_way: UnderWay::default(),
             refusals: Refusals::default(),
             federation: options.federation,
             mark: Mark::new()?,

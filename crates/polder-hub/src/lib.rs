@@ -88,9 +88,10 @@ pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
 pub use follow::{
-    About, AwayObject, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag, LimitChange,
-    LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MoveState, MoveSummary, MovedHere,
-    NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, UpstreamState, UpstreamSummary, Via,
+    About, AwayObject, FetchProgress, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag,
+    LimitChange, LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MoveState, MoveSummary,
+    MovedHere, NewestSnapshot, OpenObject, Peer, PeerError, PeerFuture, PurgeBrake, SyncReport, SyncStatus,
+    UpstreamState, UpstreamSummary, Via,
 };
 pub use fsck::{FsckOptions, FsckReport};
 pub use hooks::HookOptions;

@@ -19,6 +19,7 @@ mod metrics;
 mod options;
 mod output;
 mod program;
+mod screen;
 mod serve;
 mod size;
 mod verify;

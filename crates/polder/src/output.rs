@@ -141,13 +141,14 @@ fn upstream_cells(row: &UpstreamRow) -> Vec<Vec<String>> {
     let hub = vec![row.url.clone(), row.state.clone(), behind, heard, error];
     let repositories = row.repositories.iter().map(|repo| {
         let moved = repo.moved_to.as_ref().map(|origin| format!("moved to {origin}: follow it"));
-        let error = moved.or_else(|| repo.error.clone()).unwrap_or_default();
+        let fetching = repo.fetching.as_ref().map(ToString::to_string);
+        let notes: Vec<String> = fetching.into_iter().chain(moved.or_else(|| repo.error.clone())).collect();
         vec![
             format!("  {}", repo.id),
             repo.state.clone(),
             lag(repo.lag_events),
             format!("since {}", repo.since),
-            error,
+            notes.join("; "),
         ]
     });
     let sources = row.sources.iter().map(|source| {

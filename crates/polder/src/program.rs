@@ -12,6 +12,7 @@ use crate::admin::{self, Answer, Command, Line};
 use crate::cli::{self, Cli, Invocation, Serve};
 use crate::config::{Config, Environment};
 use crate::options::hub_options;
+use crate::screen::Screen;
 use crate::{Error, demo, failpoint, logging, output, serve, verify};
 
 /// How long the last blocking work gets when everything else has ended.
@@ -72,7 +73,10 @@ fn run(cli: Cli, environment: &Environment) -> Result<ExitCode, Error> {
 }
 
 async fn command_line(config: &Config, command: Command, json: bool) -> Result<ExitCode, Error> {
-    let answer = Box::pin(admin::run(config, command, tell)).await?;
+    let mut screen = Screen::of_process();
+    let answer = Box::pin(admin::run(config, command, |line| screen.show(line))).await;
+    screen.end();
+    let answer = answer?;
     let mut stdout = io::stdout().lock();
     let written = output::write_answer(&mut stdout, &answer, json).and_then(|()| stdout.flush());
     match written {
@@ -100,17 +104,10 @@ async fn verify_clone(flags: cli::Verify) -> Result<ExitCode, Error> {
 }
 
 async fn restore(config: &Config, dir: &Path) -> Result<ExitCode, Error> {
-    let say = Arc::new(|line: &str| tell(&Line::Progress(line.to_owned())));
+    let say = Arc::new(|line: &str| Screen::of_process().show(&Line::Progress(line.to_owned())));
     let report = Box::pin(polder_hub::restore(hub_options(config, None), dir, say)).await?;
     let (rows, files, data) = (report.rows, report.files, config.data.display());
-    tell(&Line::Output(format!("restored {rows} rows and {files} files to `{data}`")));
+    let restored = format!("restored {rows} rows and {files} files to `{data}`");
+    Screen::of_process().show(&Line::Output(restored));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Progress goes to standard error, so that standard output is only what was asked for.
-fn tell(line: &Line) {
-    let _told = match line {
-        Line::Progress(line) => writeln!(io::stderr().lock(), "{line}"),
-        Line::Output(line) => writeln!(io::stdout().lock(), "{line}"),
-    };
 }

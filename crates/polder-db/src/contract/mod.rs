@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod behind;
 mod blobs;
 mod blocks;
 mod catalog;

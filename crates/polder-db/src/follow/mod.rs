@@ -1,6 +1,7 @@
 //! Other hubs that this one follows, what is taken of them, and how far each mirror is.
 
 mod attests;
+mod behind;
 mod carried;
 mod elsewhere;
 pub(crate) mod epoch;
@@ -25,6 +26,7 @@ use std::str::FromStr;
 use polder_types::UnixMillis;
 
 pub use attests::Attest;
+pub use behind::BehindMirror;
 pub use carried::CarriedRule;
 pub use elsewhere::MoveElsewhere;
 pub use home::{MOVED_REPOS_MAX, MoveAway, MoveHere};
@@ -53,6 +55,7 @@ use crate::{Db, Result};
 pub(crate) const EVERY: &[&[&str]] = &[
     ALL,
     attests::ALL,
+    behind::ALL,
     carried::ALL,
     elsewhere::ALL,
     epoch::ALL,

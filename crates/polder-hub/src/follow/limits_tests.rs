@@ -35,7 +35,7 @@ impl Pair {
     }
 
     /// What the home's `acme/open` points to from now on.
-    async fn commit_object(&self, path: &str, content: &[u8]) {
+    pub(super) async fn commit_object(&self, path: &str, content: &[u8]) {
         let object = put(&self.home, "acme/open", content).await;
         let pointer = format!(
             "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",

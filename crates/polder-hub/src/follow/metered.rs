@@ -9,6 +9,7 @@ use polder_git::client::{Advertisement, Exchange, RemoteBody};
 use tokio::runtime::Handle;
 
 use super::admit::Admitted;
+use super::under_way::Shown;
 use crate::Rate;
 
 /// Asks as another exchange does, and meters what it is answered. Blocking.
@@ -23,15 +24,17 @@ struct Meter {
     /// Bytes that may still come; as many as there are, if there is no budget.
     room: AtomicU64,
     is_over: AtomicBool,
+    shown: Shown,
 }
 
 impl<'a> Metered<'a> {
-    pub(super) fn new(exchange: Box<dyn Exchange + 'a>, admitted: &Admitted) -> Self {
+    pub(super) fn new(exchange: Box<dyn Exchange + 'a>, admitted: &Admitted, shown: Shown) -> Self {
         let meter = Meter {
             rate: Arc::clone(admitted.rate()),
             runtime: Handle::current(),
             room: admitted.room().unwrap_or(u64::MAX).into(),
             is_over: false.into(),
+            shown,
         };
         Self { exchange, meter: Arc::new(meter) }
     }
@@ -63,6 +66,7 @@ impl Read for MeteredBody {
         let bytes = self.answer.read(out)?;
         self.meter.runtime.block_on(self.meter.rate.take(bytes));
         let bytes_u64 = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.meter.shown.count(bytes_u64);
         let take = |room: u64| room.checked_sub(bytes_u64);
         if self.meter.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
             self.meter.is_over.store(true, Ordering::Relaxed);

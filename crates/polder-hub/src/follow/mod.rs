@@ -71,7 +71,11 @@ mod side_by_side;
 mod simulation;
 mod sources;
 mod summary;
+mod sync;
+#[cfg(test)]
+mod sync_tests;
 mod take;
+mod under_way;
 mod unknown;
 mod via;
 mod work;
@@ -88,6 +92,8 @@ pub use polder_db::{
 };
 pub use purge::PurgeBrake;
 pub use summary::{MirrorSummary, UpstreamSummary};
+pub use sync::{SyncReport, SyncStatus};
+pub use under_way::FetchProgress;
 pub use via::Via;
 
 pub(crate) use admit::{Admitted, Intakes};
@@ -100,6 +106,7 @@ pub(crate) use http::{
 pub(crate) use keys::HUB;
 pub(crate) use objects::PeerObjects;
 pub(crate) use packs::PackTries;
+pub(crate) use under_way::UnderWay;
 pub(crate) use via::Mark;
 
 use std::collections::HashMap;
@@ -137,6 +144,7 @@ impl Hub {
     /// Follows what there is to follow. Ends never; what goes wrong is written down with its upstream or
     /// mirror and tried again.
     pub(crate) async fn keep_following(&self) {
+        let _works = self.under_way.work();
         let mut running = JoinSet::new();
         let mut started: HashMap<i64, Following> = HashMap::new();
         loop {

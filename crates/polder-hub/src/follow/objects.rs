@@ -73,7 +73,10 @@ impl Hub {
             let xet = from.xet.get(&oid).copied();
             Wanted { repo, oid, size_bytes, xet, upstream }
         });
-        self.fetch_all(&from.sources, &wanted.collect::<Vec<_>>(), say)
+        // Small ones first, so that whoever watches sees them come.
+        let mut wanted: Vec<Wanted> = wanted.collect();
+        wanted.sort_unstable_by_key(|wanted| (wanted.size_bytes, wanted.oid));
+        self.fetch_all(&from.sources, &wanted, say)
     }
 
     /// Fetches objects that a repository of an upstream does not have, if its limits let all of them come.
@@ -82,17 +85,17 @@ impl Hub {
     /// # Errors
     /// As [`Hub::admit`] and [`Hub::fetch_object`].
     pub(super) fn fetch_all(&self, sources: &SourceSet, all: &[Wanted], say: Say<'_>) -> Result<()> {
-        if all.is_empty() {
-            return Ok(());
-        }
+        let Some(Wanted { repo, .. }) = all.first().copied() else { return Ok(()) };
         let runtime = Handle::current();
         let admitted = runtime.block_on(async {
             let declared = self.declared(all).await?;
             self.admit(sources.log(), declared).await
         })?;
+        let shown = self.show_objects(repo, all);
         for (done, wanted) in all.iter().enumerate() {
             let Wanted { oid, size_bytes, .. } = *wanted;
             say(&format!("fetching object {} of {} ({size_bytes} bytes)", done + 1, all.len()));
+            shown.begin(*wanted);
             let options = TransferOptions {
                 rate: Some(Arc::clone(admitted.rate())),
                 until: admitted.until(),
@@ -101,6 +104,7 @@ impl Hub {
             let fetched = runtime.block_on(self.fetch_object(*wanted, sources.objects(), options));
             let fetched = fetched.map_err(|error| admitted.blame(error))?;
             admitted.arrived(size_bytes);
+            shown.end(size_bytes, fetched.fetched_bytes);
             runtime.block_on(sources.note_liars(oid, &fetched.liars));
         }
         Ok(())

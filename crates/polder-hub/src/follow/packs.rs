@@ -191,7 +191,8 @@ impl Hub {
             PackOrigin::Server(source) => fetch(&HttpExchange::new(&self.egress, source)?)?,
             PackOrigin::Hub(peer, log) => {
                 let admitted = Handle::current().block_on(self.admit(*log, Declared::default()))?;
-                let exchange = Metered::new(peer.git(Sha256::new(repo.rid))?, &admitted);
+                let exchange =
+                    Metered::new(peer.git(Sha256::new(repo.rid))?, &admitted, self.show_pack(repo.id));
                 match fetch(&exchange) {
                     Err(_cut) if exchange.is_over() => return Err(admitted.over().into()),
                     fetched => fetched?,

@@ -1,17 +1,12 @@
 //! What is followed, and how far it is.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use polder_db::{FollowLimits, FollowSource, MirrorEnd, MirrorState, UpstreamState};
+use polder_db::{FollowLimits, FollowSource, MirrorState, UpstreamState};
 use polder_types::UnixMillis;
 
 use super::hear_move::is_in;
-use super::sources::SourceSet;
-use super::{Lag, MoveSummary, PurgeBrake};
+use super::{FetchProgress, Lag, MoveSummary, PurgeBrake};
 use crate::Hub;
 use crate::error::Result;
-use crate::exchange::Progress;
 
 /// Mirrors read at a time.
 const PAGE: i64 = 500;
@@ -60,6 +55,8 @@ pub struct MirrorSummary {
     pub last_error: Option<String>,
     /// The origin of the hub that its namespace moved to, if nothing is followed there.
     pub moved_to: Option<String>,
+    /// What is being fetched for it now.
+    pub fetching: Option<FetchProgress>,
 }
 
 impl Hub {
@@ -83,6 +80,7 @@ impl Hub {
                 after = Some(last.rid);
                 mirrors.extend(page.into_iter().map(|mirror| MirrorSummary {
                     moved_to: moved_to(&mirror.path),
+                    fetching: mirror.repo.and_then(|repo| self.fetch_progress(repo)),
                     path: mirror.path,
                     state: mirror.state,
                     lag_events: mirror.rseq.saturating_sub(mirror.ready_rseq),
@@ -110,47 +108,5 @@ impl Hub {
             });
         }
         Ok(summaries)
-    }
-
-    /// Reads the logs of all upstreams to their present ends, and works on everything that is due or waits to
-    /// be tried again, telling what it does. Says how many mirrors have nothing new to serve because of some
-    /// trouble.
-    ///
-    /// # Errors
-    /// When the database cannot be read or written.
-    pub async fn sync_now(&self, progress: Progress) -> Result<usize> {
-        let mut troubled = 0;
-        for upstream in self.followed().await? {
-            let sources = self.read_sources(upstream.log).await?;
-            let sources = Arc::new(SourceSet::new(self.db.clone(), upstream.log, sources));
-            let read = self.read_to_the_end(&sources).await;
-            self.ask_if_dead(upstream.log, &mut None).await?;
-            match read {
-                Ok(events) => progress(&format!("{}: {events} new events", upstream.url)),
-                Err(error) => {
-                    progress(&format!("{}: {error}", upstream.url));
-                    troubled += 1;
-                    continue;
-                }
-            }
-            self.db.wake_mirrors(upstream.log).await?;
-            let mut tried = HashSet::new();
-            loop {
-                let claimed = self.db.claim_mirrors(upstream.log, super::work::LEASE_SECONDS, 1).await?;
-                let Some(mirror) = claimed.into_iter().next() else { break };
-                if !tried.insert((mirror.rid, mirror.rseq)) {
-                    let due = Some(self.clock.now().plus_seconds(1));
-                    let why = mirror.last_error.clone().unwrap_or_default();
-                    self.db.end_mirror(&mirror, MirrorEnd { state: MirrorState::Retry, why, due }).await?;
-                    break;
-                }
-                progress(&format!("{}: event {}", mirror.path, mirror.rseq));
-                if let Some(why) = self.work_on(&upstream, &sources, &mirror).await? {
-                    troubled += 1;
-                    progress(&format!("{}: {why}", mirror.path));
-                }
-            }
-        }
-        Ok(troubled)
     }
 }

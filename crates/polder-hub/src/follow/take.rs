@@ -7,7 +7,7 @@ use polder_db::{MirrorMode, MirrorPublish, Repo};
 use polder_git::client::{Exchange, Remote};
 use polder_git::{Command, Received, Ref};
 use polder_log::RefMap;
-use polder_types::Sha256;
+use polder_types::{RepoId, Sha256};
 use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
@@ -82,7 +82,7 @@ impl Hub {
             None
         } else {
             say("fetching git");
-            Some(self.fetch_within(source, sources.log(), wanted, |exchange| {
+            Some(self.fetch_within(source, (repo.id, sources.log()), wanted, |exchange| {
                 let remote = Remote::connect(exchange)?;
                 self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut say)
             })?)
@@ -126,14 +126,14 @@ impl Hub {
     fn fetch_within(
         &self,
         source: &Source,
-        log: i64,
+        (repo, log): (RepoId, i64),
         wanted: &WantedRefs<'_>,
         fetch: impl FnOnce(&dyn Exchange) -> Result<Option<Received>>,
     ) -> Result<(Option<Received>, Admitted), NotTaken> {
         let runtime = Handle::current();
         let admitted = runtime.block_on(self.admit(log, wanted.declared))?;
         let exchange = source.peer.git(wanted.rid).map_err(NotTaken::fetching)?;
-        let exchange = Metered::new(exchange, &admitted);
+        let exchange = Metered::new(exchange, &admitted, self.show_pack(repo));
         let received = match fetch(&exchange) {
             Ok(received) => received,
             Err(_cut) if exchange.is_over() => return Err(NotTaken::TooMuch(admitted.over().into())),

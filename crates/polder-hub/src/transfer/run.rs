@@ -151,6 +151,11 @@ impl Hub {
         self.transfers.find(&wanted.key()).is_some()
     }
 
+    /// How far an object on its way is.
+    pub(crate) fn transfer_progress(&self, wanted: &Wanted) -> Option<TransferProgress> {
+        self.transfers.find(&wanted.key()).map(|shared| shared.progress())
+    }
+
     /// Links an object that is here, if the repository may have it unseen.
     pub(super) async fn link_if_here(&self, wanted: &Wanted) -> Result<Option<BlobId>> {
         let blob = self.db.reusable_blob(wanted.repo, wanted.oid).await?;

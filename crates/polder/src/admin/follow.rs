@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use polder_hub::{
-    FollowRequest, FollowRule, Followed, Hub, LimitChanges, MirrorMode, MoveSummary, PurgeBrake,
+    FollowRequest, FollowRule, Followed, Hub, LimitChanges, MirrorMode, MoveSummary, PurgeBrake, SyncReport,
     UpstreamSummary,
 };
 use polder_log::VerifierKey;
@@ -11,6 +11,7 @@ use polder_types::{AccountName, Hours, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::command::text;
+use super::fetching::{FetchingRow, describe};
 use super::{Answer, Progress};
 use crate::Error;
 
@@ -169,6 +170,8 @@ pub struct FollowedRow {
     /// The origin of the hub that its namespace moved to, which must be followed for it to go on.
     #[serde(default)]
     pub moved_to: Option<String>,
+    /// What this node fetches for it now, if anything.
+    pub fetching: Option<FetchingRow>,
 }
 
 impl From<FollowRule> for RuleText {
@@ -197,6 +200,7 @@ impl From<UpstreamSummary> for UpstreamRow {
             since: mirror.changed_at.rfc3339(),
             error: mirror.last_error,
             moved_to: mirror.moved_to,
+            fetching: mirror.fetching.map(FetchingRow::from),
         });
         let braked = summary
             .brake
@@ -254,10 +258,20 @@ impl FollowTask {
                     if count > 0 { format!("; {count} moves to it are followed") } else { String::new() };
                 Ok(Answer::Done(format!("what `{url}` has taken away until now is removed in time{moved}")))
             }
-            Self::Sync => match hub.sync_now(progress.teller()).await? {
-                0 => Ok(Answer::Done("every mirror serves the newest that its hub has signed".to_owned())),
-                troubled => Err(Error::plain(format!("{troubled} are not up to date; see polder mirrors"))),
-            },
+            Self::Sync => {
+                let tell = progress.status_teller();
+                let report = hub.sync_now(progress.teller(), |status| tell(&describe(&status))).await?;
+                sync_answer(&report)
+            }
         }
     }
+}
+
+fn sync_answer(report: &SyncReport) -> Result<Answer, Error> {
+    if report.behind == 0 {
+        return Ok(Answer::Done("every mirror serves the newest that its hub has signed".to_owned()));
+    }
+    let lines = [format!("{} are not up to date; see polder mirrors", report.behind)];
+    let lines: Vec<&str> = lines.iter().chain(&report.reasons).map(String::as_str).collect();
+    Err(Error::plain(lines.join("\n  ")))
 }

@@ -10,6 +10,7 @@ mod bundle;
 mod client;
 mod command;
 mod execute;
+mod fetching;
 mod follow;
 mod imports;
 mod key;

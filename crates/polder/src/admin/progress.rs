@@ -16,6 +16,8 @@ const LINES_WAITING_MAX: usize = 64;
 pub enum Line {
     /// How far it is.
     Progress(String),
+    /// How far it is; the next one takes its place.
+    Status(String),
     /// A part of what it was asked for.
     Output(String),
 }
@@ -34,10 +36,19 @@ impl Progress {
     /// Where the hub's use cases tell how far they are; telling never waits, and with a slow reader a line
     /// is lost, since the next one says more.
     pub fn teller(&self) -> polder_hub::Progress {
+        self.telling(Line::Progress)
+    }
+
+    /// The same for lines that take each other's place.
+    pub fn status_teller(&self) -> polder_hub::Progress {
+        self.telling(Line::Status)
+    }
+
+    fn telling(&self, line: fn(String) -> Line) -> polder_hub::Progress {
         let lines = self.0.clone();
-        Arc::new(move |line: &str| {
+        Arc::new(move |text: &str| {
             // A full or closed channel loses a line that only informs.
-            let _told = lines.try_send(Line::Progress(line.to_owned()));
+            let _told = lines.try_send(line(text.to_owned()));
         })
     }
 

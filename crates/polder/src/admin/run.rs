@@ -49,7 +49,7 @@ pub(crate) async fn take(config: &Config, public_url: Option<&PublicUrl>) -> Res
 ///
 /// # Errors
 /// What went wrong, in the operator's words.
-pub async fn run(config: &Config, command: Command, tell: fn(&Line)) -> Result<Answer, Error> {
+pub async fn run(config: &Config, command: Command, tell: impl FnMut(&Line)) -> Result<Answer, Error> {
     let command = command
         .with_absolute_paths()
         .map_err(|error| Error::caused_by("cannot tell where the directory is", error))?;
@@ -60,7 +60,7 @@ pub async fn run(config: &Config, command: Command, tell: fn(&Line)) -> Result<A
     }
 }
 
-async fn run_here(hub: &Hub, command: Command, tell: fn(&Line)) -> Result<Answer, Error> {
+async fn run_here(hub: &Hub, command: Command, tell: impl FnMut(&Line)) -> Result<Answer, Error> {
     let (progress, lines) = Progress::new();
     let work = async {
         let outcome = execute(hub, command, &progress).await;
@@ -72,7 +72,7 @@ async fn run_here(hub: &Hub, command: Command, tell: fn(&Line)) -> Result<Answer
     outcome
 }
 
-async fn relay(mut lines: mpsc::Receiver<Line>, tell: fn(&Line)) {
+async fn relay(mut lines: mpsc::Receiver<Line>, mut tell: impl FnMut(&Line)) {
     while let Some(line) = lines.recv().await {
         tell(&line);
     }

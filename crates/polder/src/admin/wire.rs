@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrit
 use super::{Answer, Command, Line};
 
 /// Grows when a line changes its meaning; both ends must be of the same.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Longest request line, in bytes.
 pub(super) const REQUEST_BYTES_MAX: u64 = 1 << 20;
 /// Longest reply line, in bytes: a list of about a million repositories.
