@@ -232,6 +232,31 @@ fn a_mirror_serves_chunk_by_chunk_under_both_its_names() {
     assert!(fetched(&pair.follower) > before);
 }
 
+const AGAIN: &str = r"
+import sys
+from huggingface_hub import HfApi
+endpoint, token, work, at = sys.argv[1:5]
+HfApi(endpoint=endpoint, token=token).upload_file(path_or_fileobj=at, path_in_repo='again.bin', repo_id='acme/pushed')
+";
+
+/// X4, as far as chunks are asked for: the client takes the hint for an answer. How its upload ends is not
+/// looked at here.
+#[test]
+fn of_a_file_that_the_repository_has_no_chunk_is_sent_again() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let (place, object) = (Place::new(), LargeObject::random(15, 9_000_000));
+    pushed_by_hand(&place, &object);
+    let at = place.dir.path().join("weights.bin");
+    std::fs::write(&at, &object.bytes).unwrap();
+    let client = client.with_xet();
+    let _ended = client.script(&place.hub, &place.ada, place.dir.path(), AGAIN, &[at.to_str().unwrap()]);
+    let log = place.hub.log();
+    let asked = |path: &str| log.lines().filter(|line| line.contains(path)).collect::<Vec<_>>();
+    let [hint] = asked("path=/cas/v1/chunks/")[..] else { panic!("{log}") };
+    assert!(hint.contains("status=200"), "{hint}");
+    assert!(asked("path=/cas/v1/xorb").is_empty() && !asked("path=/cas/v2/shards").is_empty(), "{log}");
+}
+
 const DENIED: &str = r"
 import sys
 from huggingface_hub import hf_hub_download
