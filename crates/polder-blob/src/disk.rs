@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result, failed, is_full};
 use crate::instance::Instance;
-use crate::names::{Area, EPOCH, LOST, NODES, QUARANTINE, SHARDS, TRANSFERS, UPLOADS, shard_name};
+use crate::names::{Area, EPOCH, LOST, NODES, QUARANTINE, SHARDS, TRANSFERS, UPLOADS, XORBS, shard_name};
 use crate::node::Node;
 
 /// Longest text kept as epoch, in bytes.
@@ -35,7 +35,7 @@ impl Disk {
     pub(crate) fn open(root: &Path) -> Result<Self> {
         let quarantine = root.join(QUARANTINE);
         fs::create_dir_all(&quarantine).map_err(failed("make", &quarantine))?;
-        for name in [Area::Blobs.directory(), Area::Packs.directory(), LOST, UPLOADS, TRANSFERS] {
+        for name in [Area::Blobs.directory(), Area::Packs.directory(), LOST, UPLOADS, TRANSFERS, XORBS] {
             let path = root.join(name);
             fs::create_dir_all(&path).map_err(failed("make", &path))?;
         }

@@ -52,6 +52,9 @@ pub enum Error {
         /// The epoch in the store, if it has one.
         stored: Option<String>,
     },
+    /// What came is not the xorb that it was said to be. Nothing of it is kept.
+    #[error(transparent)]
+    Xorb(#[from] polder_xet::XorbError),
     /// Any other failure of the file system.
     #[error("cannot {doing} `{}`", path.display())]
     Io {

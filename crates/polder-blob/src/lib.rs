@@ -7,7 +7,7 @@
 //!
 //! [`Store`] is the whole crate; [`Stage`] receives one large object and lists its chunks, [`PartStage`] one part of one that
 //! comes in parts (kept apart until the whole is put together), [`Transfer`] is one that comes from elsewhere
-//! in any order, [`Scratch`] is a directory for
+//! in any order, [`XorbStage`] takes an xorb of a client of Xet (kept apart until files are made of it), [`Scratch`] is a directory for
 //! work in progress. Every call blocks.
 
 mod disk;
@@ -27,6 +27,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod xorb;
 
 pub use disk::Disk;
 pub use error::{Error, Result};
@@ -39,3 +40,4 @@ pub use stage::{Stage, Staged};
 pub use store::{BlobFile, Store};
 pub use sweep::{SweepReport, SweepRules};
 pub use transfer::Transfer;
+pub use xorb::{StagedXorb, XorbFile, XorbStage};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_types::{BlobId, PackId, PartId, UploadId};
+use polder_types::{BlobId, PackId, PartId, StagedXorbId, UploadId};
 
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const PACKS: &str = "packs";
@@ -10,6 +10,7 @@ pub(crate) const QUARANTINE: &str = "quarantine";
 pub(crate) const LOST: &str = "lost";
 pub(crate) const UPLOADS: &str = "uploads";
 pub(crate) const TRANSFERS: &str = "transfers";
+pub(crate) const XORBS: &str = "xorbs";
 pub(crate) const EPOCH: &str = "epoch";
 pub(crate) const NODES: &str = "nodes";
 
@@ -79,6 +80,10 @@ pub(crate) fn upload_path(root: &Path, id: UploadId) -> PathBuf {
 
 pub(crate) fn part_path(root: &Path, upload: UploadId, part: PartId) -> PathBuf {
     upload_path(root, upload).join(stem(part.0))
+}
+
+pub(crate) fn xorb_path(root: &Path, id: StagedXorbId) -> PathBuf {
+    root.join(XORBS).join(stem(id.0))
 }
 
 /// Reads back what [`stem`] writes; anything else is not ours.

@@ -93,6 +93,11 @@ impl Receiving {
         Ok(())
     }
 
+    /// The file, however much is in it.
+    pub(crate) fn end(self) -> QuarantinedFile {
+        self.file
+    }
+
     /// The file, once everything that was declared is in it.
     pub(crate) fn finish(self) -> Result<QuarantinedFile> {
         let Self { file, declared_bytes, received_bytes, .. } = self;

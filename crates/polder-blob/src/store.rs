@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polder_types::{BlobId, PackId, PartId, Sha256, UnixMillis, UploadId};
+use polder_types::{BlobId, PackId, PartId, Sha256, StagedXorbId, UnixMillis, UploadId};
 use polder_xet::Cut;
 
 use crate::disk::Disk;
@@ -17,6 +17,7 @@ use crate::scratch::Scratch;
 use crate::stage::Stage;
 use crate::sweep::{SweepReport, SweepRules};
 use crate::transfer::Transfer;
+use crate::xorb::{XorbFile, XorbStage};
 
 /// Where packs and large objects live. Cheap to clone; every call blocks.
 ///
@@ -144,6 +145,42 @@ impl Store {
     pub fn uploads(&self) -> Result<Vec<UploadId>> {
         let Self::Disk(disk) = self;
         disk.inner.uploads()
+    }
+
+    /// Begins to receive an xorb of a client of Xet.
+    ///
+    /// # Errors
+    /// As [`Store::quarantine`].
+    pub fn stage_xorb(&self) -> Result<XorbStage> {
+        let Self::Disk(disk) = self;
+        XorbStage::create(Arc::clone(&disk.inner))
+    }
+
+    /// Opens an xorb that was kept, which has `chunks` chunks.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], [`crate::Error::Io`].
+    pub fn open_xorb(&self, id: StagedXorbId, chunks: u64) -> Result<XorbFile> {
+        let Self::Disk(disk) = self;
+        disk.inner.open_xorb(id, chunks)
+    }
+
+    /// Removes an xorb; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn remove_xorb(&self, id: StagedXorbId) -> Result<bool> {
+        let Self::Disk(disk) = self;
+        disk.inner.remove_xorb(id)
+    }
+
+    /// Every xorb that is kept, and since when.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn staged_xorbs(&self) -> Result<Vec<(StagedXorbId, UnixMillis)>> {
+        let Self::Disk(disk) = self;
+        disk.inner.staged_xorbs()
     }
 
     /// Opens or begins the transfer of an object of `size_bytes` bytes from elsewhere. `key` names it: letters,

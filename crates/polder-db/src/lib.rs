@@ -97,6 +97,7 @@ mod value;
 mod view;
 mod write_queue;
 mod xorb_runs;
+mod xorbs;
 
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
@@ -135,3 +136,4 @@ pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};
 pub use uploads::{Upload, UploadPart, UploadState};
+pub use xorbs::{NewXorb, StagedXorb, Staging, XorbPiece};

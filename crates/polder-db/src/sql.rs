@@ -122,7 +122,7 @@ mod tests {
     use crate::{
         accounts, audit, blobs, blocks, catalog, chunks, contract, damage, downloads, dump, events, follow,
         jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots,
-        tokens, upkeep, uploads, xorb_runs,
+        tokens, upkeep, uploads, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -148,6 +148,7 @@ mod tests {
         upkeep::ALL,
         uploads::ALL,
         xorb_runs::ALL,
+        xorbs::ALL,
     ];
     const LISTS: &[&[&Template]] = &[
         blobs::TEMPLATES,
@@ -157,6 +158,7 @@ mod tests {
         jobs::TEMPLATES,
         snapshots::TEMPLATES,
         xorb_runs::TEMPLATES,
+        xorbs::TEMPLATES,
     ];
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use crate::sql::statements;
 use crate::tx::Verdict;
 use crate::value::{Value, args};
 use crate::xorb_runs::FORGET_RUNS;
+use crate::xorbs::FORGET_PIECES;
 use crate::{Db, Error, Result};
 
 statements! {
@@ -122,6 +123,7 @@ impl Db {
             Box::pin(async move {
                 tx.execute(FORGET_KEYS, args![id]).await?;
                 tx.execute(FORGET_RUNS, args![id]).await?;
+                tx.execute(FORGET_PIECES, args![id]).await?;
                 let gone = tx.execute(FORGET_BLOB, args![id]).await? > 0;
                 Ok(if gone { Verdict::Keep(true) } else { Verdict::Discard(false) })
             })

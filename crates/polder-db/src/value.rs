@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use polder_types::{
     AccountId, AuditId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, ReservationId, Sha256,
-    TokenId, UnixMillis, UploadId,
+    StagedXorbId, TokenId, UnixMillis, UploadId,
 };
 use polder_xet::{ChunkHash, FileHash, XorbHash};
 
@@ -57,7 +57,7 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccountId, AuditId, BlobId, JobId, LockId, PackId, PartId, RepoId, ReservationId, TokenId, UnixMillis,
+    Int: i64, AccountId, AuditId, BlobId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
         UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, ChunkHash, FileHash, XorbHash, Bytes;
@@ -74,6 +74,7 @@ values! {
     PartId, id => Self::Int(Some(id.0));
     RepoId, id => Self::Int(Some(id.0));
     ReservationId, id => Self::Int(Some(id.0));
+    StagedXorbId, id => Self::Int(Some(id.0));
     TokenId, id => Self::Int(Some(id.0));
     UploadId, id => Self::Int(Some(id.0));
     UnixMillis, time => Self::Int(Some(time.0));

@@ -40,6 +40,8 @@ id_type! {
     UploadId,
     /// One received part of an upload; also names its file.
     PartId,
+    /// An xorb that a client of Xet sent and no file has yet; also names its file.
+    StagedXorbId,
     /// Bytes of a quota promised to an upload.
     ReservationId,
     /// A row of the audit log.
@@ -48,6 +50,13 @@ id_type! {
 
 impl UploadId {
     /// What is promised to this upload: no two ids are the same, so it goes by the upload's own.
+    pub fn reservation(self) -> ReservationId {
+        ReservationId(self.0)
+    }
+}
+
+impl StagedXorbId {
+    /// What is promised to this xorb, as for an [`UploadId`].
     pub fn reservation(self) -> ReservationId {
         ReservationId(self.0)
     }

@@ -19,7 +19,7 @@ pub use hash::{HashParseError, ObjectId, Sha256};
 pub use hours::Hours;
 pub use ids::{
     AccountId, AuditId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, ReservationId,
-    TokenId, UploadId,
+    StagedXorbId, TokenId, UploadId,
 };
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};

@@ -31,6 +31,7 @@ mod reselect;
 mod standing;
 mod takedown;
 mod uploads;
+mod xorbs;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -65,6 +65,7 @@ tables! {
     "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
     "key_chunk", PAGE: chunk Bytes, blob Int; .
     "xorb_run", PAGE: blob Int, first_chunk Int; chunks Int, at_byte Int, size Int, xorb Bytes.
+    "xorb_piece", PAGE: xorb Bytes, first_chunk Int, sha256 Bytes; chunks Int, at_byte Int, at_chunk Int, list Bytes.
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
     "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.
     "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
@@ -107,4 +108,5 @@ tables! {
 
 /// Tables that no backup holds: what is under way when it is made begins anew after a restore.
 #[cfg(test)]
-pub(super) const LEFT_OUT: &[&str] = &["upload", "upload_part", "reservation", "_sqlx_migrations"];
+pub(super) const LEFT_OUT: &[&str] =
+    &["upload", "upload_part", "staged_xorb", "reservation", "_sqlx_migrations"];

@@ -30,6 +30,7 @@ statements! {
     DELETE_PROTECTION_ACCOUNTS = "DELETE FROM protection_account WHERE repo = $1";
     DELETE_PROTECTIONS = "DELETE FROM protection WHERE repo = $1";
     DELETE_PULL_MIRROR = "DELETE FROM pull_mirror WHERE repo = $1";
+    DELETE_STAGED_XORBS = "DELETE FROM staged_xorb WHERE repo = $1";
     DELETE_UPLOADS = "DELETE FROM upload WHERE repo = $1";
 }
 
@@ -63,6 +64,7 @@ pub(crate) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
         DELETE_LOCKS,
         DELETE_PARTS,
         DELETE_UPLOADS,
+        DELETE_STAGED_XORBS,
         DELETE_PROTECTION_ACCOUNTS,
         DELETE_PROTECTIONS,
         DELETE_PULL_MIRROR,

@@ -57,6 +57,11 @@ impl<'a> ProvenFile<'a> {
         self.info.terms()
     }
 
+    /// What the shard says of the SHA-256, which is not proven; see [`Self::settle`].
+    pub fn said_sha256(&self) -> Option<[u8; 32]> {
+        self.info.sha256
+    }
+
     /// Settles what the shard said of the SHA-256: it must be that of the bytes, which the caller has read.
     ///
     /// # Errors
