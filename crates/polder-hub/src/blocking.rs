@@ -18,6 +18,9 @@ pub(crate) const OPERATOR_TASKS_MAX: usize = 64;
 pub(crate) const MIRROR_TASKS_MAX: usize = 32;
 /// Most large objects put together from parts at once: each keeps a processor and a disk busy.
 pub(crate) const ASSEMBLIES_MAX: usize = 4;
+/// Most shards of clients of Xet accepted at once: each keeps a processor and a disk busy, and memory for some
+/// chunk lists.
+pub(crate) const SHARDS_MAX: usize = 4;
 /// Most walks through history at once: each keeps a processor busy, and may take a while.
 pub(crate) const HISTORY_TASKS_MAX: usize = 4;
 /// How long a request waits for a place before it is told to come back.

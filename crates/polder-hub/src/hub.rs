@@ -13,7 +13,7 @@ use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 use crate::admission::Admission;
 use crate::audit::Refusals;
 use crate::blocking::{
-    ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, MIRROR_TASKS_MAX, OPERATOR_TASKS_MAX,
+    ASSEMBLIES_MAX, Door, HISTORY_TASKS_MAX, LEAF_TASKS_MAX, MIRROR_TASKS_MAX, OPERATOR_TASKS_MAX, SHARDS_MAX,
 };
 use crate::body_budget::BodyBudget;
 use crate::downloads::Counter;
@@ -100,6 +100,8 @@ pub struct Inner {
     pub(crate) leaf: Door,
     /// For putting objects together that came in parts.
     pub(crate) assemblies: Door,
+    /// For making objects of what clients of Xet sent.
+    pub(crate) shards: Door,
     /// For walks through history.
     pub(crate) histories: Door,
     pub(crate) folder_histories: FolderHistories,
@@ -196,6 +198,7 @@ impl Hub {
             door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
             assemblies: Door::new(ASSEMBLIES_MAX),
+            shards: Door::patient(SHARDS_MAX),
             histories: Door::new(HISTORY_TASKS_MAX),
             folder_histories: FolderHistories::new(),
             completing: Mutex::default(),

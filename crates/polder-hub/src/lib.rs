@@ -126,7 +126,7 @@ pub use transfer::{
     TransferProgress, Wanted,
 };
 pub use whoami::Whoami;
-pub use xet::{XetData, XetFile, XetTerm, XetTerms, XetToken};
+pub use xet::{ShardStep, XetData, XetFile, XetTerm, XetTerms, XetToken};
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ impl From<polder_blob::Error> for Error {
         match error {
             Blob::Full { .. } => Self::new(Kind::Full, FULL),
             Blob::SizeMismatch { .. } => Self::invalid(format!("{error}; nothing was stored")),
+            Blob::Xorb(error) => Self::invalid(format!("{error}; nothing was stored")),
             Blob::SyncFailed { .. } => {
                 fatal::raise(chain(&error));
                 Self::unavailable("the hub's storage failed; nothing was stored").caused_by(error)

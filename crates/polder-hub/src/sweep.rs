@@ -69,6 +69,7 @@ impl Hub {
         let (packs, blobs) = self.remove_condemned().await?;
         self.move_unknown(packs, blobs).await?;
         self.sweep_uploads().await?;
+        self.sweep_xorbs().await?;
         self.sweep_transfers().await?;
         self.db.release_lapsed(self.clock.now()).await?;
         self.drop_old_audit().await?;

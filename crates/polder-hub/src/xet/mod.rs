@@ -9,6 +9,7 @@ mod file;
 mod link;
 mod runs;
 mod token;
+mod upload;
 
 use polder_xet::FRAME_HEADER_BYTES;
 
@@ -16,6 +17,7 @@ pub use data::XetData;
 pub(crate) use dedup::Hints;
 pub use file::{XetFile, XetTerm, XetTerms};
 pub use token::XetToken;
+pub use upload::ShardStep;
 
 /// Bytes of the header of each chunk in an xorb.
 const FRAME_BYTES: u64 = 8;
