@@ -7,6 +7,7 @@ mod data;
 mod failure;
 mod reconstruction;
 mod route;
+mod upload;
 
 use std::sync::Arc;
 
@@ -65,15 +66,14 @@ impl Cas {
     }
 }
 
-async fn respond_to(route: Route, ask: &Ask<'_>, _body: Body) -> Result<Response> {
+async fn respond_to(route: Route, ask: &Ask<'_>, body: Body) -> Result<Response> {
     match route {
         Route::Chunk(chunk) => chunk::answer(ask, chunk).await,
         Route::Reconstruction(version, file) => reconstruction::answer(ask, version, file).await,
         Route::Data(xorb) => data::answer(ask, xorb).await,
-        Route::Xorb(_) | Route::Shard(_) => {
-            ask.write().await?;
-            Err(unknown())
-        }
+        Route::Xorb(hash) => upload::xorb(ask, hash, body).await,
+        Route::Shard(Version::V1) => upload::shard(ask, body).await,
+        Route::Shard(Version::V2) => upload::shard_in_lines(ask, body).await,
         Route::Unknown => Err(unknown()),
         Route::Telemetry => Ok(respond::no_content()),
     }
