@@ -370,7 +370,9 @@ impl Hub {
         let mut names: Vec<String> =
             found.iter().map(|path| path.display().to_string().replacen(&base, "", 1)).collect();
         names.retain(|name| {
-            ["blobs/", "packs/", "quarantine/", "lost/", "uploads/"].iter().any(|dir| name.contains(dir))
+            ["blobs/", "packs/", "quarantine/", "lost/", "uploads/", "xorbs/"]
+                .iter()
+                .any(|dir| name.contains(dir))
         });
         names.sort();
         names

@@ -14,7 +14,7 @@ pub const LIBRARIES: &str = "libraries";
 #[derive(Debug, Clone)]
 pub struct HubClient {
     bin: std::path::PathBuf,
-    xet: bool,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl HubClient {
@@ -23,16 +23,22 @@ impl HubClient {
     pub fn of(version: &str) -> Option<Self> {
         let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
         if bin.join("python").exists() {
-            return Some(Self { bin, xet: false });
+            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1")] });
         }
         skip(&format!("no {}", bin.display()));
         None
     }
 
-    /// The same moving large files chunk by chunk, as it does unless told not to.
+    /// The same with Xet, as it is when nobody says otherwise.
     #[must_use]
-    pub fn with_xet(mut self) -> Self {
-        self.xet = true;
+    pub fn with_xet(self) -> Self {
+        Self { variables: Vec::new(), ..self }
+    }
+
+    /// The same with an environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -58,7 +64,7 @@ impl HubClient {
         run(&mut command)
     }
 
-    /// A program of the environment, with a home of its own, Xet only if asked for, and no other hub to turn to.
+    /// A program of the environment, with a home of its own, and no other hub to turn to.
     fn command(&self, name: &str, endpoint: &str, dir: &Path) -> std::process::Command {
         let mut command = program("/usr/bin/timeout");
         command
@@ -71,9 +77,7 @@ impl HubClient {
             .env("HF_HUB_DISABLE_TELEMETRY", "1")
             .env("PYTHONWARNINGS", "ignore")
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        if !self.xet {
-            command.env("HF_HUB_DISABLE_XET", "1");
-        }
+        command.envs(self.variables.iter().copied());
         command
     }
 }

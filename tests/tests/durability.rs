@@ -55,8 +55,8 @@ const LOG: &[&str] = &["log.appended", "log.checkpoint_written", "log.signed", "
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Hit in `backup.rs`, `bundle.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs` and
-/// `polder-hub/src/tests/transfer/crash.rs`.
+/// Hit in `backup.rs`, `bundle.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs`,
+/// `polder-hub/src/tests/transfer/crash.rs` and `polder-hub/src/xet/upload/tests/crash.rs`.
 const ELSEWHERE: &[&str] = &[
     "backup.before_manifest",
     "bundle.part_done",
@@ -70,6 +70,12 @@ const ELSEWHERE: &[&str] = &[
     "transfer.whole",
     "transfer.linked",
     "transfer.published",
+    "xet.xorb_kept",
+    "xet.file_placed",
+    "xet.files_placed",
+    "xet.files_linked",
+    "xet.pieces_written",
+    "xet.xorbs_forgotten",
 ];
 
 struct Place {

@@ -10,6 +10,7 @@ mod requests;
 mod search;
 mod versions;
 mod xet;
+mod xet_upload;
 
 use polder_tests::{Hub, Token};
 

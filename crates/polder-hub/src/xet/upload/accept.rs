@@ -64,8 +64,14 @@ impl Hub {
         let place = self.uploads.enter(grant.share()).await?;
         let reads = grant.principal().token().is_some_and(|token| token.repos.is_none());
         let entry = grant.entry(UPLOAD);
-        let accepting =
-            Accepting { hub: self.clone(), repo: grant.repo_id(), account, reads, entry: entry.clone(), step };
+        let accepting = Accepting {
+            hub: self.clone(),
+            repo: grant.repo_id(),
+            account,
+            reads,
+            entry: entry.clone(),
+            step,
+        };
         let (hub, shards) = (self.clone(), self.shards.clone());
         to_the_end(async move {
             let accepted = shards.run(move || accepting.accept(&shard)).await;

@@ -45,7 +45,9 @@ impl Pieces {
             let at = |chunk: u32| usize::try_from(chunk).unwrap_or(usize::MAX);
             let chunks = at(term.chunks.start)..at(term.chunks.end);
             let count = u64::from(term.chunks.end.saturating_sub(term.chunks.start));
-            if let Some(staged) = sources.staged_xorb(term.xorb) && self.place(staged, chunks.clone()) {
+            if let Some(staged) = sources.staged_xorb(term.xorb)
+                && self.place(staged, chunks.clone())
+            {
                 let list = if is_cut_so {
                     None
                 } else {
@@ -78,7 +80,12 @@ impl Pieces {
     pub(super) fn finish(mut self) -> Result<Vec<StagedXorbId>> {
         self.write()?;
         let is_whole = |placed: &Vec<bool>| placed.iter().all(|placed| *placed);
-        Ok(self.placed.into_values().filter(|(_, placed)| is_whole(placed)).map(|(xorb, _)| xorb.id).collect())
+        Ok(self
+            .placed
+            .into_values()
+            .filter(|(_, placed)| is_whole(placed))
+            .map(|(xorb, _)| xorb.id)
+            .collect())
     }
 
     /// Marks chunks; whether some of them were not yet.

@@ -9,7 +9,8 @@ use polder_blob::BlobFile;
 use polder_db::{StagedXorb, XorbPiece};
 use polder_types::{AccountId, BlobId, RepoId, StagedXorbId};
 use polder_xet::{
-    Chunk, ChunkHash, ENTRY_BYTES, Refused, Shard, Term, XORB_BYTES_MAX, XORB_CHUNKS_MAX, XorbHash, Xorbs, list_offset,
+    Chunk, ChunkHash, ENTRY_BYTES, Refused, Shard, Term, XORB_BYTES_MAX, XORB_CHUNKS_MAX, XorbHash, Xorbs,
+    list_offset,
 };
 
 use super::recent::Recent;
@@ -155,7 +156,8 @@ impl Sources {
         let (reader, mut pieces) = (reads.then_some(account), 0);
         for page in named.chunks(PAGE) {
             let limit = PIECES_MAX - pieces + 1;
-            let found = hub.db.xorb_pieces(repo, reader, page, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+            let found =
+                hub.db.xorb_pieces(repo, reader, page, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
             pieces += found.len();
             if pieces > PIECES_MAX {
                 return Err(Error::invalid("the shard names xorbs in too many pieces"));

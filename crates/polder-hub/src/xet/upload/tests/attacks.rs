@@ -20,7 +20,8 @@ async fn nobody_names_what_they_neither_sent_nor_may_read() {
         let refused = accept(hub, &carol, &shard(&[Said::of(&[(xorb, 0..1)])], &[])).await;
         let refused = refused.expect_err("not hers");
         answers.push((refused.kind(), refused.message().replace(&xorb.hash.to_string(), "X")));
-        let refused = accept(hub, &carol, &shard(&[], std::slice::from_ref(xorb))).await.expect_err("not hers");
+        let refused =
+            accept(hub, &carol, &shard(&[], std::slice::from_ref(xorb))).await.expect_err("not hers");
         answers.push((refused.kind(), refused.message().replace(&xorb.hash.to_string(), "X")));
     }
     assert_eq!(answers, vec![(Kind::Invalid, "xorb X is not known".to_owned()); 6]);
@@ -114,14 +115,20 @@ async fn a_bomb_fills_no_memory() {
     let (hub, grant) = (&fixture.hub, fixture.writer("acme/open").await);
     // One literal zero, then a match of 131,066 at distance 1, then five literals.
     let match_bytes = 131_072 - 1 - 5 - 4 - 15;
-    let block = [&[0x1f, 0, 1, 0][..], &vec![255; match_bytes / 255], &[u8::try_from(match_bytes % 255).expect("small")],
-        &[0x50, 0, 0, 0, 0, 0]].concat();
+    let block = [
+        &[0x1f, 0, 1, 0][..],
+        &vec![255; match_bytes / 255],
+        &[u8::try_from(match_bytes % 255).expect("small")],
+        &[0x50, 0, 0, 0, 0, 0],
+    ]
+    .concat();
     let frame = |block: &[u8]| {
         let mut data = vec![0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73];
         data.extend(u32::try_from(block.len()).expect("small").to_le_bytes());
         data.extend_from_slice(block);
         data.extend([0; 4]);
-        let header = FrameHeader { scheme: polder_xet::Scheme::Lz4, packed_bytes: data.len(), size_bytes: 131_072 };
+        let header =
+            FrameHeader { scheme: polder_xet::Scheme::Lz4, packed_bytes: data.len(), size_bytes: 131_072 };
         [&header.encode()[..], &data].concat()
     };
     let zeros = vec![0; 131_072];

@@ -1,0 +1,146 @@
+//! `hf upload` with `hf_xet` 1.8.0: chunk by chunk.
+
+use std::path::Path;
+
+use polder_tests::{Client, HubClient, LargeObject, Token, Work, have};
+
+use crate::Place;
+
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    LargeObject::random(seed, length).bytes
+}
+
+/// How many requests of the hub's log have that in their path.
+fn requests(place: &Place, part: &str) -> usize {
+    place.hub.log().lines().filter(|line| line.contains("path=/") && line.contains(part)).count()
+}
+
+/// A client whose home, and so whose memory of what it sent, is a directory of its own.
+struct Uploader {
+    url: String,
+    ada: Token,
+    client: HubClient,
+    home: tempfile::TempDir,
+}
+
+impl Uploader {
+    fn new(place: &Place) -> Option<Self> {
+        // A hub that is gone is not waited for.
+        let client = HubClient::of("2.4.0")?.with_xet().variable("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1");
+        let mut uploader =
+            Self { url: String::new(), ada: place.ada.clone(), client, home: tempfile::tempdir().unwrap() };
+        uploader.turn_to(place);
+        Some(uploader)
+    }
+
+    /// Goes on with the hub where it is now.
+    fn turn_to(&mut self, place: &Place) {
+        place.hub.url("").trim_end_matches('/').clone_into(&mut self.url);
+    }
+
+    fn hf(&self, args: &[&str]) -> polder_tests::Done {
+        self.client.hf(&self.url, Some(&self.ada), self.home.path(), args)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.home.path().join("folder").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn upload(&self, repo: &str) {
+        self.hf(&["upload", repo, "folder"]).ok();
+    }
+}
+
+/// What a clone with LFS and downloads with Xet and without have of a repository is the folder.
+fn assert_is_folder(uploader: &Uploader, repo: &str, files: &[(&str, &[u8])]) {
+    let back = tempfile::tempdir().unwrap();
+    let plain = HubClient::of("2.4.0").unwrap();
+    let args = ["download", repo, "--local-dir", "back"];
+    plain.hf(&uploader.url, Some(&uploader.ada), back.path(), &args).ok();
+    let same = |dir: &Path| {
+        for (name, bytes) in files {
+            assert!(std::fs::read(dir.join(name)).unwrap() == *bytes, "{name} of {}", dir.display());
+        }
+    };
+    same(&back.path().join("back"));
+    let chunked = HubClient::of("2.4.0").unwrap().with_xet();
+    let args = ["download", repo, "--local-dir", "chunked"];
+    chunked.hf(&uploader.url, Some(&uploader.ada), back.path(), &args).ok();
+    same(&back.path().join("chunked"));
+    if have(&[Client::GitLfs]) {
+        let work = Work::new();
+        work.git.ok(&work.beside(""), &["lfs", "install"]);
+        let (target, url) = (work.beside("cloned"), format!("{}/{repo}", uploader.url));
+        work.git.ok(&work.beside(""), &["clone", "-q", &url, target.to_str().unwrap()]);
+        same(&target);
+    }
+}
+
+/// X1, and what a client that remembers does: an edit of a file sends the edit.
+#[test]
+fn what_hf_upload_sends_in_chunks_git_and_plain_downloads_have_too() {
+    let place = Place::new();
+    let Some(uploader) = Uploader::new(&place) else { return };
+    let (large, small) = (noise(1, 25_000_000), noise(2, 100_000));
+    uploader.write("w.safetensors", &large);
+    uploader.write("sub/s.safetensors", &small);
+    uploader.hf(&["repos", "create", "acme/xet"]).ok();
+    uploader.upload("acme/xet");
+    assert!(requests(&place, "/cas/v1/xorbs/") >= 1, "{}", place.hub.log());
+    assert_eq!(requests(&place, "/cas/v2/shards"), 1, "{}", place.hub.log());
+    assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &large), ("sub/s.safetensors", &small)]);
+
+    let edited = [&large[..20_000_000], &noise(3, 300_000), &large[20_000_000..]].concat();
+    uploader.write("w.safetensors", &edited);
+    uploader.upload("acme/xet");
+    assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &edited)]);
+    // Without a memory, and into another repository.
+    let other = Uploader::new(&place).unwrap();
+    other.write("w.safetensors", &edited);
+    other.hf(&["repos", "create", "acme/again"]).ok();
+    other.upload("acme/again");
+    assert_is_folder(&other, "acme/again", &[("w.safetensors", &edited)]);
+    place.hub.fsck();
+}
+
+/// X15: the process dies when the bytes of a shard are durable and no row says so.
+#[test]
+fn an_upload_whose_hub_dies_is_completed_by_uploading_again() {
+    let mut place = Place::new();
+    place.hub.kill();
+    place.hub.serve(Some("xet.files_placed"));
+    let Some(mut uploader) = Uploader::new(&place) else { return };
+    let bytes = noise(4, 5_000_000);
+    uploader.write("w.safetensors", &bytes);
+    uploader.hf(&["repos", "create", "acme/xet"]).ok();
+    uploader.hf(&["upload", "acme/xet", "folder"]).fails();
+    place.hub.wait_crash();
+    place.hub.serve(None);
+    uploader.turn_to(&place);
+    uploader.upload("acme/xet");
+    assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &bytes)]);
+    place.hub.fsck();
+}
+
+/// X8 and X10 as a client sees them: refused by the status, or in a line of an answer that has begun.
+#[test]
+fn what_is_not_true_is_refused_in_the_form_that_was_asked_for() {
+    let place = Place::new();
+    place.create("model", "xet");
+    let path = "/api/models/acme/xet/xet-write-token/main";
+    let token = place.hub.http().get(path).bearer(&place.ada.secret).send().expect(200).json();
+    let token = token["accessToken"].as_str().unwrap();
+    let post = |path: &str| place.hub.http().post(path, "not that").bearer(token).send();
+    let told = post(&format!("/cas/v1/xorbs/default/{}", "0".repeat(64))).expect(400).text();
+    assert!(told.contains(&"0".repeat(64)), "{told}");
+    post("/cas/v1/shards").expect(400);
+    let lines = post("/cas/v2/shards").expect(200);
+    assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    let lines: Vec<serde_json::Value> =
+        lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["type"], "validating");
+    let last = lines.last().unwrap();
+    assert_eq!((&last["type"], &last["retryable"]), (&"error".into(), &false.into()), "{last}");
+}
