@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -48,9 +50,13 @@ where
         let mut request = request.map(|body| Body::new(IdleBody::new(body, window, Arc::clone(&left))));
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(stopping.clone());
-        let (answer, files) = (answer(request), files.clone());
+        let (answer, files, left) = (answer(request), files.clone(), Arc::clone(&left));
         Box::pin(async move {
-            let response = answer.await;
+            let mut response = answer.await;
+            if left.load(Ordering::Acquire) {
+                // Hyper ends the connection, and a client must not send its next request into that.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             if let (Some(outlet), Some(files)) = (response.extensions().get::<Outlet>(), files) {
                 outlet.open(files);
             }

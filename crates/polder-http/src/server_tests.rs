@@ -214,6 +214,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
     }
     let answer = read_until(&mut stream, "no|").await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
 #[tokio::test]
