@@ -59,7 +59,7 @@ impl Origin {
         new
     }
 
-    fn push(&mut self, body: Body) {
+    pub(super) fn push(&mut self, body: Body) {
         self.tree.push(body.leaf().hash(), |node, hash| {
             self.nodes.insert(node, hash);
         });

@@ -77,6 +77,8 @@ mod sync_tests;
 mod take;
 mod under_way;
 mod unknown;
+#[cfg(test)]
+mod unsigned_tests;
 mod via;
 mod work;
 

@@ -229,6 +229,11 @@ impl Hub {
         let (handle, name) = meta.path.split_once('/').ok_or_else(wrong)?;
         let chain = self.chain_of(upstream.log, body.nsid).await?;
         let namespace = &chain.namespace;
+        if body.nsid == Some(chain.nsid) && !chain.allows(body) {
+            return Err(quarantined(
+                "the signature of its namespace on its newest event is missing or wrong",
+            ));
+        }
         if !chain.allows(body)
             || !namespace.handle.eq_ignore_ascii_case(handle)
             || !speaks_for(namespace, body)
