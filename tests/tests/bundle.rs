@@ -137,6 +137,66 @@ fn repositories_cross_an_air_gap_and_the_next_bundle_brings_only_what_is_new() {
 }
 
 #[test]
+fn what_a_mirror_bundles_of_its_home_is_checked_against_the_home_and_what_it_lacks_comes_later() {
+    let mut gap = Gap::new();
+    let (large, mut between) = (Work::with_lfs(), Hub::start());
+    until_followable(&between);
+    large.ok(&["lfs", "track", "*.bin"]);
+    large.write("model.bin", &[weights(2), weights(3), weights(4)].concat());
+    large.commit("weights");
+    gap.home.repo("acme/n");
+    let size = gap.events();
+    large.ok(&["push", "-q", &gap.home.repo_url_as("acme/n", &gap.token), "main"]);
+    until("the log to tell of it", 15, || (gap.events() > size).then_some(()));
+    let base = format!("http://{}", gap.home.address());
+    between.cli(&["follow", &base, "--budget", "6MB"]).ok();
+    let states = |between: &Hub, wanted: [&str; 2]| {
+        until(&format!("the mirrors to be {wanted:?}"), 60, || {
+            let listed: Value = serde_json::from_str(&between.cli(&["mirrors", "--json"]).ok()).unwrap();
+            let state = |name: &str| {
+                let all = listed[0]["repositories"].as_array()?;
+                let one = all.iter().find(|mirror| mirror["id"] == name)?;
+                one["state"].as_str().map(str::to_owned)
+            };
+            (state("acme/m")? == wanted[0] && state("acme/n")? == wanted[1]).then_some(())
+        });
+    };
+    states(&between, ["ready", "paused-quota"]);
+    let (one, two) = (gap.at("one"), gap.at("two"));
+    let args = ["bundle", "export", one.to_str().unwrap(), "--origin", &base];
+    let told = between.cli(&args).fails();
+    assert!(
+        told.contains("bundled 1 repositories") && told.contains("1 repositories are left out"),
+        "{told}"
+    );
+
+    // What was left out is in the next bundle, though nothing happened to it.
+    between.cli(&["follow", &base, "--budget", "100MB"]).ok();
+    states(&between, ["ready", "ready"]);
+    let cursor = one.join("cursor.json");
+    let since = ["--since", cursor.to_str().unwrap(), "--origin", &base];
+    let told = between.cli(&[&["bundle", "export", two.to_str().unwrap()][..], &since].concat()).ok();
+    assert!(told.contains("bundled 1 repositories"), "{told}");
+
+    // Neither of them is reached from here on, and only the home's key counts.
+    let shown: Value = serde_json::from_str(&between.cli(&["key", "show", "--json"]).ok()).unwrap();
+    let others = shown["key"].as_str().unwrap();
+    gap.home.kill();
+    between.kill();
+    let refused = gap.place.cli(&["bundle", "import", one.to_str().unwrap(), "--key", others]).fails();
+    assert!(refused.contains("key"), "{refused}");
+    let told = gap.import("one");
+    assert!(told.contains("1 repositories up to date"), "{told}");
+    assert!(gap.cloned("model.bin") == weights(1));
+    let there = gap.place.repo_url(&format!("{}/n", gap.namespace));
+    gap.work.run(&["ls-remote", &there]).fails();
+    gap.import("two");
+    gap.work.ok(&["ls-remote", "--exit-code", &there]);
+    assert!(gap.cloned("model.bin") == weights(1));
+    gap.place.fsck();
+}
+
+#[test]
 fn an_export_and_an_import_that_were_killed_go_on_where_they_were() {
     let mut gap = Gap::new();
     gap.home.kill();

@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use polder_log::{DownloadCounts, SecretKey, sign_counts};
-use polder_tests::{Hub, Shared, Work, until};
+use polder_tests::{Hub, LargeObject, Shared, Work, until};
 use polder_types::Sha256;
 use serde_json::Value;
 
@@ -118,4 +118,48 @@ fn downloads_from_a_mirror_are_told_to_the_home() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.text().contains("has not signed"), "{}", answer.text());
     assert!(place.shown("acme/m").contains(&told));
+}
+
+#[test]
+fn a_batch_of_large_objects_and_a_file_by_its_path_are_one_download_each() {
+    let hub = Hub::start();
+    let (token, work) = (hub.acme(), Work::new());
+    hub.repo("acme/m");
+    let objects = [1, 2].map(|seed| LargeObject::random(seed, 10_000));
+    work.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    for (n, object) in objects.iter().enumerate() {
+        object.upload(hub.http(), "acme/m", &token);
+        work.write(&format!("{n}.bin"), object.pointer().as_bytes());
+    }
+    work.commit("weights");
+    work.ok(&["push", "-q", &hub.repo_url_as("acme/m", &token), "main"]);
+    let counted = |what: &str, times: &str| {
+        let shown = hub.cli(&["repo", "downloads", "acme/m"]).ok();
+        assert!(shown.contains(times), "{what}: {shown}");
+    };
+    counted("uploads", "0 downloads here");
+    let href = objects[0].action(hub.http(), "acme/m", "download", None).expect("it can be had");
+    for _ in 0..2 {
+        hub.http().get(&href).send().expect(200);
+    }
+    counted("one object, twice", "1 download here");
+    let all = objects.each_ref().map(|o| serde_json::json!({ "oid": o.oid, "size": o.bytes.len() }));
+    let request = serde_json::json!({ "operation": "download", "transfers": ["basic"], "objects": all });
+    let json = "application/vnd.git-lfs+json";
+    let batch = hub.http().post("/acme/m.git/info/lfs/objects/batch", request.to_string());
+    batch.header("Accept", json).header("Content-Type", json).send().expect(200);
+    counted("a batch of two", "2 downloads here");
+    let file = |range: &str| {
+        let request = hub.http().get("/acme/m/resolve/main/0.bin");
+        if range.is_empty() { request.send() } else { request.header("Range", range).send() }
+    };
+    file("").expect(200);
+    counted("a file", "3 downloads here");
+    file("bytes=0-99").expect(206);
+    file("bytes=100-").expect(206);
+    counted("a file in two parts", "4 downloads here");
+    hub.http().head("/acme/m/resolve/main/0.bin").send().expect(200);
+    hub.http().get("/acme/m/resolve/main/none.bin").send().expect(404);
+    file("bytes=20000-").expect(416);
+    counted("a look, and what there is not", "4 downloads here");
 }

@@ -1,19 +1,29 @@
 //! What a follower tells of downloads, and what its home believes.
 
-use polder_db::MirrorMode;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use polder_db::{FollowRule, MirrorMode};
 use polder_log::{DownloadCounts, SecretKey, SignedCounts, sign_counts};
 use polder_types::{RepoId, Sha256, Visibility};
 
 use super::counts::{ASKED_MAX, Asked};
+use super::hub_peer::HubPeer;
 use super::rehearsal::{Pair, follow};
-use crate::tests::{fixture, fixture_as, repo};
-use crate::{DownloadSummary, Kind};
+use super::sources::{Source, SourceSet};
+use crate::tests::{Fixture, fixture, fixture_as, fixture_with, repo};
+use crate::{DownloadSummary, FederationOptions, Kind};
 
 const DAY: i64 = 24 * 3600;
 
 /// A home with `acme/open` and `acme/m`, and `mirror.example`, which has mirrors of both.
 async fn mirrored() -> Pair {
-    let (home, place) = (fixture().await, fixture_as(Some("mirror.example")).await);
+    mirrored_by(fixture_as(Some("mirror.example")).await).await
+}
+
+async fn mirrored_by(place: Fixture) -> Pair {
+    let home = fixture().await;
     for hub in [&home.hub, &place.hub] {
         hub.begin_log().await.expect("begun");
         hub.sequence_once().await.expect("sequenced");
@@ -223,4 +233,83 @@ async fn of_one_day_no_more_is_told_than_is_believed() {
     let asked = Asked::default();
     assert!((0..ASKED_MAX).all(|_| asked.may_ask(1)));
     assert!(!asked.may_ask(1) && asked.may_ask(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_to_keep_its_counts_to_itself_sends_and_takes_none() {
+    for tells_downloads in [true, false] {
+        let origin = Some("mirror.example".to_owned());
+        let options = FederationOptions { origin, tells_downloads, ..FederationOptions::default() };
+        let pair = mirrored_by(fixture_with(options).await).await;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let rules = vec![FollowRule { pattern: "*".to_owned(), mode: MirrorMode::Full }];
+        pair.hub().db.set_upstream(pair.log, url, rules).await.expect("set");
+        pair.download("open", 6).await;
+        pair.pass_seconds(DAY);
+        let untaken = async || pair.hub().db.untaken_statements(pair.log, 10).await.expect("read").len();
+        if tells_downloads {
+            let home = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("asked");
+                let mut heard = [0; 30];
+                stream.read_exact(&mut heard).expect("read");
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("answered");
+                String::from_utf8(heard.to_vec()).expect("text")
+            });
+            pair.hub().tell_downloads_once().await.expect("told");
+            let heard = home.join().expect("over");
+            assert!(heard.starts_with("POST /polder/v1/downloads "), "{heard}");
+            assert_eq!(untaken().await, 0, "the home has it");
+        } else {
+            pair.hub().tell_downloads_once().await.expect("nothing to do");
+            listener.set_nonblocking(true).expect("set");
+            assert_eq!(listener.accept().expect_err("nobody asked").kind(), ErrorKind::WouldBlock);
+            assert_eq!(untaken().await, 0, "none is made");
+            let counts = pair.hub().hear_downloads(b"anything").await.expect_err("it takes none");
+            assert_eq!(counts.kind(), Kind::NotFound);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_of_a_mirror_tells_the_home_and_nobody_else_and_is_counted_once() {
+    let pair = mirrored().await;
+    let end = fixture_as(Some("end.example")).await;
+    end.hub.begin_log().await.expect("begun");
+    end.hub.sequence_once().await.expect("sequenced");
+    let log = follow(&pair.home.hub, &end.hub, "*", MirrorMode::Full).await;
+    // All that it has came through the mirror.
+    let of = Some("hub.example".parse().expect("an origin"));
+    let mirror = HubPeer { of, ..HubPeer::new(pair.hub()) };
+    let sources = vec![Source::mirror(Arc::new(mirror), "https://mirror.example".to_owned())];
+    let sources = Arc::new(SourceSet::new(end.hub.db.clone(), log, sources));
+    end.hub.read_to_the_end(&sources).await.expect("read");
+    let upstream = end.hub.db.upstream(log).await.expect("read").expect("followed");
+    while let Some(mirror) = end.hub.db.claim_mirrors(log, 300, 1).await.expect("claimed").pop() {
+        end.hub.work_on(&upstream, &sources, &mirror).await.expect("written down");
+    }
+    let open = end.hub.live_repo(&repo("acme.hub.example/open")).await.expect("mirrored").id;
+    (0..6).for_each(|_| end.hub.count_download_of(open));
+    end.hub.write_downloads().await.expect("written");
+    pair.download("open", 7).await;
+    pair.pass_seconds(DAY);
+    end.millis.fetch_add(DAY * 1000, std::sync::atomic::Ordering::Relaxed);
+
+    let own = end.hub.db.own_log().await.expect("read").expect("begun");
+    let told = end.hub.counts_for(&own, log).await.expect("made");
+    let [(_, of_end)] = &told[..] else { panic!("{told:?}") };
+    let refused = pair.hub().hear_downloads(of_end).await.expect_err("it is not the home");
+    assert_eq!(refused.kind(), Kind::Invalid);
+    let key = end.hub.log_key().await.expect("shown").verifier.key();
+    for _ in 0..2 {
+        let said = SignedCounts::decode(of_end).expect("well formed");
+        pair.home.hub.count_heard(said, &key).await.expect("counted");
+        pair.hear(&pair.told().await[0].1).await.expect("counted");
+    }
+    let mut at_home = pair.at_home("acme/open").await;
+    at_home.relayed.sort();
+    let relayed = [("end.example", 6), ("mirror.example", 7)].map(|(hub, times)| (hub.to_owned(), times));
+    assert_eq!(at_home, DownloadSummary { here: 0, relayed: relayed.into() });
+    let between = pair.hub().repo_downloads(&repo("acme.hub.example/open")).await.expect("there");
+    assert_eq!(between, DownloadSummary { here: 7, ..NOTHING });
 }

@@ -64,10 +64,16 @@ pub(crate) async fn fixture() -> Fixture {
 
 /// The same with another name among hubs.
 pub(crate) async fn fixture_as(origin: Option<&str>) -> Fixture {
+    let origin = origin.map(str::to_owned);
+    fixture_with(FederationOptions { origin, ..FederationOptions::default() }).await
+}
+
+/// The same that does other things with other hubs.
+pub(crate) async fn fixture_with(federation: FederationOptions) -> Fixture {
     let dir = tempfile::tempdir().expect("tempdir");
     let millis = Arc::new(AtomicI64::new(START));
     let mut options = options_in(dir.path(), Clock::Manual(Arc::clone(&millis)));
-    options.federation.origin = origin.map(str::to_owned);
+    options.federation = federation;
     let hub = Hub::open(options).await.expect("opens");
     fill(&hub).await;
     Fixture { hub, millis, _dir: dir }
