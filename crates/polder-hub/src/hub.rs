@@ -157,6 +157,16 @@ impl Deref for Hub {
     }
 }
 
+/// Lets go of what a process before this one had claimed; with others there, each claim lapses by itself.
+async fn release_claims(db: &Db) -> Result<()> {
+    if !db.is_shared() {
+        db.release_left_behind().await?;
+        db.release_pulls().await?;
+        db.release_mirrors().await?;
+    }
+    Ok(())
+}
+
 impl Hub {
     /// Opens a data directory, making it when it is not there.
     ///
@@ -174,11 +184,7 @@ impl Hub {
             Egress::new(polder_egress::Options { ca_file: options.egress_ca_file, ..Default::default() })?;
         let is_shared = db.is_shared();
         db.set_default_quota(options.namespace_bytes_max).await?;
-        if !is_shared {
-            db.release_left_behind().await?;
-            db.release_pulls().await?;
-            db.release_mirrors().await?;
-        }
+        release_claims(&db).await?;
         let holder = db.next_id();
         let hub = Self(Arc::new(Inner {
             db,
