@@ -27,7 +27,12 @@ impl Pair {
     /// Starts both.
     #[track_caller]
     pub fn start() -> Self {
-        let (home, follower) = (Hub::start(), Hub::start());
+        Self::of(Hub::start(), Hub::start())
+    }
+
+    /// Makes two that run a pair.
+    #[track_caller]
+    pub fn of(home: Hub, follower: Hub) -> Self {
         [&home, &follower].into_iter().for_each(until_followable);
         let token = home.acme();
         home.repo("acme/m");

@@ -303,8 +303,12 @@ impl Hub {
         let size_bytes = u64::try_from(blob.size_bytes).map_err(Error::internal)?;
         let wanted = Wanted { repo, oid: blob.sha256, size_bytes, xet: blob.xet, upstream: 0 };
         let upstream = self.db.repo(repo).await?.and_then(|repo| repo.upstream);
-        let rate = upstream.map(|upstream| self.intakes.rate(upstream));
-        let options = TransferOptions { rate, ..TransferOptions::default() };
+        let mut options = TransferOptions::default();
+        if let Some(upstream) = upstream {
+            let admitted = self.admit_repair(upstream, size_bytes).await?;
+            options.rate = Some(Arc::clone(admitted.rate()));
+            options.admitted = Some(Arc::new(admitted));
+        }
         let fetched = self.fetch_object(wanted, sources, options).await?;
         tracing::info!(object = %blob.sha256, fetched_bytes = fetched.fetched_bytes, "a damaged object is repaired");
         metrics::counter!("polder_objects_repaired_total").increment(1);

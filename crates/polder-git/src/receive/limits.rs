@@ -44,6 +44,15 @@ impl IndexLimits {
         inflated_bytes_free: 1 << 50,
         ..Self::PUSH
     };
+
+    /// What may come of a hub that is followed: whole histories, from somebody who may mean no good. What one
+    /// object costs in memory while it is indexed bounds how many there may be.
+    pub const MIRROR: Self = Self {
+        pack_bytes_max: 64 << 30,
+        objects_max: 50_000_000,
+        inflated_bytes_free: 1 << 40,
+        ..Self::IMPORT
+    };
 }
 
 impl Default for IndexLimits {

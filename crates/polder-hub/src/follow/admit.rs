@@ -51,7 +51,7 @@ impl Intakes {
     }
 
     /// The rate that all large things of an upstream share.
-    pub(crate) fn rate(&self, log: i64) -> Arc<Rate> {
+    pub(super) fn rate(&self, log: i64) -> Arc<Rate> {
         Arc::clone(&self.of(log).rate)
     }
 }
@@ -65,7 +65,7 @@ impl Admitted {
     }
 
     /// How fast it may come.
-    pub(super) fn rate(&self) -> &Arc<Rate> {
+    pub(crate) fn rate(&self) -> &Arc<Rate> {
         &self.intake.rate
     }
 
@@ -117,6 +117,15 @@ impl Hub {
     pub(super) async fn admit_at_any_hour(&self, log: i64, declared: Declared) -> Result<Admitted> {
         let limits = FollowLimits { hours: None, ..self.limits_of(log).await? };
         self.admit_within(log, &limits, declared).await
+    }
+
+    /// The same for what replaces bytes that are damaged, and counted: no budget keeps it out.
+    ///
+    /// # Errors
+    /// As [`Hub::admit`].
+    pub(crate) async fn admit_repair(&self, log: i64, written: u64) -> Result<Admitted> {
+        let limits = FollowLimits { hours: None, budget_bytes: None, ..self.limits_of(log).await? };
+        self.admit_within(log, &limits, Declared { counted: 0, written }).await
     }
 
     async fn limits_of(&self, log: i64) -> Result<FollowLimits> {

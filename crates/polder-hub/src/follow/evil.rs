@@ -43,6 +43,8 @@ pub(crate) enum Said {
     This(Bytes),
     /// This, and then more and more, where a stream is asked for.
     Endless(Bytes),
+    /// This, and then the other again and again, where git asks.
+    Repeated(Bytes, Bytes),
     /// Nothing; it fails.
     Nothing,
     /// That it does not have it.
@@ -98,7 +100,7 @@ impl EvilPeer {
                 other => panic!("{other:?} is not answered at once"),
             };
             match (self.says)(&question, answer) {
-                Said::This(answer) | Said::Endless(answer) => Ok(answer),
+                Said::This(answer) | Said::Endless(answer) | Said::Repeated(answer, _) => Ok(answer),
                 Said::Nothing | Said::Forbidden => {
                     Err(PeerError::Failed(Error::unavailable("it says nothing")))
                 }
@@ -184,7 +186,13 @@ impl Exchange for Git<'_> {
         match (self.peer.says)(&question, answer.into()) {
             Said::This(answer) => Ok(Box::new(io::Cursor::new(answer))),
             // The last frames, again and again.
-            Said::Endless(answer) => Ok(Box::new(io::Cursor::new(answer).chain(Again::default()))),
+            Said::Endless(answer) => {
+                let frame = Bytes::from_static(b"0009\x01more");
+                Ok(Box::new(io::Cursor::new(answer).chain(Again { frame, at: 0 })))
+            }
+            Said::Repeated(answer, frame) => {
+                Ok(Box::new(io::Cursor::new(answer).chain(Again { frame, at: 0 })))
+            }
             Said::Nothing | Said::Missing => Err(io::Error::other(Error::unavailable("it says nothing"))),
             Said::Forbidden => {
                 Err(io::Error::other(Error::new(Kind::Forbidden, "it wants to know who asks")))
@@ -193,18 +201,19 @@ impl Exchange for Git<'_> {
     }
 }
 
-/// Frames of a pack without end.
-#[derive(Default)]
-struct Again(usize);
+/// A frame of a pack, without end.
+struct Again {
+    frame: Bytes,
+    at: usize,
+}
 
 impl io::Read for Again {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        const FRAME: &[u8] = b"0009\x01more";
-        for (at, byte) in out.iter_mut().enumerate() {
-            *byte = FRAME[(self.0 + at) % FRAME.len()];
-        }
-        self.0 += out.len();
-        Ok(out.len())
+        let rest = &self.frame[self.at..];
+        let bytes = rest.len().min(out.len());
+        out[..bytes].copy_from_slice(&rest[..bytes]);
+        self.at = (self.at + bytes) % self.frame.len();
+        Ok(bytes)
     }
 }
 
@@ -231,7 +240,7 @@ impl Objects {
                 answer.extend_from_slice(&chunk);
             }
             let stream: BodyStream = match (self.peer.says)(&question, answer.into()) {
-                Said::This(answer) => body(&[&answer]),
+                Said::This(answer) | Said::Repeated(answer, _) => body(&[&answer]),
                 Said::Endless(answer) => Box::pin(Endless(Some(answer))),
                 Said::Nothing | Said::Forbidden => {
                     return Err(SourceError::Failed("it says nothing".to_owned()));
@@ -255,7 +264,7 @@ impl ObjectSource for Objects {
                 panic!("a list is asked for")
             };
             match (self.peer.says)(&question, self.honest.chunks(heard, first).await?) {
-                Said::This(page) | Said::Endless(page) => Ok(page),
+                Said::This(page) | Said::Endless(page) | Said::Repeated(page, _) => Ok(page),
                 Said::Nothing | Said::Forbidden => Err(SourceError::Failed("it says nothing".to_owned())),
                 Said::Missing => Err(SourceError::Missing),
             }

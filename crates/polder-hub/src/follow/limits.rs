@@ -10,6 +10,8 @@ pub(super) const FREE_BYTES_KEPT: u64 = 256 << 20;
 /// When what is over the budget is looked at again, in seconds; a higher budget and news of it are heard of at
 /// once.
 const QUOTA_RECHECK_SECONDS: i64 = 3_600;
+/// The same for a pack that was larger than any may be: it has come that far for nothing.
+const PACK_RECHECK_SECONDS: i64 = 24 * 3_600;
 /// The same for what there was no space for.
 const DISK_RECHECK_SECONDS: i64 = 600;
 
@@ -31,6 +33,9 @@ pub(super) enum Pause {
     /// It is not the time.
     #[error("large things come from its hub in {hours} UTC only")]
     Window { hours: Hours, opens: UnixMillis },
+    /// Git's answer is longer than any may be.
+    #[error("more came of its git than the {most} bytes of the largest pack that is taken")]
+    Pack { most: u64 },
     /// There is no space.
     #[error("{needed} bytes are to come and {free} are free, of which {FREE_BYTES_KEPT} stay so")]
     Disk { needed: u64, free: u64 },
@@ -67,7 +72,7 @@ impl Pause {
     /// What a mirror is until then.
     pub(super) fn state(self) -> MirrorState {
         match self {
-            Self::Quota { .. } => MirrorState::PausedQuota,
+            Self::Quota { .. } | Self::Pack { .. } => MirrorState::PausedQuota,
             Self::Window { .. } => MirrorState::PausedWindow,
             Self::Disk { .. } => MirrorState::PausedDisk,
         }
@@ -78,6 +83,7 @@ impl Pause {
 pub(super) fn recheck(state: MirrorState, pause: Option<Pause>, now: UnixMillis) -> Option<UnixMillis> {
     match (state, pause) {
         (_, Some(Pause::Window { opens, .. })) => Some(opens),
+        (_, Some(Pause::Pack { .. })) => Some(now.plus_seconds(PACK_RECHECK_SECONDS)),
         (MirrorState::PausedQuota, _) => Some(now.plus_seconds(QUOTA_RECHECK_SECONDS)),
         (MirrorState::PausedDisk, _) => Some(now.plus_seconds(DISK_RECHECK_SECONDS)),
         _ => None,
@@ -87,7 +93,7 @@ pub(super) fn recheck(state: MirrorState, pause: Option<Pause>, now: UnixMillis)
 impl From<Pause> for Error {
     fn from(pause: Pause) -> Self {
         let kind = match pause {
-            Pause::Quota { .. } => Kind::OverQuota,
+            Pause::Quota { .. } | Pause::Pack { .. } => Kind::OverQuota,
             Pause::Window { .. } => Kind::Unavailable,
             Pause::Disk { .. } => Kind::Full,
         };

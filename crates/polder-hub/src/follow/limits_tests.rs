@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use polder_db::{FollowLimits, LimitChange, LimitChanges, MirrorMode, MirrorState};
+use polder_types::Sha256;
+use sha2::Digest as _;
 
 use super::evil::{EvilPeer, Question, Said};
 use super::hub_peer::HubPeer;
 use super::limits::{Declared, Pause};
-use super::rehearsal::Pair;
+use super::rehearsal::{Pair, follow};
 use super::sources::{Source, SourceSet};
+use crate::FederationOptions;
 use crate::tests::large_objects::put;
-use crate::tests::{START, repo};
+use crate::tests::{START, fixture, fixture_with, repo};
 
 const SHUT: &str = "the clock stands within these";
 
@@ -207,4 +211,93 @@ async fn an_object_stops_with_its_hours_and_goes_on_from_there_in_the_next() {
     assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
     let second = sent.load(Ordering::Relaxed);
     assert!(second < content.len(), "{second} bytes of {} came again", content.len());
+}
+
+/// A frame of what git is sent.
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:04x}\x01", bytes.len() + 5).as_bytes(), bytes].concat()
+}
+
+/// The beginning of a pack of very many objects, and one of them, as git is sent them.
+fn endless_pack() -> (Bytes, Bytes) {
+    const SIZE: u16 = 60_000;
+    let count = 50_000_000_u32.to_be_bytes();
+    let start = [b"000dpackfile\n", &frame(&[b"PACK\0\0\0\x02", &count[..]].concat())[..]].concat();
+    let content: Vec<u8> = crate::tests::transfer::sources::noise(43, SIZE.into());
+    // A blob of that many bytes, in one block that is not compressed.
+    let (mut low, mut high) = (1_u32, 0_u32);
+    for byte in &content {
+        low = (low + u32::from(*byte)) % 65_521;
+        high = (high + low) % 65_521;
+    }
+    let size = u64::from(SIZE).to_le_bytes();
+    let head =
+        [0xb0 | size[0] & 15, 0x80 | (SIZE >> 4).to_le_bytes()[0] & 127, (SIZE >> 11).to_le_bytes()[0]];
+    let deflated = [&[0x78, 1, 1][..], &SIZE.to_le_bytes(), &(!SIZE).to_le_bytes()].concat();
+    let sum = (high << 16 | low).to_be_bytes();
+    let object = [&head[..], &deflated, &content, &sum].concat();
+    (start.into(), frame(&object).into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_without_end_is_cut_where_the_operator_says_and_another_source_is_asked() {
+    const MOST: u64 = 10_000_000;
+    let home = fixture().await;
+    home.hub.begin_log().await.expect("begun");
+    let options = FederationOptions { mirror_pack_bytes_max: MOST, ..FederationOptions::default() };
+    let place = fixture_with(options).await;
+    let log = follow(&home.hub, &place.hub, "*", MirrorMode::Full).await;
+    let pair = Pair { home, place, log };
+    pair.commit("acme/open", "README.md", "first").await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let evil = || {
+        let sent = Arc::clone(&sent);
+        EvilPeer::saying(HubPeer::new(&pair.home.hub), move |question, answer| match question {
+            Question::Git(_) => {
+                sent.fetch_add(1, Ordering::Relaxed);
+                let (start, again) = endless_pack();
+                Said::Repeated(start, again)
+            }
+            _ => Said::This(answer),
+        })
+    };
+    let sources = |all| Arc::new(SourceSet::new(pair.hub().db.clone(), pair.log, all));
+    let alone = sources(vec![Source::home(Arc::new(evil()))]);
+    pair.sync_from(&alone).await;
+    let paused = pair.mirror("acme/open").await;
+    assert_eq!((paused.state, paused.ready_rseq), (MirrorState::PausedQuota, 0), "{:?}", paused.last_error);
+    assert!(paused.last_error.expect("said").contains("10000000 bytes of the largest pack"));
+    assert_eq!(pair.hub().db.upstream_bytes(pair.log).await.expect("counted"), 0);
+    pair.pass_seconds(23 * 3_600);
+    pair.sync_from(&alone).await;
+    assert_eq!(sent.load(Ordering::Relaxed), 1, "not so soon again");
+
+    pair.pass_seconds(2 * 3_600);
+    let honest = Source::mirror(Arc::new(HubPeer::new(&pair.home.hub)), "https://b.example".to_owned());
+    pair.sync_from(&sources(vec![Source::home(Arc::new(evil())), honest])).await;
+    assert_eq!(sent.load(Ordering::Relaxed), 2);
+    assert_eq!(pair.state("acme/open").await, MirrorState::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_comes_no_faster_than_it_may_and_is_not_kept_out_by_the_budget() {
+    let pair = Pair::open(MirrorMode::Full).await;
+    let content = crate::tests::transfer::sources::noise(44, 300_000);
+    pair.commit_object("model.bin", &content).await;
+    pair.sync().await;
+    let hub = pair.hub();
+    let home = HubPeer::new(&pair.home.hub);
+    let oid = Sha256::new(sha2::Sha256::digest(&content).into());
+    let blob = hub.db.find_blob(&oid).await.expect("read").expect("there");
+    std::fs::remove_file(hub.store.blob_path(blob.id)).expect("removed");
+    hub.scrub_once(None).await.expect("scrubbed");
+    // Told after everything came.
+    let rate = std::num::NonZeroU64::new(100_000).map(LimitChange::Set);
+    pair.limit(LimitChanges { rate, budget: Some(LimitChange::Set(1)), hours: None }).await;
+    let repo = pair.mirror("acme/open").await.repo.expect("mirrored");
+    let began = std::time::Instant::now();
+    let damaged = hub.db.damaged_blobs(1).await.expect("read").pop().expect("found");
+    hub.repair(&damaged, repo, vec![super::peer::Peer::objects(&home)]).await.expect("repaired");
+    assert!(began.elapsed().as_millis() >= 2_000, "{:?}", began.elapsed());
+    assert!(hub.db.damaged_blobs(1).await.expect("read").is_empty());
 }

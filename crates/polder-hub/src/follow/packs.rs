@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polder_blob::Scratch;
 use polder_db::{Repo, RepoState, RepoVersion, UpstreamState};
 use polder_git::client::{Exchange, Remote};
-use polder_git::{Pack, Received, Ref, Severity, Snapshot};
+use polder_git::{IndexLimits, Pack, Received, Ref, Severity, Snapshot};
 use polder_types::{ObjectId, PackId, RepoId, Sha256, UnixMillis};
 use tokio::runtime::Handle;
 
@@ -21,7 +21,7 @@ use crate::Hub;
 use crate::accept::new_pack;
 use crate::error::{Error, Kind, Result};
 use crate::mechanisms::may_have_committed;
-use crate::pull::{HttpExchange, PullSource};
+use crate::pull::{HttpExchange, PackPlace, PullSource};
 use crate::snapshots::check_pack;
 
 /// Repositories looked up at a time.
@@ -182,20 +182,22 @@ impl Hub {
         ours: &Snapshot,
     ) -> Result<(Scratch, Received)> {
         let scratch = self.store.quarantine()?;
-        let fetch = |exchange: &dyn Exchange| {
+        let fetch = |exchange: &dyn Exchange, limits| {
             let remote = Remote::connect(exchange)?;
             let mut say = |line: &str| tracing::debug!(repo = %repo.name, "{line}");
-            self.fetch_wanted(&remote, wants, &[], ours, &scratch, &mut say)
+            self.fetch_wanted(&remote, wants, &[], ours, PackPlace { scratch: &scratch, limits }, &mut say)
         };
         let received = match origin {
-            PackOrigin::Server(source) => fetch(&HttpExchange::new(&self.egress, source)?)?,
+            PackOrigin::Server(source) => {
+                fetch(&HttpExchange::new(&self.egress, source)?, &IndexLimits::IMPORT)?
+            }
             PackOrigin::Hub(peer, log) => {
                 let admitted = Handle::current().block_on(self.admit(*log, Declared::default()))?;
                 let exchange =
-                    Metered::new(peer.git(Sha256::new(repo.rid))?, &admitted, self.show_pack(repo.id));
-                match fetch(&exchange) {
-                    Err(_cut) if exchange.is_over() => return Err(admitted.over().into()),
-                    fetched => fetched?,
+                    Metered::new(peer.git(Sha256::new(repo.rid))?, &admitted, self, self.show_pack(repo.id));
+                match (fetch(&exchange, &self.mirror_limits()), exchange.cut()) {
+                    (Err(_cut), Some(pause)) => return Err(pause.into()),
+                    (fetched, _) => fetched?,
                 }
             }
         };

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use super::PeerObjects;
 use super::admit::Admitted;
-use super::limits::Declared;
+use super::limits::{Declared, Pause};
 use super::metered::Metered;
 use super::sources::{Source, SourceSet};
 use crate::Hub;
@@ -21,7 +21,7 @@ use crate::accept::{LargeObjects, Quarantined};
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Taken, differences_besides};
-use crate::pull::kept;
+use crate::pull::{PackPlace, kept};
 
 /// Refs that are this hub's alone.
 const OWN_REFS: &[&str] = &["refs/polder/"];
@@ -84,7 +84,8 @@ impl Hub {
             say("fetching git");
             Some(self.fetch_within(source, (repo.id, sources.log()), wanted, |exchange| {
                 let remote = Remote::connect(exchange)?;
-                self.fetch_new(&remote, &theirs, &held.snapshot, &commands, &scratch, &mut say)
+                let place = PackPlace { scratch: &scratch, limits: &self.mirror_limits() };
+                self.fetch_new(&remote, &theirs, &held.snapshot, &commands, place, &mut say)
             })?)
         };
         let (received, _admitted) = fetched.unzip();
@@ -133,11 +134,17 @@ impl Hub {
         let runtime = Handle::current();
         let admitted = runtime.block_on(self.admit(log, wanted.declared))?;
         let exchange = source.peer.git(wanted.rid).map_err(NotTaken::fetching)?;
-        let exchange = Metered::new(exchange, &admitted, self.show_pack(repo));
+        let exchange = Metered::new(exchange, &admitted, self, self.show_pack(repo));
         let received = match fetch(&exchange) {
             Ok(received) => received,
-            Err(_cut) if exchange.is_over() => return Err(NotTaken::TooMuch(admitted.over().into())),
-            Err(error) => return Err(NotTaken::fetching(error)),
+            Err(error) => {
+                return Err(match exchange.cut() {
+                    // Nobody's answer would fit.
+                    Some(pause @ Pause::Disk { .. }) => NotTaken::Here(pause.into()),
+                    Some(pause) => NotTaken::TooMuch(pause.into()),
+                    None => NotTaken::fetching(error),
+                });
+            }
         };
         drop(admitted);
         let counted = received.as_ref().map_or(0, |received| received.bytes);

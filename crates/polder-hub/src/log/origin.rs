@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use polder_git::IndexLimits;
 use polder_log::{LogName, Origin, VerifierKey};
 
 use crate::Hub;
@@ -26,6 +27,8 @@ pub struct FederationOptions {
     pub tells_downloads: bool,
     /// How long what was taken away at home is kept here, hidden.
     pub purge_after: Duration,
+    /// The largest pack that may come of a hub that is followed, in bytes.
+    pub mirror_pack_bytes_max: u64,
 }
 
 /// How long that is, if nothing else is configured.
@@ -42,6 +45,7 @@ impl Default for FederationOptions {
             keep_days: 90,
             tells_downloads: true,
             purge_after: PURGE_AFTER,
+            mirror_pack_bytes_max: IndexLimits::MIRROR.pack_bytes_max,
         }
     }
 }

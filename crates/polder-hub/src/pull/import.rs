@@ -79,7 +79,8 @@ impl Hub {
         let held = Handle::current().block_on(self.held(repo.id))?;
         let mut commands = differences(&theirs.refs, &held.snapshot);
         let scratch = self.store.quarantine()?;
-        let received = self.fetch_new(&remote, &theirs.refs, &held.snapshot, &commands, &scratch, say)?;
+        let place = PackPlace { scratch: &scratch, limits: &IndexLimits::IMPORT };
+        let received = self.fetch_new(&remote, &theirs.refs, &held.snapshot, &commands, place, say)?;
         if keep {
             let kept = kept(&commands, &held.snapshot, received.as_ref(), held.snapshot.generation())?;
             commands.extend(kept);
@@ -102,7 +103,7 @@ impl Hub {
         theirs: &[Ref],
         ours: &Snapshot,
         commands: &[Command],
-        scratch: &Scratch,
+        place: PackPlace<'_>,
         say: Say<'_>,
     ) -> Result<Option<Received>> {
         // As the checks count: what only a hidden ref reaches is not here.
@@ -117,7 +118,7 @@ impl Hub {
         }
         let shown: Vec<ObjectId> = theirs.iter().map(|r| r.oid).collect();
         say(&format!("fetching what {} refs reach", commands.len()));
-        self.fetch_wanted(remote, &wants, &shown, ours, scratch, say)
+        self.fetch_wanted(remote, &wants, &shown, ours, place, say)
     }
 
     /// Fetches what `wants` reach and the visible refs of `ours` do not, into quarantine.
@@ -127,7 +128,7 @@ impl Hub {
         wants: &[ObjectId],
         shown: &[ObjectId],
         ours: &Snapshot,
-        scratch: &Scratch,
+        place: PackPlace<'_>,
         say: Say<'_>,
     ) -> Result<Option<Received>> {
         // Both the server and the indexing tell how far they are, one at a time.
@@ -140,10 +141,17 @@ impl Hub {
         };
         let mut pack = remote.fetch(wants, shown, ours, Some(Box::new(heard)))?;
         let id = PackId(self.db.next_id());
-        Ok(polder_git::index_pack(id, &mut pack, scratch.path(), &IndexLimits::IMPORT, &mut |line| {
+        Ok(polder_git::index_pack(id, &mut pack, place.scratch.path(), place.limits, &mut |line| {
             (say.borrow_mut())(line);
         })?)
     }
+}
+
+/// Where a pack comes to lie, and how much it may be.
+#[derive(Clone, Copy)]
+pub(crate) struct PackPlace<'a> {
+    pub(crate) scratch: &'a Scratch,
+    pub(crate) limits: &'a IndexLimits,
 }
 
 /// The commands that keep what `commands` would lose: a deleted tip, or one that the new one does not reach.

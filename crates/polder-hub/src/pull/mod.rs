@@ -12,7 +12,7 @@ mod object;
 mod source;
 
 pub(crate) use exchange::HttpExchange;
-pub(crate) use import::kept;
+pub(crate) use import::{PackPlace, kept};
 pub(crate) use large_objects::RemoteObjects;
 pub use mirrors::PullMirrorSummary;
 pub use source::PullSource;

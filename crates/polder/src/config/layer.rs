@@ -167,6 +167,8 @@ pub struct FederationLayer {
     pub keep_days: Option<u64>,
     /// How many days what other hubs took away is kept, hidden.
     pub purge_after_days: Option<u64>,
+    /// The largest pack that may come of a followed hub, in GiB.
+    pub mirror_pack_max_gib: Option<u64>,
     /// Whether homes are told how often their repositories were downloaded.
     pub stats: Option<bool>,
 }
@@ -181,6 +183,7 @@ impl FederationLayer {
             mirrors: self.mirrors.or(below.mirrors),
             keep_days: self.keep_days.or(below.keep_days),
             purge_after_days: self.purge_after_days.or(below.purge_after_days),
+            mirror_pack_max_gib: self.mirror_pack_max_gib.or(below.mirror_pack_max_gib),
             stats: self.stats.or(below.stats),
         }
     }
@@ -195,6 +198,7 @@ impl FederationLayer {
             mirrors: Some(Vec::new()),
             keep_days: Some(0),
             purge_after_days: Some(0),
+            mirror_pack_max_gib: Some(0),
             stats: Some(false),
         }
     }

@@ -37,6 +37,8 @@ const LFS_PART_MIB_DEFAULT: u64 = 256;
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Longest time that what other hubs took away can be kept, in days.
 const PURGE_DAYS_MAX: u64 = 3_650;
+/// Largest of the largest packs of mirrors, in GiB.
+const MIRROR_PACK_GIB_MAX: u64 = 1 << 10;
 /// Longest time between two passes over everything stored, in days.
 const SCRUB_DAYS_MAX: u64 = 3_650;
 /// Shortest time that events of the log are kept, in days: what they name may be fetched for a week.
@@ -308,6 +310,10 @@ fn federation(layer: FederationLayer) -> Result<FederationOptions, Error> {
         tells_downloads: layer.stats.unwrap_or(true),
         ..Default::default()
     };
+    if let Some(gibibytes) = layer.mirror_pack_max_gib {
+        let gibibytes = within("federation.mirror-pack-max-gib", gibibytes, 1, MIRROR_PACK_GIB_MAX)?;
+        options.mirror_pack_bytes_max = gibibytes << 30;
+    }
     if let Some(days) = layer.purge_after_days {
         let days = within("federation.purge-after-days", days, 0, PURGE_DAYS_MAX)?;
         options.purge_after = Duration::from_hours(days.saturating_mul(24));
