@@ -55,6 +55,7 @@ impl Hub {
     /// One round for the logs: drops what is old, compares what hubs say of them, and says how long they are.
     pub(crate) async fn log_upkeep_once(&self) -> Result<()> {
         self.prune_own_log().await?;
+        self.prune_mirrored_logs().await?;
         self.compare_attests().await?;
         self.attest_once().await.map(drop)
     }

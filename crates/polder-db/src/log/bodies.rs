@@ -16,6 +16,7 @@ statements! {
     ERASE = "INSERT INTO log_body (sha256, body) VALUES ($1, NULL) ON CONFLICT (sha256) DO UPDATE SET body = NULL";
     SET_MIN = "UPDATE log SET min_index = $2 WHERE id = $1 AND min_index < $2";
     DROP_BUNDLE = "DELETE FROM log_tile WHERE log = $1 AND level = -1 AND idx = $2";
+    IS_TARGET = "SELECT 1 FROM mirror WHERE log = $1 AND rid = $2 AND body = $3";
     IS_HEAD = "SELECT 1 FROM log_head WHERE log = $1 AND rid = $2 AND idx = $3";
 }
 
@@ -152,10 +153,12 @@ async fn prune_bundle(tx: &mut Tx, log: &Log, index: u64) -> Result<u64> {
         // The one before it was kept if it was the newest when its bundle went.
         let body = held(tx, leaf.body_sha256).await?;
         let before = body.and_then(|bytes| Body::decode(&bytes).ok()).and_then(|body| body.prev);
-        old.extend(before.map(Value::from));
         let is_head = tx.row(IS_HEAD, args![log.id, leaf.rid, place(at)]).await?.is_some();
-        if !is_head {
-            old.push(Value::from(leaf.body_sha256));
+        for sha256 in before.into_iter().chain((!is_head).then_some(leaf.body_sha256)) {
+            // A mirror that waits for a newer body still says of itself what this one says.
+            if tx.row(IS_TARGET, args![log.id, leaf.rid, sha256]).await?.is_none() {
+                old.push(Value::from(sha256));
+            }
         }
     }
     for some in old.chunks(ROWS_PER_STATEMENT_MAX) {

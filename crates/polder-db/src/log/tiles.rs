@@ -143,13 +143,22 @@ impl Db {
     /// # Errors
     /// When the database fails, or has not the tiles that the plan needs.
     pub async fn log_path(&self, log: i64, plan: &Plan) -> Result<Vec<Sha256>> {
+        self.held_log_path(log, plan).await?.ok_or_else(|| missing_tile(0, 0))
+    }
+
+    /// The path of a proof, if the tiles that the plan needs are here: of what a log was begun after, they are
+    /// not.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn held_log_path(&self, log: i64, plan: &Plan) -> Result<Option<Vec<Sha256>>> {
         let mut tiles = Tiles::default();
         for tile in plan.tiles() {
             if let Some(bytes) = self.log_tile(log, tile.level, tile.index).await? {
                 tiles.insert(tile.level, tile.index, bytes);
             }
         }
-        plan.path(&tiles).ok_or_else(|| missing_tile(0, 0))
+        Ok(plan.path(&tiles))
     }
 
     /// The root that a log had at some size.

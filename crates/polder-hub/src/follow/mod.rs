@@ -56,6 +56,9 @@ mod packs_tests;
 mod passing_over;
 mod peer;
 mod poll;
+mod prune;
+#[cfg(test)]
+mod prune_tests;
 mod purge;
 #[cfg(test)]
 mod purge_tests;

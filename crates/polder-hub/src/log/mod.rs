@@ -35,6 +35,7 @@ pub use origin::{FederationAbout, FederationOptions};
 pub(crate) use prune::beat;
 pub use read::{LOG_WAIT_MAX, PageQuery, SELECT_TERMS_MAX, Select, Term};
 pub use rotate::LogKey;
+pub(crate) use snapshot::due_after;
 
 use crate::coalesced::Coalesced;
 

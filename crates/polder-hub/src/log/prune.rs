@@ -1,7 +1,8 @@
-//! What of the own log is no longer kept, as time goes on.
+//! What of a log is no longer kept, as time goes on.
 
 use polder_db::Log;
 use polder_log::TILE_WIDTH;
+use polder_types::UnixMillis;
 
 use crate::Hub;
 use crate::error::Result;
@@ -11,17 +12,28 @@ const BUNDLES_MAX: usize = 4_000;
 const DAY_SECONDS: i64 = 24 * 3600;
 
 impl Hub {
-    /// Stops keeping events that are older than they must be kept and that two snapshots stand for; the
-    /// newest of every repository and all of hubs and namespaces stay. Says how many.
+    /// Stops keeping events of the own log that are older than they must be kept and that two snapshots stand
+    /// for; says how many.
     pub(crate) async fn prune_own_log(&self) -> Result<u64> {
         let Some(log) = self.db.own_log().await? else { return Ok(0) };
-        let needed_from = self.needed_from(&log).await?;
-        let kept_since =
-            self.clock.now().plus_seconds(-self.federation.keep_days.saturating_mul(DAY_SECONDS));
+        let dropped = self.prune_log(&log).await?;
+        if dropped > 0
+            && let Some(log) = self.db.log(log.id).await?
+        {
+            self.give_out(&log);
+        }
+        Ok(dropped)
+    }
+
+    /// Stops keeping events of a log that are older than they must be kept and that two snapshots stand for; the
+    /// newest of every repository and all of hubs and namespaces stay. Says how many.
+    pub(crate) async fn prune_log(&self, log: &Log) -> Result<u64> {
+        let needed_from = self.needed_from(log).await?;
+        let kept_since = self.log_kept_since();
         let mut min = log.min_index;
         for _ in 0..BUNDLES_MAX {
             let end = min + TILE_WIDTH;
-            if end > needed_from || !self.is_before(&log, end, kept_since).await? {
+            if end > needed_from || !self.is_before(log, end, kept_since).await? {
                 break;
             }
             let pruned = self.db.prune_log(log.id, end).await?;
@@ -32,16 +44,23 @@ impl Hub {
         }
         let dropped = min - log.min_index;
         if dropped > 0 {
-            tracing::info!(dropped, kept_from = min, "dropped old events of the log");
-            if let Some(log) = self.db.log(log.id).await? {
-                self.give_out(&log);
-            }
+            tracing::info!(log = %log.name, dropped, kept_from = min, "dropped old events of a log");
         }
         Ok(dropped)
     }
 
+    /// Whether a log begins with events that are older than they must be kept.
+    pub(crate) async fn is_old(&self, log: &Log) -> Result<bool> {
+        let end = log.min_index + TILE_WIDTH;
+        Ok(end <= log.checkpoint_size && self.is_before(log, end, self.log_kept_since()).await?)
+    }
+
+    fn log_kept_since(&self) -> UnixMillis {
+        self.clock.now().plus_seconds(-self.federation.keep_days.saturating_mul(DAY_SECONDS))
+    }
+
     /// Whether the event before `end`, and thus all before it, happened before `time`.
-    async fn is_before(&self, log: &Log, end: u64, time: polder_types::UnixMillis) -> Result<bool> {
+    async fn is_before(&self, log: &Log, end: u64, time: UnixMillis) -> Result<bool> {
         let last = self.db.log_leaves(log.id, end - 1, end, 1).await?;
         let time = u64::try_from(time.0).unwrap_or(0);
         Ok(last.first().is_some_and(|leaf| leaf.time_ms < time))

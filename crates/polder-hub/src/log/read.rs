@@ -285,12 +285,12 @@ impl Hub {
     pub async fn log_repo(&self, tip: &LogTip, rid: Sha256) -> Result<Bytes> {
         let head = self.db.log_head(tip.id, rid).await?.filter(|head| head.index < tip.size);
         let head = head.ok_or_else(|| Error::not_found("this log has no such repository"))?;
-        if !tip.is_own && head.index < tip.min_index {
-            return Err(Error::not_found("only a snapshot tells of this repository here: there is no proof"));
-        }
         let body = self.log_body(head.leaf.body_sha256).await?.to_vec();
         let plan = Plan::inclusion(head.index, tip.size).map_err(Error::internal)?;
-        let path = self.db.log_path(tip.id, &plan).await?;
+        let path = self.db.held_log_path(tip.id, &plan).await?;
+        let path = path.ok_or_else(|| {
+            Error::not_found("only a snapshot tells of this repository here: there is no proof")
+        })?;
         let proof = BodyProof { index: head.index, checkpoint: tip.note.to_string(), path, body };
         Ok(proof.encode().map_err(Error::internal)?.into())
     }

@@ -145,7 +145,7 @@ impl Hub {
     }
 
     /// The snapshots of a log of which the parts are here, the newest first: where their events are.
-    async fn log_snapshots(&self, log: i64, min_index: u64, size: u64) -> Result<Vec<u64>> {
+    pub(crate) async fn log_snapshots(&self, log: i64, min_index: u64, size: u64) -> Result<Vec<u64>> {
         let mut made = Vec::new();
         let found = self.db.log_snapshots(log, size, LOOKED_THROUGH).await?;
         for index in found.into_iter().filter(|index| *index >= min_index) {
@@ -166,7 +166,7 @@ impl Hub {
         Ok(self.log_snapshots(tip.id, tip.min_index, tip.size).await?.first().copied())
     }
 
-    /// Where what nobody needs to read any more of the own log ends: a snapshot stands for it, and another
+    /// Where what nobody needs to read any more of a log ends: a snapshot stands for it, and another
     /// one before that, for who is reading it now.
     pub(super) async fn needed_from(&self, log: &Log) -> Result<u64> {
         let made = self.log_snapshots(log.id, log.min_index, log.checkpoint_size).await?;
@@ -187,6 +187,6 @@ fn not_kept() -> Error {
 }
 
 /// When a snapshot is due after one at index `last`.
-pub(super) fn due_after(last: u64) -> u64 {
+pub(crate) fn due_after(last: u64) -> u64 {
     last.saturating_add(BETWEEN_MIN.max(last / BETWEEN_PART))
 }

@@ -26,7 +26,7 @@ const PAGE: usize = 1_000;
 type Handles = HashMap<[u8; 8], String>;
 
 impl Hub {
-    pub(super) async fn snapshot_part(
+    pub(crate) async fn snapshot_part(
         &self,
         log: i64,
         sha256: Sha256,
