@@ -428,6 +428,27 @@ fn other_rules_hold_for_what_was_heard_of_before() {
 }
 
 #[test]
+fn a_hub_is_followed_by_licence_as_the_cards_say() {
+    let pair = Pair::new();
+    let refused = pair.mirror.cli(&["follow", &pair.base(), "--select", "licence:mit"]).fails();
+    assert!(refused.contains("`licence:mit` is no rule"), "{refused}");
+    let works = [("m", "mit"), ("n", "apache-2.0")].map(|(name, license)| {
+        let work = Work::new();
+        pair.home.repo(&format!("acme/{name}"));
+        work.commit_file("README.md", format!("---\nlicense: {license}\n---\n").as_bytes());
+        pair.push(&work, &format!("acme/{name}"), &["main"]);
+        work
+    });
+    pair.follow(&["--select", "license:mit"]);
+    pair.in_step("m");
+    let other = format!("{}/n", pair.namespace);
+    assert_eq!(pair.refs(&pair.mirror, &other), None);
+    works[1].commit_file("README.md", b"---\nlicense: mit\n---\n");
+    pair.push(&works[1], "acme/n", &["main"]);
+    pair.in_step("n");
+}
+
+#[test]
 fn a_pack_of_a_mirror_that_is_found_to_be_damaged_is_had_again_from_its_home() {
     let pair = Pair::new();
     let work = Work::new();

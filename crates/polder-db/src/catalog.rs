@@ -55,6 +55,8 @@ statements! {
     DELETE_ENTRY = "DELETE FROM catalog WHERE repo = $1";
     DELETE_LIKES = "DELETE FROM repo_like WHERE repo = $1";
     ENTRY = "SELECT commit_oid, changed_at, likes, facts FROM catalog WHERE repo = $1";
+    FACTS_AT_TIP = "SELECT c.facts FROM catalog c JOIN repo r ON r.id = c.repo \
+        JOIN ref f ON f.repo = r.id AND f.name = r.head WHERE c.repo = $1 AND c.commit_oid = f.oid";
     TIP = "SELECT f.oid FROM ref f JOIN repo r ON r.id = f.repo AND f.name = r.head \
         WHERE r.id = $1 AND r.state = 'live'";
     STALE_AFTER = "SELECT c.repo, f.oid FROM catalog c JOIN repo r ON r.id = c.repo AND r.state = 'live' \
@@ -267,6 +269,11 @@ impl Db {
 pub(crate) async fn open(tx: &mut Tx, repo: RepoId) -> Result<()> {
     let now = tx.now();
     tx.execute(INSERT_ENTRY, args![repo, now]).await.map(drop)
+}
+
+/// What an entry says, if it is about what the default branch is now.
+pub(crate) async fn facts_at_tip(tx: &mut Tx, repo: RepoId) -> Result<Option<String>> {
+    tx.row(FACTS_AT_TIP, args![repo]).await?.map(|row| row.read(0)).transpose()
 }
 
 /// Replaces what an entry says.

@@ -203,7 +203,7 @@ impl Hub {
     }
 
     /// Describes a repository whose default branch is at `tip`.
-    async fn describe_now(&self, repo: RepoId, tip: ObjectId) -> Result<()> {
+    pub(crate) async fn describe_now(&self, repo: RepoId, tip: ObjectId) -> Result<()> {
         let Some(row) = self.db.repo(repo).await? else { return Ok(()) };
         let held = self.held(repo).await?;
         let (hub, kind) = (self.clone(), row.name.kind());

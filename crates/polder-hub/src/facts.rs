@@ -42,6 +42,17 @@ pub struct Facts {
     pub safetensors: Option<Parameters>,
 }
 
+impl Facts {
+    /// The licence that the card names, or the first of several.
+    pub fn license(&self) -> Option<&str> {
+        match self.card.get("license")? {
+            Value::String(license) => Some(license),
+            Value::Array(list) => list.iter().find_map(Value::as_str),
+            _ => None,
+        }
+    }
+}
+
 /// Numbers of a model's parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters {

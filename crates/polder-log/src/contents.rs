@@ -166,7 +166,7 @@ pub struct Meta {
     pub path: String,
     /// An SPDX identifier or what the owner wrote.
     pub license: Option<String>,
-    /// As the owner wrote them.
+    /// What it is found by.
     pub tags: Vec<String>,
     /// Whether readers must agree to something first.
     pub gated: bool,

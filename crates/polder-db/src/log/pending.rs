@@ -14,7 +14,7 @@ use crate::row::each;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::Tx;
 use crate::value::{Value, args};
-use crate::{Error, Result};
+use crate::{Db, Error, Result, catalog};
 
 /// Most facts that one batch tells of.
 const FACTS_MAX: i64 = 256;
@@ -25,6 +25,11 @@ const MOVES_MAX: i64 = 400;
 
 statements! {
     FACTS = "SELECT e.seq, e.repo, e.type FROM event e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2";
+    UNDESCRIBED = "SELECT DISTINCT c.repo, f.oid FROM catalog c \
+        JOIN repo r ON r.id = c.repo AND r.state = 'live' AND r.visibility = 'public' AND r.upstream IS NULL \
+        JOIN ref f ON f.repo = r.id AND f.name = r.head \
+        WHERE (c.commit_oid IS NULL OR c.commit_oid <> f.oid) \
+        AND c.repo IN (SELECT n.repo FROM (SELECT repo FROM event WHERE seq > $1 ORDER BY seq LIMIT $2) n)";
     FACT = "SELECT facts FROM event WHERE seq = $1";
     // What is at home on another hub is told of by the log of that.
     REPO = "SELECT r.kind, a.id, a.name, r.name, r.visibility, r.head, r.gen, r.state, r.withheld FROM repo r \
@@ -78,6 +83,9 @@ pub struct PendingRepo {
     pub published: Option<Published>,
     /// What the log has said of the namespace.
     pub published_namespace: Option<PublishedNamespace>,
+    /// What the catalogue says of the tip of the default branch, as JSON, if the repository is open and that is
+    /// what it describes.
+    pub facts: Option<String>,
     /// Every ref that is not hidden, if the repository is open.
     pub refs: Vec<(String, ObjectId)>,
     /// Refs that moved since; `None` when they are many, or nothing was said before.
@@ -110,6 +118,19 @@ struct Facts {
     pushes: Vec<i64>,
     takedown: Option<i64>,
     last: i64,
+}
+
+impl Db {
+    /// Repositories that the next batch may tell of and of whose default branch the catalogue says something
+    /// older, with its tip.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn undescribed(&self, after: i64) -> Result<Vec<(RepoId, ObjectId)>> {
+        each(&self.rows(UNDESCRIBED, args![after, FACTS_MAX]).await?, |row| {
+            Ok((RepoId(row.read(0)?), row.oid(1)?))
+        })
+    }
 }
 
 /// Reads the next facts and the repositories that they are about.
@@ -186,6 +207,7 @@ async fn repo(
         generation: row.read(6)?,
         published: super::published::of_repo(tx, id).await?,
         published_namespace: super::published::of_namespace(tx, namespace).await?,
+        facts: None,
         refs: Vec::new(),
         changes: None,
         objects: Vec::new(),
@@ -200,6 +222,7 @@ async fn repo(
     }
     let before = pending.published.as_ref().filter(|before| before.state == PublishedState::Open);
     pending.refs = each(&tx.rows(REFS, args![id]).await?, |row| Ok((row.read(0)?, row.oid(1)?)))?;
+    pending.facts = catalog::facts_at_tip(tx, id).await?;
     let (since, is_open_since) = (before.map_or(0, |before| before.generation), before.is_some());
     if is_open_since {
         pending.changes = changes(tx, id, since).await?;

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use polder_db::{FollowRule, MirrorMode};
-use polder_log::LogName;
+use polder_log::{LogName, Meta};
 use polder_types::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{CURSOR, VERSION, read_bounded, write_json, wrong};
 use crate::error::{Error, Kind, Result};
-use crate::follow::select;
+use crate::follow::select::{self, Subject};
 use crate::{Hub, LogTip};
 
 /// Most bytes of the file.
@@ -92,9 +92,9 @@ impl Since {
         Ok(Self { size: cursor.size, rules: rules(&cursor.select), left_out })
     }
 
-    /// Whether the receiver has a repository as it was at the cursor, when it was called so.
-    pub(super) fn has(&self, rid: Sha256, path: &str) -> bool {
-        !self.left_out.contains(&rid) && select::mode(path, &self.rules).is_some()
+    /// Whether the receiver has a repository as it was at the cursor, when it was such a one.
+    pub(super) fn has(&self, rid: Sha256, meta: &Meta) -> bool {
+        !self.left_out.contains(&rid) && select::mode(&Subject::of(meta), &self.rules).is_some()
     }
 
     /// Whether the receiver has all that `rules` select, as it was at the cursor.

@@ -20,7 +20,7 @@ use crate::audit::Entry;
 use crate::backup::{cannot, sync};
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Progress;
-use crate::follow::RULES_MAX;
+use crate::follow::{RULES_MAX, select};
 use crate::{Hub, LogTip};
 
 /// What to write a bundle of.
@@ -84,6 +84,7 @@ impl Hub {
         if select.is_empty() {
             select.push("*".to_owned());
         }
+        select::check(select.iter())?;
         if select.len() > RULES_MAX {
             return Err(Error::invalid(format!("a bundle is selected by {RULES_MAX} rules at most")));
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use polder_db::{LogBody, MirrorTarget};
-use polder_log::{Body, EventsPage};
+use polder_db::LogBody;
+use polder_log::{Body, EventsPage, Meta};
 use polder_types::Sha256;
 use tokio::runtime::Handle;
 
@@ -97,13 +97,14 @@ impl Export {
                     continue;
                 }
                 let body = head.leaf.body_sha256;
-                let target = self.body(body)?.and_then(|body| select::target(&body, &self.rules));
-                let has = |target: &MirrorTarget| {
+                let held = self.body(body)?;
+                let has = |meta: &Meta| {
                     let since = self.since.as_ref().filter(|since| head.index < since.size);
-                    since.is_some_and(|since| since.has(target.rid, &target.path))
+                    since.is_some_and(|since| since.has(head.rid, meta))
                 };
-                match target {
-                    Some(target) if !has(&target) && head.index < first => {
+                let is_had = held.as_ref().and_then(|body| body.meta.as_ref()).is_some_and(has);
+                match held.and_then(|body| select::target(&body, &self.rules)) {
+                    Some(_) if !is_had && head.index < first => {
                         gathered.newest.insert(head.rid, Newest { body, first: None });
                     }
                     // It changed after the end of the bundle, and what it was before is not at hand.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
 use polder_git::{ObjectKind, ObjectReader, PackOptions, Snapshot};
-use polder_log::{Body, Objects, RefMap};
+use polder_log::{Body, Meta, Objects, RefMap};
 use polder_types::limits::LFS_POINTER_BYTES_MAX;
 use polder_types::{LfsPointer, ObjectId, Sha256};
 use polder_xet::{HEADER_BYTES, ListHeader};
@@ -122,7 +122,8 @@ impl Export {
         let Some(before) = self.body(first)?.and_then(|body| body.prev) else { return Ok(Vec::new()) };
         let Some(before) = self.body(before)? else { return Ok(Vec::new()) };
         let target = select::target(&before, &self.rules);
-        let target = target.filter(|target| target.hidden.is_none() && since.has(target.rid, &target.path));
+        let has = |meta: &Meta| since.has(selected.rid, meta);
+        let target = target.filter(|target| target.hidden.is_none() && before.meta.as_ref().is_some_and(has));
         let (Some(_target), Some(state)) = (target, before.state) else { return Ok(Vec::new()) };
         let map =
             Handle::current().block_on(self.hub.log_file(&self.tip, selected.rid, state.refs_sha256, true));

@@ -8,6 +8,7 @@ use polder_log::{LogName, NamespaceChain, Origin, VerifierKey};
 use polder_types::{AccountName, Sha256};
 
 use super::peer::About;
+use super::select;
 use super::sources::SourceSet;
 use crate::Hub;
 use crate::audit::Entry;
@@ -60,6 +61,7 @@ impl Hub {
         if request.rules.is_empty() || request.rules.len() > RULES_MAX {
             return Err(Error::invalid(format!("a hub is followed by 1 to {RULES_MAX} rules")));
         }
+        select::check(request.rules.iter().map(|rule| &rule.pattern))?;
         let url = request.url.trim_end_matches('/').to_owned();
         let named = named_sources(&url, &request.sources)?;
         let about = self.who_is(&url, &named, request.key).await?;

@@ -67,6 +67,8 @@ mod read;
 mod rehearsal;
 mod reselect;
 pub(crate) mod select;
+#[cfg(test)]
+mod select_tests;
 mod selection;
 #[cfg(test)]
 mod side_by_side;
@@ -78,6 +80,7 @@ mod sync;
 #[cfg(test)]
 mod sync_tests;
 mod take;
+mod targets;
 mod under_way;
 mod unknown;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use polder_db::{Appended, FollowedPage, Log, LogEntry, MirrorTarget, MissingBody, UpstreamState};
+use polder_db::{Appended, FollowedPage, Log, LogEntry, MissingBody, UpstreamState};
 use polder_log::{
     Advanced, Body, Content, Cursor, Data, Entry, EventType, EventsPage, Fault, Leaf, Lie, Plan, RepoHead,
     Signed, check_next, open_body,
@@ -17,6 +17,7 @@ use super::moves::Moves;
 use super::peer::{Peer, PeerError};
 use super::selection::Selection;
 use super::sources::{Source, SourceSet};
+use super::targets::{Aim, Targets};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
 
@@ -212,7 +213,7 @@ impl Hub {
         let mut selection = self.selection(log.id).await?;
         let mut heads = self.heads(log.id, &advanced.entries).await?;
         let mut moves = self.moves(log.id).await?;
-        let mut targets: HashMap<Sha256, MirrorTarget> = HashMap::new();
+        let mut targets = Targets::default();
         let mut entries = Vec::with_capacity(advanced.entries.len());
         let (mut erased, mut attested, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         let mut hub_keys = Vec::new();
@@ -229,12 +230,9 @@ impl Hub {
                 moves = self.moves(log.id).await?;
                 selection = self.selection(log.id).await?;
             }
-            let (target, event) =
-                self.target_of(entry, body.as_ref(), &selection, &moves, &mut heads).await?;
-            if let Some(target) = target {
-                let before = targets.get(&target.rid).filter(|before| before.hidden.is_none());
-                let since = before.map_or(target.since, |before| before.since);
-                targets.insert(target.rid, MirrorTarget { since, ..target });
+            let (aim, event) = self.aim_of(entry, body.as_ref(), &selection, &moves, &mut heads).await?;
+            if let Some(aim) = aim {
+                targets.add(aim);
             }
             missing.extend(event);
             let nsid = body.as_ref().filter(|body| body.kind.is_namespace()).and_then(Body::namespace);
@@ -246,8 +244,9 @@ impl Hub {
         let mut append = log.append(entries);
         append.checkpoint = held.filter(|_| whole).map(|held| held.note.clone());
         append.key = self.key_after(&log, &hub_keys, whole).await?;
-        let hides = !missing.is_empty() || targets.values().any(|target| target.hidden.is_some());
-        let (source, targets) = (source.url.clone(), targets.into_values().collect());
+        let hides = !missing.is_empty() || targets.hides();
+        let mirrored = self.db.mirrors_among(log.id, &targets.left()).await?;
+        let (source, targets) = (source.url.clone(), targets.into_vec(&mirrored));
         let page = FollowedPage { append, signed, source, targets, missing, erased };
         let appended = self.db.follow_page(page).await?;
         // Whoever did it: those who follow through this hub learn of it.
@@ -265,14 +264,14 @@ impl Hub {
     }
 
     /// What an entry makes of a mirror, and what is missing of it; `heads` are the newest events before it.
-    async fn target_of(
+    async fn aim_of(
         &self,
         entry: &Entry,
         body: Option<&Body>,
         selection: &Selection,
         moves: &Moves,
         heads: &mut HashMap<Sha256, (u64, RepoHead)>,
-    ) -> Result<(Option<MirrorTarget>, Option<MissingBody>)> {
+    ) -> Result<(Option<Aim>, Option<MissingBody>)> {
         let leaf = &entry.leaf;
         if !leaf.kind.is_repo() || moves.has_left(leaf) {
             return Ok((None, None));
@@ -289,8 +288,8 @@ impl Hub {
         let comes = before.is_none() && moves.hither(leaf).is_some();
         heads.insert(leaf.rid, (entry.index, RepoHead { rseq: leaf.rseq, body_sha256: leaf.body_sha256 }));
         let event = MissingBody { index: entry.index, leaf: *leaf, before };
-        let target = body.and_then(|body| next_target(before, comes, body, selection));
-        Ok((target, body.is_none().then_some(event)))
+        let aim = body.and_then(|body| next_aim(before, comes, body, selection));
+        Ok((aim, body.is_none().then_some(event)))
     }
 
     /// The body of an entry, to be kept and to be acted upon.
@@ -333,14 +332,9 @@ impl Hub {
 
 /// What an event makes of a mirror, if it follows the one before it; which is not known here where the
 /// repository `comes` from another log.
-fn next_target(
-    before: Option<RepoHead>,
-    comes: bool,
-    body: &Body,
-    selection: &Selection,
-) -> Option<MirrorTarget> {
+fn next_aim(before: Option<RepoHead>, comes: bool, body: &Body, selection: &Selection) -> Option<Aim> {
     match if comes { Ok(()) } else { check_next(before, body) } {
-        Ok(()) => selection.target(body),
+        Ok(()) => Aim::of(body, selection),
         Err(why) => {
             tracing::warn!(rid = ?body.repo(), %why, "an event is not applied");
             None

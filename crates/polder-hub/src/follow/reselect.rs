@@ -6,6 +6,7 @@ use polder_db::{LogBody, LogHeadRow, MirrorMode};
 use polder_log::Body;
 use polder_types::Sha256;
 
+use super::select::Subject;
 use crate::Hub;
 use crate::error::Result;
 
@@ -27,9 +28,12 @@ impl Hub {
             let known: HashSet<Sha256> = mirrors.iter().map(|mirror| mirror.rid).collect();
             let mut modes = Vec::new();
             for mirror in mirrors {
-                let depends = selection.depends_on_namespace(&mirror.path);
-                let nsid = if depends { self.namespace_of_mirror(&mirror).await? } else { None };
-                let mode = selection.mode(&mirror.path, nsid).unwrap_or(MirrorMode::Metadata);
+                let asks = selection.asks_for_more(&mirror.path);
+                let body = if asks { self.body_of_mirror(&mirror).await? } else { None };
+                let meta = body.as_ref().and_then(|body| body.meta.as_ref());
+                let subject = meta.map_or_else(|| Subject::called(&mirror.path), Subject::of);
+                let nsid = body.as_ref().and_then(|body| body.nsid);
+                let mode = selection.mode(&subject, nsid).unwrap_or(MirrorMode::Metadata);
                 if mode != mirror.mode {
                     modes.push((mirror.rid, mode));
                 }

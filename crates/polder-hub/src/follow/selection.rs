@@ -6,7 +6,7 @@ use polder_db::{CarriedRule, FollowRule, Log, MirrorMode, MirrorTarget, Upstream
 use polder_log::Body;
 use polder_types::{RepoKind, Sha256};
 
-use super::select;
+use super::select::{self, Subject};
 use crate::Hub;
 use crate::error::Result;
 
@@ -22,14 +22,18 @@ impl Selection {
         select::target(body, &self.rules_of(body.nsid))
     }
 
-    /// How much is taken of what has this id in a namespace.
-    pub(super) fn mode(&self, path: &str, nsid: Option<Sha256>) -> Option<MirrorMode> {
-        select::mode(path, &self.rules_of(nsid))
+    /// How much is taken of such a repository in a namespace.
+    pub(super) fn mode(&self, subject: &Subject<'_>, nsid: Option<Sha256>) -> Option<MirrorMode> {
+        select::mode(subject, &self.rules_of(nsid))
     }
 
-    /// Whether it matters in which namespace something with this id is.
-    pub(super) fn depends_on_namespace(&self, path: &str) -> bool {
-        !self.carried.is_empty() && select::mode(path, &self.rules).is_none()
+    /// Whether the id alone does not tell how much is taken: some rules ask for more, or it matters in which
+    /// namespace it is.
+    pub(super) fn asks_for_more(&self, path: &str) -> bool {
+        let carried = || self.carried.iter().any(|one| select::ask_for_more(std::slice::from_ref(&one.rule)));
+        select::ask_for_more(&self.rules)
+            || carried()
+            || !self.carried.is_empty() && select::mode(&Subject::called(path), &self.rules).is_none()
     }
 
     /// Whether any repository may be selected whose id begins so.

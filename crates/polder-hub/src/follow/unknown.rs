@@ -83,7 +83,12 @@ impl Hub {
 
     /// The namespace that a mirror's newest event is of, if its body is here.
     pub(super) async fn namespace_of_mirror(&self, mirror: &Mirror) -> Result<Option<Sha256>> {
+        Ok(self.body_of_mirror(mirror).await?.and_then(|body| body.nsid))
+    }
+
+    /// The body of a mirror's newest event, if it is here.
+    pub(super) async fn body_of_mirror(&self, mirror: &Mirror) -> Result<Option<Body>> {
         let LogBody::Held(bytes) = self.db.log_body(mirror.body).await? else { return Ok(None) };
-        Ok(Body::decode(&bytes).map_err(Error::internal)?.nsid)
+        Body::decode(&bytes).map(Some).map_err(Error::internal)
     }
 }

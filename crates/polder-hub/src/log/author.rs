@@ -7,17 +7,20 @@ use polder_db::{
     FileKind, LogEntry, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace, PublishedState,
 };
 use polder_log::{
-    Body, Data, EventType, LogName, Meta, Namespace, Objects, ObjectsManifest, REFS_BYTES_MAX, RefChange,
-    RefMap, SecretKey, State, Statement,
+    Body, Data, EventType, LogName, Meta, NAME_BYTES_MAX, Namespace, Objects, ObjectsManifest,
+    REFS_BYTES_MAX, RefChange, RefMap, SecretKey, State, Statement, TAGS_MAX,
 };
 use polder_types::{AccountId, Sha256, UnixMillis, Visibility};
 
 use crate::error::{Error, Result};
+use crate::facts::Facts;
 use crate::keys::NamespaceKeys;
 use crate::secret::random;
 
 /// About what a changed ref takes in a body besides its name, in bytes.
 const REF_CHANGE_BYTES: usize = 52;
+/// Most bytes of tags in a body.
+const TAG_BYTES_MAX: usize = 16 << 10;
 /// What a repository that may not be read is said to have as its default branch.
 const NO_BRANCH: &str = "refs/heads/main";
 
@@ -176,7 +179,27 @@ fn meta(repo: &PendingRepo) -> Meta {
     if repo.state == PublishedState::Private {
         meta.visibility = Visibility::Private;
     }
+    if let Some(facts) = repo.facts.as_ref().filter(|_| is_open) {
+        let facts: Facts = serde_json::from_str(facts).unwrap_or_default();
+        meta.license = facts.license().filter(|license| is_name(license)).map(str::to_owned);
+        meta.tags = told_tags(facts.tags);
+    }
     meta
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX
+}
+
+/// Those that an event has room for, the first ones first.
+fn told_tags(tags: Vec<String>) -> Vec<String> {
+    let (mut told, mut room) = (Vec::new(), TAG_BYTES_MAX);
+    for tag in tags.into_iter().filter(|tag| is_name(tag)).take(TAGS_MAX) {
+        let Some(left) = room.checked_sub(tag.len()) else { break };
+        room = left;
+        told.push(tag);
+    }
+    told
 }
 
 fn published(repo: &PendingRepo, body: &Body, state: Option<State>) -> Published {

@@ -129,6 +129,7 @@ impl Hub {
         while let Some(log) = self.db.log(log.id).await?
             && self.db.has_facts_after(log.fact_seq).await?
         {
+            self.describe_pending(log.fact_seq).await?;
             let author = Author { log: log.name.clone(), keys: self.keys.namespaces() };
             let build = move |batch: &_, _: u64| author.events(batch);
             match self.db.sequence(log.id, lead.lease, build).await? {
@@ -152,6 +153,17 @@ impl Hub {
         let now = self.clock.now();
         if log.appended_at.plus_seconds(HEARTBEAT_SECONDS) <= now {
             self.heartbeat(log.id, lead).await?;
+        }
+        Ok(())
+    }
+
+    /// Describes what no push has, so that events say what the cards do. One that cannot be described is told of
+    /// without.
+    async fn describe_pending(&self, after: i64) -> Result<()> {
+        for (repo, tip) in self.db.undescribed(after).await? {
+            if let Err(error) = self.describe_now(repo, tip).await {
+                tracing::warn!(%repo, error = %error.chain(), "the log tells of this without its card");
+            }
         }
         Ok(())
     }

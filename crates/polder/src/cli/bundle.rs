@@ -19,7 +19,7 @@ pub enum Bundle {
         /// A hub that is followed, instead of this one's own repositories
         #[arg(long, value_name = "URL")]
         origin: Option<String>,
-        /// Only repositories that one of these fits: acme/*, datasets/acme/d [default: all]
+        /// Only repositories that one of these fits, as in `polder follow` [default: all]
         #[arg(long, value_name = "RULE")]
         select: Vec<String>,
         /// Only what is new since the bundle that has this cursor.json

@@ -17,7 +17,8 @@ pub struct Follow {
     /// The hub, as its clients reach it, with its scheme
     #[arg(value_name = "URL")]
     pub url: String,
-    /// Only repositories that one of these fits: acme/*, datasets/acme/d [default: all]
+    /// Only repositories that one of these fits: acme/*, datasets/acme/d, license:mit, tag:bert, or several with
+    /// commas between them, which must all fit [default: all]
     #[arg(long, value_name = "RULE")]
     pub select: Vec<String>,
     /// How much of each: metadata; lazy, large objects only when somebody asks for one; full; or archive, which
