@@ -4,6 +4,11 @@
 use polder_tests::{Client, Hub, LargeObject, LoopFs, Pair, Work, have, program, run, until};
 use serde_json::Value;
 
+/// Bytes that a follower leaves free.
+const KEPT: u64 = 256 << 20;
+/// And those that it finds beside them.
+const ROOM: u64 = 24 << 20;
+
 fn in_state(pair: &Pair, state: &str) -> Value {
     until(&format!("the mirror to be {state}"), 60, || {
         let upstream = pair.upstream();
@@ -79,9 +84,6 @@ fn what_the_disk_has_no_room_for_waits_and_comes_when_there_is_room() {
     if !have(&[Client::LoopMount]) {
         return;
     }
-    /// Bytes that a follower leaves free.
-    const KEPT: u64 = 256 << 20;
-    const ROOM: u64 = 24 << 20;
     let disk = LoopFs::ext4(600);
     let follower = Hub::builder().data(disk.path().join("data")).start();
     let pair = Pair::of(Hub::start(), follower);

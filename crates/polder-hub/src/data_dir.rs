@@ -21,11 +21,22 @@ const HARMLESS: &str = "lost+found";
 const STARTING_WAIT: Duration = Duration::from_mins(1);
 const STARTING_POLL: Duration = Duration::from_millis(20);
 
+/// Makes the directory when it is not there, and takes it for this process.
+///
+/// # Errors
+/// [`Kind::Conflict`] when another process has it, [`Kind::Invalid`] when a backup was not restored to the end.
+pub(crate) fn take(dir: &Path) -> Result<File> {
+    create(dir)?;
+    let lock = lock(dir)?;
+    require_whole(dir)?;
+    Ok(lock)
+}
+
 /// Refuses a directory to which a backup was not restored to the end.
 ///
 /// # Errors
 /// [`Kind::Invalid`].
-pub(crate) fn require_whole(dir: &Path) -> Result<()> {
+fn require_whole(dir: &Path) -> Result<()> {
     if dir.join(RESTORING).exists() {
         let message = format!(
             "a restore into `{}` was interrupted: remove what is in there and restore again",

@@ -175,9 +175,7 @@ impl Hub {
     /// [`crate::Kind::Unavailable`] when the database cannot be reached; [`crate::Kind::Internal`].
     pub async fn open(options: HubOptions) -> Result<Self> {
         let (data_dir, limits) = (options.data_dir, options.limits);
-        crate::data_dir::create(&data_dir)?;
-        let lock = crate::data_dir::lock(&data_dir)?;
-        crate::data_dir::require_whole(&data_dir)?;
+        let lock = crate::data_dir::take(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
         let egress =
