@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polder_db::{Appended, Db, LogEntry};
 use polder_log::{EventType, Statement};
-use polder_tests::{Git, Hub, Token, Work, until, until_followable};
+use polder_tests::{Git, Hub, LargeObject, Token, Work, until, until_followable};
 use polder_types::{Clock, IdSource};
 use serde_json::Value;
 use sha2::Digest as _;
@@ -466,11 +466,7 @@ fn a_pack_of_a_mirror_that_is_found_to_be_damaged_is_had_again_from_its_home() {
     let packs = packs_below(&pair.mirror.data().join("store"));
     assert_eq!(packs.len(), 3, "{packs:?}");
     for (n, pack) in packs.iter().enumerate() {
-        let mut bytes = std::fs::read(pack).unwrap();
-        let at = bytes.len() / 4 * (n + 1);
-        bytes[at] ^= 1 << n;
-        std::fs::remove_file(pack).unwrap();
-        std::fs::write(pack, bytes).unwrap();
+        flip_a_bit(pack, n + 1);
     }
     let found = pair.mirror.cli(&["fsck"]).fails();
     assert_eq!(found.matches(": verifying a pack").count(), 3, "{found}");
@@ -483,6 +479,49 @@ fn a_pack_of_a_mirror_that_is_found_to_be_damaged_is_had_again_from_its_home() {
         work.ok(&["rev-parse", "main"]).trim(),
         "nothing else has changed"
     );
+}
+
+/// Flips one bit, in that quarter of a file.
+fn flip_a_bit(path: &Path, quarter: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = bytes.len() / 4 * quarter;
+    bytes[at] ^= 1 << quarter;
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_is_damaged_at_home_is_had_again_from_a_hub_that_mirrors_it() {
+    let mirror = Hub::start();
+    let config = format!("[federation]\nmirrors = [\"http://{}\"]\n", mirror.address());
+    let pair = polder_tests::Pair::of(Hub::builder().config(&config).start(), mirror);
+    let work = Work::with_lfs();
+    work.ok(&["lfs", "track", "*.bin"]);
+    for name in ["model.bin", "noise.dat"] {
+        work.write(name, &LargeObject::random(7, 3_000_000).bytes);
+    }
+    work.commit("weights, and as much in git");
+    work.ok(&["push", "-q", &pair.home.repo_url_as("acme/m", &pair.token), "main"]);
+    pair.follow(&[]).ok();
+    until("the mirror to be ready", 30, || {
+        (pair.upstream()["repositories"][0]["state"] == "ready").then_some(())
+    });
+    let objects = pair.home.stored_objects().into_iter().map(|name| pair.home.data().join(name));
+    let stored: Vec<_> = packs_below(&pair.home.data().join("store")).into_iter().chain(objects).collect();
+    assert_eq!(stored.len(), 2, "{stored:?}");
+    for path in &stored {
+        flip_a_bit(path, 2);
+    }
+    let found = pair.home.cli(&["fsck", "--deep"]).fails();
+    assert!(found.contains(": verifying a pack") && found.contains("object"), "{found}");
+    until("it to be repaired", 60, || pair.home.cli(&["fsck", "--deep"]).success().then_some(()));
+    work.ok(&["clone", "-q", &pair.home.repo_url("acme/m"), "clone"]);
+    for words in [&["install", "--local"][..], &["pull"]] {
+        work.ok(&[&["-C", "clone", "lfs"], words].concat());
+    }
+    let read = |name: &str| std::fs::read(work.path().join(name)).unwrap();
+    assert!(read("clone/model.bin") == read("model.bin") && read("clone/noise.dat") == read("noise.dat"));
+    work.ok(&["-C", "clone", "fsck", "--strict", "--full"]);
 }
 
 fn packs_below(dir: &Path) -> Vec<std::path::PathBuf> {

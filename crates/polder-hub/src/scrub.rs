@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polder_blob::ListClaim;
-use polder_db::{Blob, Damage, NewJob, RowState, StoredBlob};
-use polder_types::{BlobId, PackId, RepoId, Sha256, UnixMillis};
+use polder_db::{Blob, Damage, NewJob, Repo, RowState, StoredBlob};
+use polder_types::{BlobId, PackId, RepoId, Sha256, UnixMillis, Visibility};
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use tokio::time::Instant;
 
-use crate::Hub;
 use crate::blocking::in_place;
 use crate::error::{Error, Result};
 use crate::snapshots::check_pack;
 use crate::transfer::{ObjectSource, Rate, TransferOptions, Wanted};
+use crate::{Hub, Peer};
 
 /// How much is read again, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +257,8 @@ impl Hub {
         Ok(state.is_some_and(|state| state.packs.iter().any(|row| row.id == id)))
     }
 
-    /// Repairs damaged objects of mirrors from the sources of these; says how many are sound again.
+    /// Repairs damaged objects from the hubs that the repositories come from, and those of repositories at home
+    /// here from hubs that mirror these; says how many are sound again.
     ///
     /// # Errors
     /// When rows cannot be read; that nobody has an object is no error.
@@ -278,12 +279,19 @@ impl Hub {
         Ok(repaired)
     }
 
-    /// A repository that links an object and comes from another hub, and where that one's objects can be had.
+    /// A repository that links an object and that other hubs have, too, and where those's objects can be had.
     async fn who_has(&self, blob: &Blob) -> Result<Option<(RepoId, Vec<Arc<dyn ObjectSource>>)>> {
         for id in self.db.blob_repos(&blob.sha256, LINKS_MAX).await? {
-            let upstream = self.db.repo(id).await?.and_then(|repo| repo.upstream);
-            let Some(upstream) = upstream else { continue };
-            match self.object_sources(upstream, &crate::Via::default()).await {
+            let Some(repo) = self.db.repo(id).await? else { continue };
+            let sources = match repo.upstream {
+                Some(upstream) => self.object_sources(upstream, &crate::Via::default()).await,
+                None => self
+                    .hubs_mirroring(&repo)
+                    .await
+                    .map(|peers| peers.iter().map(|peer| peer.objects()).collect()),
+            };
+            match sources {
+                Ok(sources) if sources.is_empty() => {}
                 Ok(sources) => return Ok(Some((id, sources))),
                 Err(error) => {
                     tracing::debug!(error = %error.chain(), "this repository's hub has no say any more");
@@ -291,6 +299,14 @@ impl Hub {
             }
         }
         Ok(None)
+    }
+
+    /// The hubs that may mirror a repository that is at home here; none for one that is not public.
+    pub(crate) async fn hubs_mirroring(&self, repo: &Repo) -> Result<Vec<Arc<dyn Peer>>> {
+        match self.db.own_log().await? {
+            Some(log) if repo.visibility == Visibility::Public => self.who_may_mirror(&log).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Fetches an object anew; what of it is sound is taken from what is here.

@@ -1,4 +1,4 @@
-//! Damaged packs of repositories that come from elsewhere are fetched anew.
+//! Damaged packs of repositories that other hubs have, too, or that are pulled from elsewhere, are fetched anew.
 //!
 //! Refs stay as they are: what they reach comes again, through the same quarantine and checks as before, and one
 //! transaction puts it in the place of the damaged packs. Until then these stay; what is sound in them is served.
@@ -33,8 +33,8 @@ const FIRST_PAUSE_SECONDS: i64 = 60;
 
 /// Where the git objects of a repository may be had again.
 pub(super) enum PackOrigin {
-    /// A hub that has the log with this local id.
-    Hub(Arc<dyn Peer>, i64),
+    /// A hub that has the log with this local id, or mirrors this one.
+    Hub(Arc<dyn Peer>, Option<i64>),
     Server(Box<PullSource>),
 }
 
@@ -78,8 +78,8 @@ impl PackTries {
 }
 
 impl Hub {
-    /// Replaces the damaged packs of mirrors by what those have that they mirror; says how many repositories are
-    /// whole again.
+    /// Replaces damaged packs by what the hubs have that a repository comes from or is mirrored by; says how many
+    /// repositories are whole again.
     ///
     /// # Errors
     /// When rows cannot be read; that nobody has what is damaged is no error.
@@ -94,28 +94,31 @@ impl Hub {
                 if !self.pack_tries.is_due(&repo, self.clock.now()) {
                     continue;
                 }
-                let Some(origins) = self.pack_origins(&repo).await? else { continue };
-                repaired += u64::from(self.repair_packs(&repo, origins).await);
+                let origins = self.pack_origins(&repo).await?;
+                repaired += u64::from(!origins.is_empty() && self.repair_packs(&repo, origins).await);
             }
         }
     }
 
-    /// Where a repository comes from; `None` for one that is at home here.
-    async fn pack_origins(&self, repo: &Repo) -> Result<Option<Vec<PackOrigin>>> {
+    /// Where a repository comes from, and for one that is at home here, who may mirror it.
+    async fn pack_origins(&self, repo: &Repo) -> Result<Vec<PackOrigin>> {
         if let Some(log) = repo.upstream {
             let followed = self.db.upstream(log).await?;
             if followed.is_none_or(|one| one.state == UpstreamState::Unfollowed) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             let sources = SourceSet::new(self.db.clone(), log, self.read_sources(log).await?);
-            let origin = |source: Arc<super::sources::Source>| PackOrigin::Hub(Arc::clone(&source.peer), log);
-            return Ok(Some(sources.in_order().into_iter().map(origin).collect()));
+            let peers = sources.in_order().into_iter().map(|source| Arc::clone(&source.peer));
+            return Ok(peers.map(|peer| PackOrigin::Hub(peer, Some(log))).collect());
         }
         let pulled = self.db.list_pull_mirrors(Some(RepoId(repo.id.0 - 1)), 1).await?;
-        let Some(pulled) = pulled.into_iter().find(|mirror| mirror.repo == repo.id) else { return Ok(None) };
+        let Some(pulled) = pulled.into_iter().find(|mirror| mirror.repo == repo.id) else {
+            let peers = self.hubs_mirroring(repo).await?;
+            return Ok(peers.into_iter().map(|peer| PackOrigin::Hub(peer, None)).collect());
+        };
         let token_file = pulled.token_file.map(Into::into);
         let source = PullSource::new(&pulled.url, pulled.user_name, token_file)?;
-        Ok(Some(vec![PackOrigin::Server(Box::new(source))]))
+        Ok(vec![PackOrigin::Server(Box::new(source))])
     }
 
     /// Replaces the damaged packs of a repository by what one of `origins` has; says whether one had it.
@@ -191,7 +194,8 @@ impl Hub {
             PackOrigin::Server(source) => {
                 fetch(&HttpExchange::new(&self.egress, source)?, &IndexLimits::IMPORT)?
             }
-            PackOrigin::Hub(peer, log) => {
+            PackOrigin::Hub(peer, None) => fetch(&*peer.git(Sha256::new(repo.rid))?, &self.mirror_limits())?,
+            PackOrigin::Hub(peer, Some(log)) => {
                 let admitted = Handle::current().block_on(self.admit(*log, Declared::default()))?;
                 let exchange =
                     Metered::new(peer.git(Sha256::new(repo.rid))?, &admitted, self, self.show_pack(repo.id));

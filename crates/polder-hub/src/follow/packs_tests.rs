@@ -93,7 +93,7 @@ impl Pair {
     }
 
     fn honest(&self) -> PackOrigin {
-        PackOrigin::Hub(Arc::new(HubPeer::new(&self.home.hub)), self.log)
+        PackOrigin::Hub(Arc::new(HubPeer::new(&self.home.hub)), Some(self.log))
     }
 
     fn saying(&self, says: impl Fn(bytes::Bytes) -> Said + Send + Sync + 'static) -> PackOrigin {
@@ -101,7 +101,7 @@ impl Pair {
             Question::Git(_) => says(answer),
             _ => Said::This(answer),
         };
-        PackOrigin::Hub(Arc::new(EvilPeer::saying(HubPeer::new(&self.home.hub), says)), self.log)
+        PackOrigin::Hub(Arc::new(EvilPeer::saying(HubPeer::new(&self.home.hub), says)), Some(self.log))
     }
 
     /// What is wrong with all that is stored.

@@ -5,6 +5,7 @@
 //! database holds is told anew, and of what it no longer holds it is told that it is gone.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,12 +44,9 @@ impl Hub {
         if signed.log != log.name || signed.size <= log.tree.size() {
             return Ok(false);
         }
-        for url in self.who_may_mirror().await? {
-            let taken = match self.mirror_peer(&url, &log.name.origin) {
-                Ok(peer) => self.refill_from(log.id, lease, &signed, &*peer).await,
-                Err(error) => Err(error),
-            };
-            match taken {
+        for peer in self.who_may_mirror(log).await? {
+            let url = peer.name();
+            match self.refill_from(log.id, lease, &signed, &*peer).await {
                 Ok(events) => {
                     tracing::warn!(url, events, "took back from a mirror what the log had said");
                     return Ok(true);
@@ -61,12 +59,20 @@ impl Hub {
         Ok(false)
     }
 
-    /// Hubs that the operator named, and those that this one follows.
-    async fn who_may_mirror(&self) -> Result<Vec<String>> {
+    /// Hubs that may have what the own log tells of: those that the operator named, and those that this one
+    /// follows.
+    pub(crate) async fn who_may_mirror(&self, log: &Log) -> Result<Vec<Arc<dyn Peer>>> {
         let mut urls = self.federation.mirrors.clone();
         urls.extend(self.db.list_upstreams().await?.into_iter().map(|upstream| upstream.url));
         urls.truncate(MIRRORS_MAX);
-        Ok(urls)
+        let mut peers = Vec::with_capacity(urls.len());
+        for url in urls {
+            match self.mirror_peer(&url, &log.name.origin) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => tracing::warn!(url, error = %error.chain(), "this is no mirror's URL"),
+            }
+        }
+        Ok(peers)
     }
 
     /// Takes all that a mirror has beyond what is here; how many events that were.
