@@ -5,6 +5,7 @@ mod backup;
 mod branches;
 mod chunk_lists;
 mod content;
+pub(crate) mod deaths;
 mod history;
 pub(crate) mod large_objects;
 mod locks;

@@ -1,15 +1,13 @@
 //! A process that dies while an object comes, and what the next one still has to fetch.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use polder_types::failpoint;
 
 use super::*;
+use crate::tests::deaths::{die_at, told};
 
-const CRASH_AT: &str = "POLDER_HUB_TEST_CRASH_AT";
-const CRASH_IN: &str = "POLDER_HUB_TEST_CRASH_IN";
-const SIGABRT: i32 = 6;
+const CHILD: &str = "tests::transfer::crash::child";
 const SIZE: usize = 100 * MIB;
 
 async fn opened(dir: &Path) -> (Hub, RepoId) {
@@ -26,27 +24,14 @@ async fn opened(dir: &Path) -> (Hub, RepoId) {
 /// The child: runs only when the test below starts this executable again.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the child process of the other test of this file"]
-#[expect(clippy::disallowed_methods, reason = "how the parent tells its child what to do")]
 async fn child() {
-    let (point, dir) = (std::env::var(CRASH_AT).expect("set"), std::env::var_os(CRASH_IN).expect("set"));
-    let (hub, repo) = opened(Path::new(&dir)).await;
+    let (point, dir) = told();
+    let (hub, repo) = opened(&dir).await;
     let object = Object::new(noise(30, SIZE));
     // The first save is before the first byte; the second is that of the first 64 MiB.
     failpoint::arm(&point, if point == "transfer.saved" { 2 } else { 1 }, None);
     let sources = all(&[&object.source("a", Honest)]);
     hub.fetch_object(object.wanted(repo), sources, patient()).await.expect("fetched");
-}
-
-#[expect(clippy::disallowed_methods, reason = "starts this test again as the process that dies")]
-fn die_at(point: &str, dir: &Path) {
-    let status = std::process::Command::new(std::env::current_exe().expect("known"))
-        .args(["--exact", "tests::transfer::crash::child", "--ignored", "--nocapture"])
-        .env(CRASH_AT, point)
-        .env(CRASH_IN, dir)
-        .stdout(std::process::Stdio::null())
-        .status()
-        .expect("ran");
-    assert_eq!(status.signal(), Some(SIGABRT), "{point}: {status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +45,7 @@ async fn whenever_the_process_dies_at_most_64_mib_are_fetched_again() {
         ("transfer.published", 0),
     ] {
         let dir = tempfile::tempdir().expect("tempdir");
-        die_at(point, dir.path());
+        die_at(CHILD, point, dir.path());
         let (hub, repo) = opened(dir.path()).await;
         let wanted = object.wanted(repo);
         assert!(hub.db.find_blob(&object.oid).await.expect("read").is_none(), "{point}");

@@ -1,17 +1,15 @@
 //! A process that dies while an upload comes in, and what is left to be done for its client.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use polder_types::{Clock, failpoint};
 
 use super::*;
+use crate::tests::deaths::{die_at, told};
 use crate::tests::{fill, options_in, writer};
 
-const CRASH_AT: &str = "POLDER_HUB_TEST_CRASH_AT";
-const CRASH_IN: &str = "POLDER_HUB_TEST_CRASH_IN";
-const SIGABRT: i32 = 6;
+const CHILD: &str = "xet::upload::tests::crash::child";
 
 /// Two xorbs, and the two files made of them.
 fn upload() -> ([Made; 2], [Said; 2]) {
@@ -34,10 +32,9 @@ async fn opened(dir: &Path) -> (Hub, Grant<Write>) {
 /// The child: runs only when the test below starts this executable again.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the child process of the other test of this file"]
-#[expect(clippy::disallowed_methods, reason = "how the parent tells its child what to do")]
 async fn child() {
-    let (point, dir) = (std::env::var(CRASH_AT).expect("set"), std::env::var_os(CRASH_IN).expect("set"));
-    let (hub, grant) = opened(Path::new(&dir)).await;
+    let (point, dir) = told();
+    let (hub, grant) = opened(&dir).await;
     let (xorbs, files) = upload();
     if point == "xet.xorb_kept" {
         failpoint::arm(&point, 1, None);
@@ -47,18 +44,6 @@ async fn child() {
     }
     failpoint::arm(&point, 1, None);
     accept(&hub, &grant, &shard(&files, &xorbs)).await.expect("accepted");
-}
-
-#[expect(clippy::disallowed_methods, reason = "starts this test again as the process that dies")]
-fn die_at(point: &str, dir: &Path) {
-    let status = std::process::Command::new(std::env::current_exe().expect("known"))
-        .args(["--exact", "xet::upload::tests::crash::child", "--ignored", "--nocapture"])
-        .env(CRASH_AT, point)
-        .env(CRASH_IN, dir)
-        .stdout(std::process::Stdio::null())
-        .status()
-        .expect("ran");
-    assert_eq!(status.signal(), Some(SIGABRT), "{point}: {status}");
 }
 
 /// X15: what was acknowledged is there, the same requests again complete the rest, and nothing is left over.
@@ -78,7 +63,7 @@ async fn whenever_the_process_dies_the_shard_alone_completes_the_upload() {
         "xet.xorbs_forgotten",
     ] {
         let dir = tempfile::tempdir().expect("tempdir");
-        die_at(point, dir.path());
+        die_at(CHILD, point, dir.path());
         let (hub, grant) = opened(dir.path()).await;
         if point == "xet.xorb_kept" {
             for xorb in &xorbs {
