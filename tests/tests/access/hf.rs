@@ -1,0 +1,107 @@
+//! The rows of Hugging Face's clients and of the CAS.
+
+use polder_tests::{Http, Request};
+use serde_json::json;
+
+use crate::place::Credential::{self, Admin, AdminWriting, Writer};
+
+/// One request for each route of the Hugging Face surface. What would change something names what is not
+/// there, or is there already, or changes nothing.
+pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
+    use polder_hf::RouteKind as Kind;
+    let api = format!("/api/models/{repo}");
+    let json = |http: Http, path: &str, body: serde_json::Value| {
+        http.post(path, body.to_string()).header("Content-Type", "application/json")
+    };
+    match kind {
+        Kind::Resolve => http.get(&format!("/{repo}/resolve/main/weights.bin")),
+        Kind::Raw => http.get(&format!("/{repo}/raw/main/README.md")),
+        Kind::Whoami => http.get("/api/whoami-v2"),
+        Kind::AgentHarnesses => http.get("/api/agent-harnesses"),
+        Kind::Telemetry => http.get("/api/telemetry/x"),
+        Kind::ValidateYaml => json(http, "/api/validate-yaml", json!({"content": "# A model"})),
+        Kind::CreateRepo => json(http, "/api/repos/create", named("acme/elsewhere")),
+        Kind::DeleteRepo => http.delete("/api/repos/delete").body(named("acme/never").to_string()),
+        Kind::MoveRepo => {
+            json(http, "/api/repos/move", json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
+        }
+        Kind::Models => http.get(&format!("/api/models?search={repo}")),
+        Kind::Datasets => http.get("/api/datasets"),
+        Kind::Spaces => http.get("/api/spaces"),
+        Kind::Kernels => http.get("/api/kernels"),
+        Kind::UserOverview => http.get("/api/users/ada/overview"),
+        Kind::UserLikes => http.get("/api/users/ada/likes"),
+        Kind::OrgOverview => http.get("/api/organizations/acme/overview"),
+        Kind::OrgMembers => http.get("/api/organizations/acme/members"),
+        Kind::Likers => http.get(&format!("{api}/likers")),
+        Kind::Like => http.post(&format!("{api}/like"), ""),
+        Kind::Unlike => http.delete(&format!("{api}/like")),
+        Kind::Info => http.get(&api),
+        Kind::Revision => http.get(&format!("{api}/revision/main")),
+        Kind::Tree => http.get(&format!("{api}/tree/main")),
+        Kind::PathsInfo => json(http, &format!("{api}/paths-info/main"), json!({"paths": ["README.md"]})),
+        Kind::Refs => http.get(&format!("{api}/refs")),
+        Kind::Commits => http.get(&format!("{api}/commits/main")),
+        Kind::AuthCheck => http.get(&format!("{api}/auth-check")),
+        Kind::AuthCheckWrite => http.get(&format!("{api}/auth-check/write")),
+        Kind::Preupload => json(http, &format!("{api}/preupload/main"), json!({"files": []})),
+        Kind::Commit => http.post(&format!("{api}/commit/main"), "no commit"),
+        Kind::XetReadToken => http.get(&format!("{api}/xet-read-token/main")),
+        Kind::XetWriteToken => http.get(&format!("{api}/xet-write-token/None?create_pr=1")),
+        Kind::CreateBranch => json(http, &format!("{api}/branch/main"), json!({})),
+        Kind::DeleteBranch => http.delete(&format!("{api}/branch/never")),
+        Kind::CreateTag => json(http, &format!("{api}/tag/never"), json!({"tag": "v1"})),
+        Kind::DeleteTag => http.delete(&format!("{api}/tag/never")),
+        Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), json!({"message": "x"})),
+        Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
+        Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
+    }
+}
+
+/// One request for each route of the CAS, about what is not there.
+pub(crate) fn cas(kind: polder_hf::cas::RouteKind, http: Http) -> Request {
+    use polder_hf::cas::RouteKind as Kind;
+    let none = "f".repeat(64);
+    match kind {
+        Kind::Chunk => http.get(&format!("/cas/v1/chunks/default/{none}")),
+        Kind::Reconstruction => http.get(&format!("/cas/v1/reconstructions/{none}")),
+        Kind::Data => http.get(&format!("/cas/data/{none}?sig=none")),
+        Kind::Xorb => http.post(&format!("/cas/v1/xorbs/default/{none}"), vec![0; 9]),
+        Kind::Shard => http.post("/cas/v1/shards", vec![0; 48]),
+        Kind::Telemetry => http.post("/v1/telemetry", "{}"),
+        Kind::Unknown => http.put("/cas/v1/shards", "{}"),
+    }
+}
+
+/// A repository as the API's bodies name it.
+pub(crate) fn named(repo: &str) -> serde_json::Value {
+    let (organization, name) = repo.split_once('/').expect("two parts");
+    json!({"organization": organization, "name": name})
+}
+
+/// The status of a Hugging Face request for those who may make it.
+pub(crate) fn hf_granted(kind: polder_hf::RouteKind) -> u16 {
+    use polder_hf::RouteKind as Kind;
+    match kind {
+        Kind::Commit => 400,
+        Kind::CreateBranch => 409,
+        Kind::DeleteBranch | Kind::DeleteTag | Kind::CreateTag | Kind::SuperSquash => 404,
+        _ => 200,
+    }
+}
+
+/// The status of a Hugging Face request that is an account's; where the body names a repository, it names
+/// the same one in every row.
+pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
+    use polder_hf::RouteKind as Kind;
+    match kind {
+        _ if who == Credential::None || !who.is_valid() => 401,
+        Kind::Whoami => 200,
+        // Only who may write to the namespace learns that a name is taken.
+        Kind::CreateRepo => match who {
+            Writer | Admin | AdminWriting => 409,
+            _ => 403,
+        },
+        _ => 404,
+    }
+}
