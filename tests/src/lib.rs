@@ -33,6 +33,7 @@ mod pebble;
 mod program;
 mod push;
 mod python;
+mod receiver;
 mod shared;
 mod wait;
 
@@ -54,5 +55,6 @@ pub use pebble::{Pebble, free_port};
 pub use program::{Done, binary, program, run, workspace_root};
 pub use push::{FLUSH, pack_exactly, pack_of, pack_with, pkt, push_body, sideband_text, zero};
 pub use python::python;
+pub use receiver::{Posted, Receiver};
 pub use shared::{Shared, once_more_on_postgres};
 pub use wait::{poll, until};

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use polder_log::{Cursor, EventsPage, VerifierKey};
 use polder_tests::{
-    Client, Git, Hub, LargeObject, LoopFs, Token, Work, have, poll, program, run, workspace_root,
+    Client, Git, Hub, LargeObject, LoopFs, Posted, Receiver, Token, Work, have, poll, program, run, until,
+    workspace_root,
 };
+use serde_json::json;
 
 /// Where the process dies, and whether the push or upload is there afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,9 @@ const LOG: &[&str] = &["log.appended", "log.checkpoint_written", "log.signed", "
 
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
+
+/// Every durable step after a webhook was told.
+const WEBHOOK: &[&str] = &["webhook.told"];
 
 /// Hit in `backup.rs`, `bundle.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs`,
 /// `polder-hub/src/tests/transfer/crash.rs` and `polder-hub/src/xet/upload/tests/crash.rs`.
@@ -155,7 +160,7 @@ fn every_failpoint_of_the_product_is_hit_here() {
         .iter()
         .chain(UPLOAD)
         .map(|(name, _)| *name)
-        .chain(EXPORT.iter().chain(LOG).chain(ELSEWHERE).copied())
+        .chain(EXPORT.iter().chain(LOG).chain(WEBHOOK).chain(ELSEWHERE).copied())
         .collect();
     let mut open = vec![workspace_root().join("crates")];
     let mut found = 0;
@@ -240,6 +245,41 @@ fn a_crash_at_any_step_of_an_upload_leaves_all_of_it_or_nothing() {
         assert!(place.download("acme/m", &object).as_ref() == Some(&object.bytes), "{point}");
         place.hub.fsck();
     }
+}
+
+/// A push that was acknowledged is told, whenever the hub dies on the way; what is told twice has one name.
+#[test]
+fn a_webhook_is_told_of_every_push_although_the_hub_dies_after_the_push_and_while_telling() {
+    let receiver = Receiver::start();
+    let config = format!("[webhooks]\nhosts = [\"{}\"]", receiver.url(""));
+    let mut place = Place::new(Hub::builder().config(&config).start());
+    let work = place.work("acme/m");
+    let hook = json!({"url": receiver.url("/"), "watched": [{"type": "org", "name": "acme"}]}).to_string();
+    let path = "/api/settings/webhooks";
+    place.hub.http().post(path, hook).bearer(&place.token.secret).send().expect(200);
+    let delivery = |posted: &Posted| posted.header("x-polder-delivery").unwrap().to_owned();
+    let mut expected = Vec::new();
+    for (n, point) in ["push.committed", "webhook.told"].iter().enumerate() {
+        place.hub.kill();
+        place.arm(point);
+        expected.push(work.commit_file("weights", &[u8::try_from(n).unwrap(); 10]));
+        work.run(&["push", "-q", &place.url("acme/m"), "main"]);
+        place.hub.wait_crash();
+        place.hub.serve(None);
+        let told = || receiver.posted().iter().filter(|one| told_of(one) == expected[n]).count();
+        let times = if *point == "webhook.told" { 2 } else { 1 };
+        until("the push is told", 30, || (told() == times).then_some(()));
+    }
+    let all = receiver.posted();
+    let new: Vec<String> = all.iter().map(told_of).collect();
+    assert_eq!(new, [expected[0].as_str(), &expected[1], &expected[1]]);
+    assert_eq!(delivery(&all[1]), delivery(&all[2]));
+    assert_ne!(delivery(&all[0]), delivery(&all[1]));
+    place.hub.fsck();
+}
+
+fn told_of(posted: &Posted) -> String {
+    posted.json()["updatedRefs"][0]["newSha"].as_str().unwrap().to_owned()
 }
 
 #[test]

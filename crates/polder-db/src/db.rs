@@ -13,7 +13,7 @@ use crate::view::View;
 use crate::write_queue::{TxFuture, WriteQueue};
 use crate::{Error, Result, audit};
 use polder_types::{Clock, IdSource};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// The open database; clones share it.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ struct Inner {
     engine: Engine,
     ids: Arc<IdSource>,
     /// Rung by every write that left a fact.
-    facts: Notify,
+    facts: watch::Sender<()>,
 }
 
 /// Which engine holds the rows.
@@ -49,7 +49,7 @@ impl Db {
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Self::going_on(Inner { engine: Engine::Sqlite(sqlite), ids, facts: Notify::new() }).await
+        Self::going_on(Inner { engine: Engine::Sqlite(sqlite), ids, facts: watch::Sender::default() }).await
     }
 
     /// No id is made twice, even if the clock was set back since the last process made one.
@@ -77,7 +77,8 @@ impl Db {
     pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Self::going_on(Inner { engine: Engine::Postgres(postgres), ids, facts: Notify::new() }).await
+        Self::going_on(Inner { engine: Engine::Postgres(postgres), ids, facts: watch::Sender::default() })
+            .await
     }
 
     /// Whether other processes may write at any moment, so that nothing read before is certain.
@@ -93,10 +94,10 @@ impl Db {
         }
     }
 
-    /// Waits until a write of this process has left a fact since this returned last. Those of other processes,
-    /// and one whose commit was in doubt, are found only by looking.
-    pub async fn next_fact(&self) {
-        self.inner.facts.notified().await;
+    /// Changes with every write of this process that left a fact. Those of other processes, and one whose commit
+    /// was in doubt, are found only by looking.
+    pub fn facts(&self) -> watch::Receiver<()> {
+        self.inner.facts.subscribe()
     }
 
     fn writes(&self) -> &WriteQueue {
@@ -127,7 +128,7 @@ impl Db {
         let (value, left_fact) =
             self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await?;
         if left_fact {
-            self.inner.facts.notify_one();
+            self.inner.facts.send_replace(());
         }
         Ok(value)
     }

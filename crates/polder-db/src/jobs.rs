@@ -17,6 +17,8 @@ statements! {
     FINISH_AGAIN = "UPDATE job SET again = FALSE, lease_until = NULL, due = $3, last_error = NULL \
         WHERE id = $1 AND attempt = $2 AND lease_until IS NOT NULL AND again";
     FINISH_JOB = "DELETE FROM job WHERE id = $1 AND attempt = $2 AND lease_until IS NOT NULL";
+    NEXT_DUE = "SELECT MIN(CASE WHEN lease_until IS NULL THEN due ELSE lease_until END) FROM job WHERE kind = $1";
+    RELEASE_JOBS = "UPDATE job SET lease_until = NULL WHERE kind = $1 AND lease_until IS NOT NULL";
     FAIL_JOB = "UPDATE job SET lease_until = NULL, again = FALSE, due = $3, last_error = $4 \
         WHERE id = $1 AND attempt = $2 AND lease_until IS NOT NULL";
 }
@@ -88,6 +90,29 @@ impl Db {
                 args.extend(kinds);
                 let jobs = each(&tx.rows(statement, args).await?, job)?;
                 Ok(if jobs.is_empty() { Verdict::Discard(jobs) } else { Verdict::Keep(jobs) })
+            })
+        })
+        .await
+    }
+
+    /// When a job of this kind can be claimed next.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn next_job_due(&self, kind: &str) -> Result<Option<UnixMillis>> {
+        let row = self.row(NEXT_DUE, args![kind]).await?;
+        Ok(row.map(|row| row.read::<Option<i64>>(0)).transpose()?.flatten().map(UnixMillis))
+    }
+
+    /// Lets go of every claim on jobs of this kind: who had them is gone.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn release_jobs(&self, kind: &'static str) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                tx.execute(RELEASE_JOBS, args![kind]).await?;
+                Ok(Verdict::Keep(()))
             })
         })
         .await

@@ -95,6 +95,7 @@ mod upkeep;
 mod uploads;
 mod value;
 mod view;
+mod webhooks;
 mod write_queue;
 mod xorb_runs;
 mod xorbs;
@@ -136,4 +137,8 @@ pub use snapshots::{PackRow, RefRow, RepoChanges, RepoState, RepoVersion};
 pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};
 pub use uploads::{Upload, UploadPart, UploadState};
+pub use webhooks::{
+    Delivery, DeliveryEnd, WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX, WatchTarget, Watched,
+    Webhook, WebhookSettings,
+};
 pub use xorbs::{NewXorb, StagedXorb, Staging, XorbPiece};

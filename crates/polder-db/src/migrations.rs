@@ -37,6 +37,7 @@ pub(crate) const MAIN: Steps = &[
     (22, "lazy by hash", include_str!("../migrations/0022_lazy_by_hash.sql")),
     (23, "elsewhere", include_str!("../migrations/0023_elsewhere.sql")),
     (24, "staged xorb", include_str!("../migrations/0024_staged_xorb.sql")),
+    (25, "webhook", include_str!("../migrations/0025_webhook.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

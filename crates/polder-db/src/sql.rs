@@ -122,7 +122,7 @@ mod tests {
     use crate::{
         accounts, audit, blobs, blocks, catalog, chunks, contract, damage, downloads, dump, events, follow,
         jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots,
-        tokens, upkeep, uploads, xorb_runs, xorbs,
+        tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -168,6 +168,7 @@ mod tests {
             .iter()
             .chain(repos::EVERY)
             .chain(push::EVERY)
+            .chain(webhooks::EVERY)
             .chain(follow::EVERY)
             .chain(log::EVERY)
             .copied()

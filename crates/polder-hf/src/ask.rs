@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::LINK;
 use http::request::Parts;
 use polder_http::{Caller, Response, query_parameter, query_parameters, respond};
-use polder_hub::{Grant, Hub, Manage, Read, Write};
+use polder_hub::{Error, Grant, Hub, Manage, Read, Write};
 
 use crate::failure::Failure;
 use crate::route::At;
@@ -19,6 +19,15 @@ pub(crate) struct Ask<'a> {
 impl Ask<'_> {
     pub(crate) async fn caller(&self) -> Result<Caller, Failure> {
         Caller::of(self.hub, self.parts).await.map_err(Failure::Credentials)
+    }
+
+    /// Who asks; nothing is read from strangers.
+    pub(crate) async fn signed_in(&self) -> Result<Caller, Failure> {
+        let caller = self.caller().await?;
+        if caller.principal().is_anonymous() {
+            return Err(Failure::Credentials(Error::hidden(true, "")));
+        }
+        Ok(caller)
     }
 
     pub(crate) async fn read(&self) -> Result<Grant<Read>, Failure> {

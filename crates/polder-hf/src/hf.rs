@@ -13,7 +13,9 @@ use polder_types::RepoKind;
 use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
-use crate::{account, card_check, file, info, people, refs, repos, search, tree, upload, xet_token};
+use crate::{
+    account, card_check, file, info, people, refs, repos, search, tree, upload, webhooks, xet_token,
+};
 
 /// The Hugging Face surface of one hub.
 pub struct Hf {
@@ -78,6 +80,13 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::CreateTag => refs::create_tag(ask, body).await,
         RouteKind::DeleteTag => refs::delete_tag(ask).await,
         RouteKind::SuperSquash => refs::super_squash(ask, body).await,
+        RouteKind::Webhooks => webhooks::list(ask).await,
+        RouteKind::AddWebhook => webhooks::add(ask, body).await,
+        RouteKind::Webhook => webhooks::one(ask).await,
+        RouteKind::SetWebhook => webhooks::set(ask, body).await,
+        RouteKind::DeleteWebhook => webhooks::delete(ask).await,
+        RouteKind::EnableWebhook => webhooks::enable(ask, true).await,
+        RouteKind::DisableWebhook => webhooks::enable(ask, false).await,
         RouteKind::WrongMethod => Ok(wrong_method(ask)),
     }
 }

@@ -20,12 +20,14 @@ mod refs;
 mod repos;
 mod route;
 mod route_api;
+mod route_settings;
 #[cfg(test)]
 mod router_tests;
 mod search;
 mod shown;
 mod tree;
 mod upload;
+mod webhooks;
 mod xet_token;
 
 pub use hf::Hf;

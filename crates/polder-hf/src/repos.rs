@@ -63,7 +63,7 @@ fn url(hub: &Hub, name: &RepoName) -> String {
 /// Answers `POST /api/repos/create`. A name that is in use is told with its URL, which clients read when
 /// they may go on with it.
 pub(crate) async fn create(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let caller = signed_in(ask).await?;
+    let caller = ask.signed_in().await?;
     let named: Named = body::json(ask.hub, body).await?;
     let name = named.repo(&caller)?;
     let visibility = visibility(named.visibility.as_deref(), named.private)?.unwrap_or(Visibility::Public);
@@ -82,7 +82,7 @@ pub(crate) async fn create(ask: &Ask<'_>, body: Body) -> Result<Response, Failur
 
 /// Answers `DELETE /api/repos/delete`.
 pub(crate) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let caller = signed_in(ask).await?;
+    let caller = ask.signed_in().await?;
     let named: Named = body::json(ask.hub, body).await?;
     let grant = manage(ask.hub, &caller, &named.repo(&caller)?).await?;
     ask.hub.delete_managed(&grant).await?;
@@ -100,7 +100,7 @@ struct Move {
 
 /// Answers `POST /api/repos/move`.
 pub(crate) async fn move_repo(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let caller = signed_in(ask).await?;
+    let caller = ask.signed_in().await?;
     let wanted: Move = body::json(ask.hub, body).await?;
     let name = |id: String| {
         let (organization, visibility, private) = (None, None, None);
@@ -127,15 +127,6 @@ pub(crate) async fn settings(ask: &Ask<'_>, body: Body) -> Result<Response, Fail
     }
     let is_private = wanted.map_or(!grant.is_public(), |wanted| wanted == Visibility::Private);
     Ok(respond::json(StatusCode::OK, &json!({ "private": is_private })))
-}
-
-/// Nothing is read from strangers.
-async fn signed_in(ask: &Ask<'_>) -> Result<Caller, Failure> {
-    let caller = ask.caller().await?;
-    if caller.principal().is_anonymous() {
-        return Err(Failure::Credentials(Error::hidden(true, "")));
-    }
-    Ok(caller)
 }
 
 /// Permission over a repository that a body names; a former name is as good as the new one.

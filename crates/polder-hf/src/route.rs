@@ -88,6 +88,20 @@ polder_http::route_kinds! {
         SuperSquash => "super-squash",
         /// `PUT …/settings`.
         Settings => "settings",
+        /// `GET /api/settings/webhooks`.
+        Webhooks => "webhooks",
+        /// `POST /api/settings/webhooks`.
+        AddWebhook => "add-webhook",
+        /// `GET /api/settings/webhooks/{id}`.
+        Webhook => "webhook",
+        /// `POST /api/settings/webhooks/{id}`.
+        SetWebhook => "set-webhook",
+        /// `DELETE /api/settings/webhooks/{id}`.
+        DeleteWebhook => "delete-webhook",
+        /// `POST /api/settings/webhooks/{id}/enable`.
+        EnableWebhook => "enable-webhook",
+        /// `POST /api/settings/webhooks/{id}/disable`.
+        DisableWebhook => "disable-webhook",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -118,7 +132,17 @@ impl RouteKind {
             | Self::DeleteTag
             | Self::SuperSquash => Access::Write,
             Self::Settings => Access::Manage,
-            Self::Whoami | Self::CreateRepo | Self::DeleteRepo | Self::MoveRepo => Access::Account,
+            Self::Whoami
+            | Self::CreateRepo
+            | Self::DeleteRepo
+            | Self::MoveRepo
+            | Self::Webhooks
+            | Self::AddWebhook
+            | Self::Webhook
+            | Self::SetWebhook
+            | Self::DeleteWebhook
+            | Self::EnableWebhook
+            | Self::DisableWebhook => Access::Account,
             // They show what the caller may read.
             Self::Models
             | Self::Datasets

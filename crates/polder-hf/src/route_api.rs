@@ -7,6 +7,7 @@ use polder_http::{Place, Url};
 use polder_types::RepoKind;
 
 use crate::route::{At, Route, RouteKind};
+use crate::route_settings;
 
 /// Reads a request line below `/api/`.
 pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
@@ -33,6 +34,9 @@ fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> At {
 /// A route that names no repository in its path, but perhaps an account.
 fn hub_route<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(RouteKind, &'a str)> {
     let words: Vec<&str> = segments.iter().skip(1).map(AsRef::as_ref).collect();
+    if let Some(found) = route_settings::parse(method, &words) {
+        return Some(found);
+    }
     let (kind, expected) = match words.as_slice() {
         ["users", user, "overview"] => {
             return Some((checked(method, &Method::GET, RouteKind::UserOverview), user));

@@ -42,6 +42,7 @@ impl World {
             lfs_part_bytes: 1 << 20,
             push_options: false,
             egress_ca_file: None,
+            webhook_hosts: Vec::new(),
             scrub: polder_hub::ScrubOptions::default(),
             federation: polder_hub::FederationOptions::default(),
             clock: Clock::System,

@@ -343,6 +343,15 @@ impl Hub {
         Ok(own.map(|role| role.min(token.scope)).max(public))
     }
 
+    /// Whether an account may read a repository, or could when it was deleted.
+    pub(crate) async fn account_reads(&self, account: &Account, repo: &Repo) -> Result<bool> {
+        if repo.is_banned() || repo.withheld.is_some() {
+            return Ok(false);
+        }
+        let is_public = repo.visibility == Visibility::Public;
+        Ok(is_public || self.account_role(account, repo.namespace).await?.is_some())
+    }
+
     pub(crate) async fn account_role(&self, account: &Account, namespace: AccountId) -> Result<Option<Role>> {
         if account.is_admin || account.id == namespace {
             return Ok(Some(Role::Admin));

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use polder_blob::Store;
-use polder_db::{Db, NameState, Token};
-use polder_egress::Egress;
+use polder_db::{Db, NameState, Token, WEBHOOK_JOB};
+use polder_egress::{Allowance, Egress};
 use polder_types::{AccountId, Clock, RepoKind, Role, Sha256, UploadId};
 
 use crate::admission::Admission;
@@ -55,6 +55,8 @@ pub struct HubOptions {
     pub lfs_part_bytes: u64,
     /// Authorities to trust beside this machine's when the hub connects to others, in PEM.
     pub egress_ca_file: Option<PathBuf>,
+    /// Hosts at addresses that are not public where webhooks may go, by their URLs.
+    pub webhook_hosts: Vec<String>,
     /// How stored bytes are read again.
     pub scrub: ScrubOptions,
     /// What it does with other hubs.
@@ -80,6 +82,8 @@ pub struct Inner {
     pub(crate) clock: Clock,
     pub(crate) keys: Keys,
     pub(crate) egress: Egress,
+    /// Where webhooks may go beside public addresses.
+    pub(crate) webhook_allowance: Allowance,
     pub(crate) public_url: String,
     pub(crate) hooks: HookOptions,
     pub(crate) lfs_part_bytes: u64,
@@ -163,6 +167,7 @@ async fn release_claims(db: &Db) -> Result<()> {
         db.release_left_behind().await?;
         db.release_pulls().await?;
         db.release_mirrors().await?;
+        db.release_jobs(WEBHOOK_JOB).await?;
     }
     Ok(())
 }
@@ -175,6 +180,7 @@ impl Hub {
     /// [`crate::Kind::Unavailable`] when the database cannot be reached; [`crate::Kind::Internal`].
     pub async fn open(options: HubOptions) -> Result<Self> {
         let (data_dir, limits) = (options.data_dir, options.limits);
+        let webhook_allowance = crate::webhooks::allowance(&options.webhook_hosts)?;
         let lock = crate::data_dir::take(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
@@ -190,6 +196,7 @@ impl Hub {
             clock: options.clock,
             keys,
             egress,
+            webhook_allowance,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hooks: options.hooks,
             lfs_part_bytes: options.lfs_part_bytes,

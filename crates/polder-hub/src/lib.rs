@@ -66,6 +66,7 @@ mod storage;
 mod sweep;
 mod takedown;
 mod transfer;
+mod webhooks;
 mod whoami;
 mod xet;
 
@@ -106,7 +107,7 @@ pub use log::{
     Term,
 };
 pub use people::AccountOverview;
-pub use polder_db::{Block, CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock};
+pub use polder_db::{Block, CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock, Watched, Webhook};
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, EntryKind, FileChange, PathCommits, Protocol, Service,
     Signature, TreeEntry, TreePage,
@@ -125,6 +126,7 @@ pub use transfer::{
     Arrival, Arriving, Fetched, Liar, ObjectSource, Rate, SourceError, SourceFuture, TransferOptions,
     TransferProgress, Wanted,
 };
+pub use webhooks::WebhookChange;
 pub use whoami::Whoami;
 pub use xet::{ShardStep, XetData, XetFile, XetTerm, XetTerms, XetToken};
 

@@ -36,6 +36,7 @@ impl Hub {
             self.keep_downloads(),
             self.keep_telling_downloads(),
             self.keep_follow_gauges(),
+            self.keep_telling_webhooks(),
         );
     }
 

@@ -29,6 +29,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
         audit_keep_days: config.audit.keep_days,
         push_options: config.push_options,
         egress_ca_file: config.egress_ca_file.clone(),
+        webhook_hosts: config.webhook_hosts.clone(),
         scrub: config.scrub,
         federation: config.federation.clone(),
         clock: Clock::System,

@@ -3,7 +3,7 @@
 use polder_tests::{Http, Request};
 use serde_json::json;
 
-use crate::place::Credential::{self, Admin, AdminWriting, Writer};
+use crate::place::Credential::{self, Admin, AdminWriting, Writer, WriterElsewhere, WriterReading};
 
 /// One request for each route of the Hugging Face surface. What would change something names what is not
 /// there, or is there already, or changes nothing.
@@ -54,6 +54,13 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::DeleteTag => http.delete(&format!("{api}/tag/never")),
         Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), json!({"message": "x"})),
         Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
+        Kind::Webhooks => http.get("/api/settings/webhooks"),
+        Kind::AddWebhook => json(http, "/api/settings/webhooks", json!({"url": "https://example.org/"})),
+        Kind::Webhook => http.get(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::SetWebhook => json(http, &format!("/api/settings/webhooks/{:024x}", 1), json!({})),
+        Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
+        Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
     }
 }
@@ -97,6 +104,20 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
     match kind {
         _ if who == Credential::None || !who.is_valid() => 401,
         Kind::Whoami => 200,
+        // A token for some repositories sees nothing of the account's; one that only reads changes nothing.
+        Kind::Webhooks if who != WriterElsewhere => 200,
+        Kind::Webhooks => 403,
+        Kind::Webhook if who == WriterElsewhere => 403,
+        Kind::AddWebhook
+        | Kind::SetWebhook
+        | Kind::DeleteWebhook
+        | Kind::EnableWebhook
+        | Kind::DisableWebhook
+            if matches!(who, WriterElsewhere | WriterReading) =>
+        {
+            403
+        }
+        Kind::AddWebhook => 400,
         // Only who may write to the namespace learns that a name is taken.
         Kind::CreateRepo => match who {
             Writer | Admin | AdminWriting => 409,

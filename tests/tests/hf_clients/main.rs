@@ -9,6 +9,7 @@ mod proxy;
 mod requests;
 mod search;
 mod versions;
+mod webhooks;
 mod xet;
 mod xet_upload;
 

@@ -31,6 +31,7 @@ mod reselect;
 mod standing;
 mod takedown;
 mod uploads;
+mod webhooks;
 mod xorbs;
 
 use std::path::Path;

@@ -103,6 +103,10 @@ tables! {
     "download_statement", PAGE: log Int, day Int; statement Bytes, taken Bool.
     "heard_statement", PAGE: origin Text, day Int; sha256 Bytes.
     "relayed_download", PAGE: repo Int, origin Text, day Int; times Int.
+    "webhook", PAGE: id Int; account Int, url Text, secret Text, repo_events Bool, talk_events Bool, disabled Bool,
+        after_seq Int, failing_since Int, last_error Text, created_at Int.
+    "webhook_watch", PAGE: webhook Int, place Int; target Int.
+    "webhook_delivery", PAGE: id Int; webhook Int, repo Int, seq Int, told Text, attempts Int.
     "published_ns", PAGE: account Int; nsid Bytes, seq Int, head Bytes.
 }
 

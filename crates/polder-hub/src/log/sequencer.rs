@@ -34,6 +34,7 @@ impl Hub {
         if !self.federates() {
             return std::future::pending().await;
         }
+        let mut facts = self.db.facts();
         let look = if self.db.is_shared() { LOOK_SHARED } else { LOOK_ALONE };
         loop {
             if let Err(error) = self.sequence_once().await {
@@ -41,7 +42,7 @@ impl Hub {
                 tokio::time::sleep(RETRY).await;
             }
             tokio::select! {
-                () = self.db.next_fact() => tokio::time::sleep(GATHER).await,
+                _changed = facts.changed() => tokio::time::sleep(GATHER).await,
                 () = self.own_log.bell.notified() => {}
                 () = tokio::time::sleep(look) => {}
             }

@@ -52,6 +52,7 @@ pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
         lfs_part_bytes: 1 << 20,
         push_options: false,
         egress_ca_file: None,
+        webhook_hosts: Vec::new(),
         scrub: ScrubOptions::default(),
         federation: FederationOptions::default(),
         clock,

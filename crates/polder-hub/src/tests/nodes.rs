@@ -28,6 +28,7 @@ async fn nodes() -> Option<Nodes> {
             lfs_part_bytes: 1 << 20,
             push_options: false,
             egress_ca_file: None,
+            webhook_hosts: Vec::new(),
             scrub: ScrubOptions::default(),
             federation: FederationOptions::default(),
             limits: Limits::default(),

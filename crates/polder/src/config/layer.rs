@@ -45,6 +45,8 @@ pub struct Layer {
     pub scrub: ScrubLayer,
     /// What other hubs are told.
     pub federation: FederationLayer,
+    /// Where webhooks may go.
+    pub webhooks: WebhooksLayer,
 }
 
 /// `[database]`
@@ -149,6 +151,14 @@ pub struct ScrubLayer {
     pub every_days: Option<u64>,
 }
 
+/// `[webhooks]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct WebhooksLayer {
+    /// Hosts at addresses that are not public, by their URLs.
+    pub hosts: Option<Vec<String>>,
+}
+
 /// `[federation]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -243,6 +253,7 @@ impl Layer {
                 every_days: self.scrub.every_days.or(below.scrub.every_days),
             },
             federation: self.federation.over(below.federation),
+            webhooks: WebhooksLayer { hosts: self.webhooks.hosts.or(below.webhooks.hosts) },
         }
     }
 
@@ -279,6 +290,7 @@ impl Layer {
             audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
             scrub: ScrubLayer { rate: Some(String::new()), every_days: Some(0) },
             federation: FederationLayer::every_key(),
+            webhooks: WebhooksLayer { hosts: Some(Vec::new()) },
         }
     }
 }

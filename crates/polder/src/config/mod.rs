@@ -87,6 +87,8 @@ pub struct Config {
     pub scrub: ScrubOptions,
     /// What other hubs are told.
     pub federation: FederationOptions,
+    /// Hosts at addresses that are not public where webhooks may go, by their URLs.
+    pub webhook_hosts: Vec<String>,
     /// For tests: `name[:count]` of the failpoint at which the process dies.
     pub failpoint: Option<String>,
     /// What looks like a mistake but does not stop the hub.
@@ -210,6 +212,7 @@ impl Config {
             audit: audit(&layer.audit)?,
             scrub: scrub(&layer.scrub)?,
             federation: federation(layer.federation)?,
+            webhook_hosts: layer.webhooks.hosts.unwrap_or_default(),
             failpoint: None,
             warnings: Vec::new(),
         })
