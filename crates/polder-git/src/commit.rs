@@ -18,10 +18,12 @@ use crate::tree::{MODE_EXECUTABLE, MODE_FILE, tree_of_commit};
 use crate::{Error, ObjectKind, ObjectReader, Result, Snapshot};
 pub use attributes::keep_attributes;
 pub use blob_spool::BlobSpool;
-use edit::{Leaf, Removal, TreeEdit};
+pub(crate) use edit::{Leaf, Removal, TreeEdit};
 pub use pack_stream::CommitPack;
-use pack_stream::{HEADER_BYTES, PackStream};
+use pack_stream::HEADER_BYTES;
+pub(crate) use pack_stream::{PackStream, object_id};
 pub use path::check_path;
+pub(crate) use text::{message as checked_message, signature_line};
 
 /// Most changes in one commit.
 pub const COMMIT_CHANGES_MAX: usize = 100_000;
@@ -144,8 +146,8 @@ pub fn write_commit(
     author: &Signature,
     message: &str,
 ) -> Result<WrittenCommit> {
-    let signature = text::signature_line(author)?;
-    let message = text::message(message)?;
+    let signature = signature_line(author)?;
+    let message = checked_message(message)?;
     let mut reader = ObjectReader::new(snapshot);
     let base = parent.map(|commit_id| tree_of_commit(&mut reader, commit_id)).transpose()?;
     let mut pack = spool.map_or_else(PackStream::new, PackStream::after);
@@ -153,7 +155,7 @@ pub fn write_commit(
     let Some(tree_id) = tree_id else {
         return Err(Error::refused(NOTHING_TO_COMMIT));
     };
-    finish(tree_id, parent, &signature, &message, pack)
+    finish(tree_id, parent.as_slice(), &signature, &message, pack)
 }
 
 /// What [`write_commit`] refuses when no file would change.
@@ -181,8 +183,8 @@ pub fn is_commit_of(
         _ => return Ok(false),
     };
     let time = UnixMillis(links.date.saturating_mul(1000));
-    let signature = text::signature_line(&Signature { time, ..author.clone() })?;
-    let expected = text::commit(links.tree, parent, &signature, &text::message(message)?);
+    let signature = signature_line(&Signature { time, ..author.clone() })?;
+    let expected = text::commit(links.tree, parent.as_slice(), &signature, &checked_message(message)?);
     if reader.require(&commit_id, ObjectKind::Commit)? != expected {
         return Ok(false);
     }
@@ -206,8 +208,8 @@ pub fn write_root_commit(
     message: &str,
 ) -> Result<WrittenCommit> {
     let tree_id = tree_of_commit(&mut ObjectReader::new(snapshot), commit_id)?;
-    let (signature, message) = (text::signature_line(author)?, text::message(message)?);
-    finish(tree_id, None, &signature, &message, PackStream::new())
+    let (signature, message) = (signature_line(author)?, checked_message(message)?);
+    finish(tree_id, &[], &signature, &message, PackStream::new())
 }
 
 /// Makes an annotated tag of a commit; the id and its pack are where a commit's would be.
@@ -220,9 +222,9 @@ pub fn write_tag(
     author: &Signature,
     message: &str,
 ) -> Result<(ObjectId, Bytes)> {
-    let (signature, message) = (text::signature_line(author)?, text::message(message)?);
+    let (signature, message) = (signature_line(author)?, checked_message(message)?);
     let data = text::tag(commit_id, name, &signature, &message);
-    let tag_id = pack_stream::object_id(ObjectKind::Tag, &data)?;
+    let tag_id = object_id(ObjectKind::Tag, &data)?;
     let mut pack = PackStream::new();
     pack.add(tag_id, ObjectKind::Tag, &data)?;
     let (header, objects) = pack.finish()?;
@@ -232,15 +234,16 @@ pub fn write_tag(
     Ok((tag_id, Bytes::from(bytes)))
 }
 
-fn finish(
+/// Ends a pack with its commit.
+pub(crate) fn finish(
     tree_id: ObjectId,
-    parent: Option<ObjectId>,
+    parents: &[ObjectId],
     signature: &str,
     message: &str,
     mut pack: PackStream,
 ) -> Result<WrittenCommit> {
-    let commit = text::commit(tree_id, parent, signature, message);
-    let commit_id = pack_stream::object_id(ObjectKind::Commit, &commit)?;
+    let commit = text::commit(tree_id, parents, signature, message);
+    let commit_id = object_id(ObjectKind::Commit, &commit)?;
     pack.add(commit_id, ObjectKind::Commit, &commit)?;
     let (header, objects) = pack.finish()?;
     Ok(WrittenCommit { commit_id, tree_id, header, objects })
@@ -270,7 +273,7 @@ fn write_tree(
         let oid = match &write.content {
             Content::Bytes(content) => {
                 check_size(path, content.len())?;
-                pack_stream::object_id(ObjectKind::Blob, content)?
+                object_id(ObjectKind::Blob, content)?
             }
             Content::There(oid) => {
                 let spooled = spool.is_some_and(|spool| spool.has(oid));

@@ -7,5 +7,6 @@ mod export;
 mod history;
 mod import;
 mod kit;
+mod merge;
 mod revision;
 mod tree;

@@ -26,6 +26,7 @@ mod ignore;
 mod import;
 mod links;
 mod log;
+mod merge;
 mod negotiate;
 mod object;
 mod pack;
@@ -58,12 +59,14 @@ pub use file::read_file;
 pub use filter::Filter;
 pub use gunzip::{Gunzip, gunzip};
 pub use history::{
-    Comparison, FileChange, FolderCommits, PathCommits, compare, last_commits, path_commits, unified_diff,
+    Comparison, Diff, FileChange, FolderCommits, PathCommits, compare, last_commits, path_commits,
+    unified_diff,
 };
 pub use id_set::{IdHasher, IdMap, IdSet, IdState};
 pub use ignore::Ignore;
 pub use import::{LocalClone, Source, open_clone, open_source, write_import_pack};
 pub use log::{CommitInfo, CommitPage, commit_info, list_commits};
+pub use merge::{Merge, merge_bases, merge_commits, merge_conflicts};
 pub use object::{Object, ObjectKind};
 pub use pack::Pack;
 pub use pack_writer::{PackOptions, PackSummary, write_pack};

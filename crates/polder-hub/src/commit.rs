@@ -48,7 +48,7 @@ impl Hub {
     /// branch; [`Kind::NotFound`] for an unknown branch or file; [`Kind::Throttled`] and
     /// [`Kind::Unavailable`] when no place came free.
     pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
-        let done = self.committing(grant, move |hub, grant| hub.apply(grant, &request, None)).await;
+        let done = self.writing(grant, COMMIT, move |hub, grant| hub.apply(grant, &request, None)).await;
         done.map_err(OpenError::into_error)
     }
 
@@ -66,7 +66,7 @@ impl Hub {
         read: ReadCommit,
     ) -> Result<ObjectId, OpenError> {
         let (body, branch) = (BlockingBody::new(body), branch.to_owned());
-        self.committing(grant, move |hub, grant| {
+        self.writing(grant, COMMIT, move |hub, grant| {
             let mut draft = CommitDraft::new(hub, grant)?;
             read(&mut Lines::new(body, hub.bodies.open()), &mut draft)?;
             let (request, spool) = draft.finish(branch)?;
@@ -75,13 +75,15 @@ impl Hub {
         .await
     }
 
-    async fn committing(
+    /// Does blocking work on a repository once it is its turn among pushes, and records a refusal of it.
+    pub(crate) async fn writing<T: Send + 'static>(
         &self,
         grant: &Grant<Write>,
-        work: impl FnOnce(&Self, &Grant<Write>) -> Result<ObjectId, OpenError> + Send + 'static,
-    ) -> Result<ObjectId, OpenError> {
+        action: &'static str,
+        work: impl FnOnce(&Self, &Grant<Write>) -> Result<T, OpenError> + Send + 'static,
+    ) -> Result<T, OpenError> {
         let (hub, grant) = (self.clone(), grant.clone());
-        let (entry, place) = (grant.entry(COMMIT), self.pushes.enter(grant.share()).await?);
+        let (entry, place) = (grant.entry(action), self.pushes.enter(grant.share()).await?);
         let done = run_admitted(place, move || Ok(work(&hub, &grant)))
             .await
             .unwrap_or_else(|error| Err(error.into()));

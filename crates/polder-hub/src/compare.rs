@@ -1,6 +1,6 @@
 //! What lies between two commits of a repository.
 
-use polder_git::Comparison;
+use polder_git::{Comparison, Diff};
 use polder_types::ObjectId;
 
 use crate::Hub;
@@ -37,12 +37,19 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::compare`].
-    pub async fn diff(&self, grant: &Grant<Read>, old: Option<ObjectId>, new: ObjectId) -> Result<String> {
+    pub async fn unified_diff(
+        &self,
+        grant: &Grant<Read>,
+        old: Option<ObjectId>,
+        new: ObjectId,
+    ) -> Result<Diff> {
         let held = self.held(grant.repo_id()).await?;
         self.histories
             .run(move || {
                 let compared = polder_git::compare(&held.snapshot, old, new, 0, DIFF_FILES_MAX)?;
-                Ok(polder_git::unified_diff(&held.snapshot, &compared.changes, DIFF_BYTES_MAX)?)
+                let mut diff = polder_git::unified_diff(&held.snapshot, &compared.changes, DIFF_BYTES_MAX)?;
+                diff.is_cut |= compared.total > DIFF_FILES_MAX;
+                Ok(diff)
             })
             .await
     }

@@ -48,6 +48,7 @@ mod locks;
 mod log;
 mod logins;
 mod mechanisms;
+mod merge;
 mod people;
 mod preupload;
 mod protection;
@@ -106,10 +107,11 @@ pub use log::{
     FederationAbout, FederationOptions, LOG_WAIT_MAX, LogKey, LogTip, PageQuery, SELECT_TERMS_MAX, Select,
     Term,
 };
+pub use merge::Merged;
 pub use people::AccountOverview;
 pub use polder_db::{Block, CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock, Watched, Webhook};
 pub use polder_git::{
-    Change, CommitInfo, CommitPage, Comparison, EntryKind, FileChange, PathCommits, Protocol, Service,
+    Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,
     Signature, TreeEntry, TreePage,
 };
 pub use preupload::{Preupload, UploadCandidate, UploadMode};

@@ -8,7 +8,6 @@ use polder_types::ObjectId;
 
 use crate::Hub;
 use crate::access::{Grant, Read, Write};
-use crate::blocking::run_admitted;
 use crate::commit::Landed;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
@@ -136,25 +135,15 @@ impl Hub {
         + 'static,
     ) -> Result<(), OpenError> {
         let held = self.held(grant.repo_id()).await?;
-        let place = self.pushes.enter(grant.share()).await?;
-        let (hub, entry, grant) = (self.clone(), grant.entry(action), grant.clone());
-        let done = run_admitted(place, move || {
-            Ok(decide(&hub, &grant, &held.snapshot).and_then(|(command, pack)| {
-                polder_git::check_pushable(&command.name).map_err(Error::invalid)?;
-                match hub.land(&grant, command, &mut Cursor::new(pack), action)? {
-                    Landed::Done => Ok(()),
-                    Landed::Stale => {
-                        Err(Error::new(Kind::Conflict, "it changed meanwhile; look again").into())
-                    }
-                }
-            }))
+        self.writing(grant, action, move |hub, grant| {
+            let (command, pack) = decide(hub, grant, &held.snapshot)?;
+            polder_git::check_pushable(&command.name).map_err(Error::invalid)?;
+            match hub.land(grant, command, &mut Cursor::new(pack), action)? {
+                Landed::Done => Ok(()),
+                Landed::Stale => Err(Error::new(Kind::Conflict, "it changed meanwhile; look again").into()),
+            }
         })
         .await
-        .unwrap_or_else(|error| Err(error.into()));
-        if let Err(error) = &done {
-            self.record_refusal(entry, error.error()).await;
-        }
-        done
     }
 }
 

@@ -48,9 +48,10 @@ pub(crate) fn message(text: &str) -> Result<String> {
 }
 
 /// The whole object, without its header.
-pub(crate) fn commit(tree: ObjectId, parent: Option<ObjectId>, signature: &str, message: &str) -> Vec<u8> {
-    let parent = parent.map(|id| format!("parent {id}\n")).unwrap_or_default();
-    format!("tree {tree}\n{parent}author {signature}\ncommitter {signature}\n\n{message}").into_bytes()
+pub(crate) fn commit(tree: ObjectId, parents: &[ObjectId], signature: &str, message: &str) -> Vec<u8> {
+    let parents: Vec<String> = parents.iter().map(|id| format!("parent {id}\n")).collect();
+    let parents = parents.concat();
+    format!("tree {tree}\n{parents}author {signature}\ncommitter {signature}\n\n{message}").into_bytes()
 }
 
 /// A whole annotated tag, without its header.

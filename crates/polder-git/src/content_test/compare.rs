@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::kit::{Opened, commit_all, git, new_repo, write};
 use crate::upload_pack::fixture::{gits, run};
 use crate::upload_pack::random_history::world::{World, histories};
-use crate::{FileChange, Snapshot, compare, unified_diff};
+use crate::{Diff, FileChange, Snapshot, compare, unified_diff};
 
 static GITS: LazyLock<Vec<PathBuf>> = LazyLock::new(gits);
 
@@ -37,7 +37,11 @@ fn check_comparison((git, dir): (&Path, &Path), snapshot: &Snapshot, old: Object
     assert_eq!(paged, found.changes);
     let args = ["-c", "core.quotePath=false", "diff", "--full-index", "-M100%", &a, &b];
     let shown = String::from_utf8(run(git, dir, 0, &args).stdout).unwrap();
-    assert_eq!(unified_diff(snapshot, &found.changes, usize::MAX).unwrap(), shown);
+    let whole = unified_diff(snapshot, &found.changes, usize::MAX).unwrap();
+    let cut = unified_diff(snapshot, &found.changes, 1).unwrap();
+    assert!(shown.starts_with(&cut.text));
+    assert_eq!(cut.is_cut, found.total > 1);
+    assert_eq!(whole, Diff { text: shown, is_cut: false });
 }
 
 proptest! {

@@ -13,5 +13,6 @@ mod tree_changes;
 
 pub use compare::{Comparison, FileChange, compare};
 pub use last_commits::{FolderCommits, last_commits};
-pub use patch::unified_diff;
+pub use patch::{Diff, unified_diff};
 pub use path_commits::{PathCommits, path_commits};
+pub(crate) use tree_changes::{Stands, TreeChange, tree_changes};

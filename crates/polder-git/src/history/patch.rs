@@ -16,6 +16,15 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const BINARY_LOOK_BYTES: usize = 8_000;
 const DIFFING: &str = "compare two files";
 
+/// Changes as people read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diff {
+    /// As git writes it.
+    pub text: String,
+    /// Whether some changes are not in it, because there are too many.
+    pub is_cut: bool,
+}
+
 /// Writes changes as `git diff --full-index` shows them, stopping after the file with which the text has
 /// `bytes_max` bytes or more.
 ///
@@ -24,11 +33,11 @@ const DIFFING: &str = "compare two files";
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a file is missing or malformed.
-pub fn unified_diff(snapshot: &Snapshot, changes: &[FileChange], bytes_max: usize) -> Result<String> {
+pub fn unified_diff(snapshot: &Snapshot, changes: &[FileChange], bytes_max: usize) -> Result<Diff> {
     let mut text = String::new();
     for change in changes {
         if text.len() >= bytes_max {
-            break;
+            return Ok(Diff { text, is_cut: true });
         }
         let (old, new) = (change.old.as_ref(), change.new.as_ref());
         match (old, new) {
@@ -40,7 +49,7 @@ pub fn unified_diff(snapshot: &Snapshot, changes: &[FileChange], bytes_max: usiz
             _ => one(snapshot, old, new, &mut text)?,
         }
     }
-    Ok(text)
+    Ok(Diff { text, is_cut: false })
 }
 
 fn type_of(entry: &TreeEntry) -> &'static str {

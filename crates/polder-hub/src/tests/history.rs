@@ -54,7 +54,7 @@ async fn two_commits_are_compared_with_sizes_and_as_text() {
     assert_eq!(shown, [(file("a", 2), file("a", 4)), (file("b", 5), file("d/b", 5))]);
     let page = hub.compare(&read, Some(first), second, 1, 1).await.expect("compared");
     assert_eq!((page.total, page.changes.as_slice()), (2, &compared.changes[1..]));
-    let text = hub.diff(&read, Some(first), second).await.expect("compared");
+    let text = hub.unified_diff(&read, Some(first), second).await.expect("compared").text;
     assert!(
         text.contains("@@ -1 +1,2 @@\n 1\n+2\n") && text.contains("rename from b\nrename to d/b\n"),
         "{text}"

@@ -9,6 +9,7 @@ pub(crate) mod deaths;
 mod history;
 pub(crate) mod large_objects;
 mod locks;
+mod merge;
 mod mirrors;
 pub(crate) mod moves;
 mod multipart;

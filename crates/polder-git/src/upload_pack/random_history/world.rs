@@ -45,6 +45,8 @@ pub(crate) enum RefPlan {
 pub(crate) struct HistoryPlan {
     pub(crate) commits: Vec<CommitPlan>,
     pub(crate) refs: Vec<RefPlan>,
+    /// Whether files at different paths differ, so that none looks like another one moved.
+    pub(crate) is_distinct: bool,
 }
 
 pub(crate) fn histories() -> impl Strategy<Value = HistoryPlan> {
@@ -69,7 +71,7 @@ pub(crate) fn histories() -> impl Strategy<Value = HistoryPlan> {
         1 => at().prop_map(RefPlan::Other),
     ];
     (proptest::collection::vec(commit, 1..24), proptest::collection::vec(name, 1..9))
-        .prop_map(|(commits, refs)| HistoryPlan { commits, refs })
+        .prop_map(|(commits, refs)| HistoryPlan { commits, refs, is_distinct: false })
 }
 
 /// A repository on disk, and the same read as a snapshot.
@@ -89,7 +91,8 @@ struct Script {
     date: i64,
     commits: Vec<(u32, BTreeMap<usize, u32>)>,
     last_tag: Option<u32>,
-    blobs: BTreeMap<u32, u32>,
+    blobs: BTreeMap<(u32, Option<usize>), u32>,
+    is_distinct: bool,
     refs: Vec<(String, u32)>,
 }
 
@@ -99,17 +102,21 @@ impl Script {
         self.marks
     }
 
-    fn blob(&mut self, content: u32) -> u32 {
-        if let Some(mark) = self.blobs.get(&content) {
+    fn blob(&mut self, content: u32, path: Option<usize>) -> u32 {
+        let path = path.filter(|_| self.is_distinct);
+        if let Some(mark) = self.blobs.get(&(content, path)) {
             return *mark;
         }
         let mark = self.mark();
         let mut text = format!("content {content}\n");
+        if let Some(path) = path {
+            writeln!(text, "at {path}").unwrap();
+        }
         for line in 0..if content.is_multiple_of(2) { 60 } else { 1 } {
             writeln!(text, "line {line} {}", if line % 7 == 0 { content } else { 0 }).unwrap();
         }
         writeln!(self.text, "blob\nmark :{mark}\ndata {}\n{text}", text.len()).unwrap();
-        self.blobs.insert(content, mark);
+        self.blobs.insert((content, path), mark);
         mark
     }
 
@@ -128,7 +135,8 @@ impl Script {
                 files.insert(*path, *content);
             }
         }
-        let listed: Vec<_> = files.iter().map(|(path, content)| (*path, self.blob(*content))).collect();
+        let listed: Vec<_> =
+            files.iter().map(|(path, content)| (*path, self.blob(*content, Some(*path)))).collect();
         self.date += plan.ticks * TICK;
         let mark = self.mark();
         let message = format!("commit {count}");
@@ -175,7 +183,7 @@ impl Script {
                 }
             }
             RefPlan::TagOnBlob(at) => {
-                let blob = self.blob(u32::try_from(at % 8).unwrap() + 1);
+                let blob = self.blob(u32::try_from(at % 8).unwrap() + 1, None);
                 self.tag(number, blob);
             }
         }
@@ -213,6 +221,7 @@ impl World {
             commits: Vec::new(),
             last_tag: None,
             blobs: BTreeMap::new(),
+            is_distinct: plan.is_distinct,
             refs: Vec::new(),
         };
         for commit in &plan.commits {
