@@ -94,6 +94,8 @@ async fn push_many(db: Db, repo: RepoId) -> Outcome<()> {
             lazy: Vec::new(),
             catalog: None,
             mirror: None,
+            proposal: None,
+            proposed: Vec::new(),
         };
         let outcome = db.commit_push(push).await?;
         if !matches!(&outcome, PushOutcome::Done { changed: true, .. }) {

@@ -50,6 +50,8 @@
 //!     lazy: Vec::new(),
 //!     catalog: None,
 //!     mirror: None,
+//!     proposal: None,
+//!     proposed: Vec::new(),
 //! };
 //! assert!(matches!(db.commit_push(push).await?, PushOutcome::Done { generation: 1, .. }));
 //! let found = db.find_repo(RepoKind::Model, "acme/model").await?;
@@ -68,6 +70,7 @@ mod chunks;
 mod contract;
 mod damage;
 mod db;
+mod discussions;
 mod downloads;
 mod dump;
 mod error;
@@ -109,6 +112,11 @@ pub use catalog::{
 };
 pub use damage::Damage;
 pub use db::Db;
+pub use discussions::{
+    DISCUSSION_EVENTS_MAX, DISCUSSION_TEXT_BYTES_MAX, DISCUSSIONS_OPEN_MAX, Discussion, DiscussionAt,
+    DiscussionEvent, DiscussionFilter, DiscussionStatus, EventAt, Happened, NewDiscussion, Proposal,
+    ProposedCommit, Pull, Talked,
+};
 pub use downloads::{Downloads, Heard, Hearing, Telling};
 pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};

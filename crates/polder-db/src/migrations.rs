@@ -38,6 +38,7 @@ pub(crate) const MAIN: Steps = &[
     (23, "elsewhere", include_str!("../migrations/0023_elsewhere.sql")),
     (24, "staged xorb", include_str!("../migrations/0024_staged_xorb.sql")),
     (25, "webhook", include_str!("../migrations/0025_webhook.sql")),
+    (26, "discussion", include_str!("../migrations/0026_discussion.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

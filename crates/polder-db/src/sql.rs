@@ -120,9 +120,9 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, downloads, dump, events, follow,
-        jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces, repos, snapshots,
-        tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
+        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, discussions, downloads, dump,
+        events, follow, jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces,
+        repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -169,6 +169,7 @@ mod tests {
             .chain(repos::EVERY)
             .chain(push::EVERY)
             .chain(webhooks::EVERY)
+            .chain(discussions::EVERY)
             .chain(follow::EVERY)
             .chain(log::EVERY)
             .copied()

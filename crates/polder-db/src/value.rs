@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use polder_types::{
-    AccountId, AuditId, BlobId, JobId, LockId, ObjectId, PackId, PartId, RepoId, ReservationId, Sha256,
-    StagedXorbId, TokenId, UnixMillis, UploadId,
+    AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, ObjectId, PackId, PartId, RepoId,
+    ReservationId, Sha256, StagedXorbId, TokenId, UnixMillis, UploadId,
 };
 use polder_xet::{ChunkHash, FileHash, XorbHash};
 
@@ -57,7 +57,7 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccountId, AuditId, BlobId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
+    Int: i64, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
         UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, ChunkHash, FileHash, XorbHash, Bytes;
@@ -69,6 +69,7 @@ values! {
     AuditId, id => Self::Int(Some(id.0));
     BlobId, id => Self::Int(Some(id.0));
     JobId, id => Self::Int(Some(id.0));
+    DiscussionEventId, id => Self::Int(Some(id.0));
     LockId, id => Self::Int(Some(id.0));
     PackId, id => Self::Int(Some(id.0));
     PartId, id => Self::Int(Some(id.0));

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use polder_blob::Scratch;
 use polder_db::{
-    LazyObject, MirrorPublish, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate,
+    LazyObject, MirrorPublish, NewCatalogEntry, NewPack, PackClass, Proposal, Push, PushOutcome, RefRefusal,
+    RefUpdate,
 };
 use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
 use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
@@ -22,6 +23,7 @@ use crate::access::{Grant, Write};
 use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::catalog::head_after;
+use crate::discussions::{proposed_commits, too_many_discussions};
 use crate::error::{Error, Kind, Result};
 use crate::exchange::mirror_lost;
 use crate::follow::PeerObjects;
@@ -36,6 +38,9 @@ const RECHECKS_MAX: usize = 3;
 const EMPTY_PACK_BYTES: u64 = 32;
 /// Most missing large objects that a refusal names.
 const MISSING_NAMED_MAX: usize = 10;
+
+/// How every refusal begins that is about what changed meanwhile; git's own words.
+pub(crate) const STALE: &str = "failed to update ref";
 
 /// Where a change comes from and what it may do.
 pub(crate) struct Origin {
@@ -55,6 +60,8 @@ pub(crate) struct Origin {
     pub(crate) head: Option<String>,
     /// The mirror that shows what changes, in the same transaction.
     pub(crate) mirror: Option<MirrorPublish>,
+    /// What happens to a pull request in the same transaction.
+    pub(crate) proposal: Option<Proposal>,
     /// What the audit log will say.
     pub(crate) entry: Entry,
 }
@@ -160,6 +167,12 @@ impl Hub {
                 PushOutcome::GcRaced => Handle::current().block_on(self.forget(origin.repo)),
                 PushOutcome::LockRaced => {}
                 PushOutcome::MirrorLost => return Err(mirror_lost()),
+                PushOutcome::ProposalRaced => {
+                    let why = || format!("{STALE}: the pull request changed meanwhile");
+                    let raced = commands.into_iter().map(|command| (command.name, Err(why())));
+                    return Ok(raced.chain(refused).collect());
+                }
+                PushOutcome::TooManyDiscussions => return Err(too_many_discussions()),
                 PushOutcome::RepoGone => return Err(Error::not_found("this repository is gone")),
             }
         }
@@ -319,7 +332,6 @@ fn decide(
         expected_gc_epoch: held.gc_epoch,
         expected_lock_gen: None,
         atomic: origin.atomic,
-        updates,
         new_head: first_branch(commands, &held.snapshot),
         exact_head: origin.head.clone(),
         pack: received.map(new_pack).transpose()?,
@@ -327,6 +339,9 @@ fn decide(
         lazy: Vec::new(),
         catalog: None,
         mirror: origin.mirror.clone(),
+        proposal: origin.proposal.clone(),
+        proposed: proposed_commits(after, &updates, origin.proposal.as_ref())?,
+        updates,
     })
 }
 
@@ -385,9 +400,9 @@ fn advance(
 fn refusal(why: &RefRefusal) -> String {
     match why {
         RefRefusal::Stale { current: Some(_) } => {
-            "failed to update ref: it moved meanwhile; fetch first".to_owned()
+            format!("{STALE}: it moved meanwhile; fetch first")
         }
-        RefRefusal::Stale { current: None } => "failed to update ref: it is gone".to_owned(),
+        RefRefusal::Stale { current: None } => format!("{STALE}: it is gone"),
         RefRefusal::DirectoryFileConflict { with } => format!("'{with}' exists; cannot create"),
         RefRefusal::Forbidden { why } => why.clone(),
         RefRefusal::AtomicAborted => "atomic transaction failed".to_owned(),

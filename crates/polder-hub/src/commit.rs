@@ -7,7 +7,7 @@ use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{LargeObjects, Origin};
+use crate::accept::{LargeObjects, Origin, STALE};
 use crate::access::{Grant, Write};
 use crate::blocking::run_admitted;
 use crate::body::{BlockingBody, BodyStream};
@@ -173,6 +173,7 @@ impl Hub {
             large_objects: LargeObjects::Here,
             head: None,
             mirror: None,
+            proposal: None,
             entry: grant.entry(action),
         };
         let mut said = String::new();
@@ -187,7 +188,7 @@ impl Hub {
         self.post_receive(&origin, &commands, &results, &mut silent);
         match results.into_iter().next() {
             Some((_, Ok(()))) => Ok(Landed::Done),
-            Some((_, Err(why))) if why.starts_with("failed to update ref") => Ok(Landed::Stale),
+            Some((_, Err(why))) if why.starts_with(STALE) => Ok(Landed::Stale),
             Some((_, Err(why))) if is_protection(&why) => Err(Error::new(Kind::Forbidden, why)),
             Some((_, Err(why))) => Err(Error::invalid(why)),
             None => Err(Error::internal("no result for a change's ref")),

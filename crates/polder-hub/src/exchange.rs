@@ -115,6 +115,7 @@ impl Hub {
             large_objects,
             head: head.clone(),
             mirror: mirror.clone(),
+            proposal: None,
             entry: entry.clone(),
         };
         if !commands.is_empty() {

@@ -24,6 +24,7 @@ mod commit_draft;
 mod compare;
 mod data_dir;
 mod directory;
+mod discussions;
 mod downloads;
 mod epochs;
 mod error;
@@ -83,6 +84,7 @@ pub use catalog::{FoundRepo, RepoPage, RepoQuery};
 pub use commit::CommitRequest;
 pub use commit_draft::{CommitDraft, Lines, ReadCommit};
 pub use directory::{OrgSummary, TokenSummary, UserSummary};
+pub use discussions::{DiscussionDetails, DiscussionPage, DiscussionQuery};
 pub use downloads::DownloadSummary;
 pub use error::{Error, Kind, Result};
 pub use exchange::{ImportReport, Progress};
@@ -109,7 +111,10 @@ pub use log::{
 };
 pub use merge::Merged;
 pub use people::AccountOverview;
-pub use polder_db::{Block, CatalogOrder as RepoOrder, Limit as QuotaLimit, Lock, Watched, Webhook};
+pub use polder_db::{
+    Block, CatalogOrder as RepoOrder, Discussion, DiscussionEvent, Happened, Limit as QuotaLimit, Lock,
+    Watched, Webhook,
+};
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,
     Signature, TreeEntry, TreePage,

@@ -132,6 +132,7 @@ impl Hub {
             large_objects: LargeObjects::Here,
             head: None,
             mirror: None,
+            proposal: None,
             entry: grant.entry(PUSH),
         };
         let held = Handle::current().block_on(self.held(origin.repo))?;

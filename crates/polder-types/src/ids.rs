@@ -36,6 +36,8 @@ id_type! {
     JobId,
     /// A lock on a file.
     LockId,
+    /// What happened in a discussion.
+    DiscussionEventId,
     /// A large object that arrives in parts; also names the directory of its parts.
     UploadId,
     /// One received part of an upload; also names its file.

@@ -18,8 +18,8 @@ pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
 pub use hours::Hours;
 pub use ids::{
-    AccountId, AuditId, BlobId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId, ReservationId,
-    StagedXorbId, TokenId, UploadId,
+    AccountId, AuditId, BlobId, DiscussionEventId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId,
+    ReservationId, StagedXorbId, TokenId, UploadId,
 };
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};

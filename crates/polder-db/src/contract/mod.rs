@@ -10,6 +10,7 @@ mod catalog;
 mod chunks;
 mod commit;
 mod damage;
+mod discussions;
 mod dump;
 mod follow;
 mod jobs;
@@ -204,6 +205,8 @@ pub(crate) fn push_of(repo: &Repo, updates: Vec<RefUpdate>) -> Push {
         lazy: Vec::new(),
         catalog: None,
         mirror: None,
+        proposal: None,
+        proposed: Vec::new(),
     }
 }
 

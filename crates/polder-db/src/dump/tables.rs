@@ -21,7 +21,7 @@ pub(super) struct Table {
 }
 
 const PAGE: i64 = 500;
-/// Fewer, because each may have a pack in it.
+/// Fewer, because each may have a pack or a long text in it.
 const PACK_PAGE: i64 = 64;
 /// Fewer still, because each may have some megabytes.
 const FILE_PAGE: i64 = 4;
@@ -71,6 +71,10 @@ tables! {
     "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
     "catalog_tag", PAGE: repo Int, tag Text; .
     "repo_like", PAGE: repo Int, account Int; liked_at Int.
+    "discussion", PAGE: repo Int, num Int; title Text, author Int, status Text, is_pull_request Bool, created_at Int,
+        events Int, text_bytes Int, base Text, base_oid Bytes, merge_oid Bytes.
+    "discussion_event", PACK_PAGE: id Int; repo Int, num Int, type Text, author Int, created_at Int, text Text, was Text,
+        commit_oid Bytes, comment Int, edited_at Int, hidden Bool.
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,
         last_error Text, created_at Int.

@@ -18,7 +18,7 @@ use crate::quota::{self, Change};
 use crate::row::Row;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{catalog, follow};
+use crate::{catalog, discussions, follow};
 
 /// Most refs, and most objects, that one fact lists.
 const FACT_ENTRIES_MAX: usize = REFS_PER_REPO_MAX;
@@ -78,6 +78,11 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     if push.expected_lock_gen.is_some_and(|expected| expected != turn.lock_gen) {
         return Ok(Verdict::Discard(PushOutcome::LockRaced));
     }
+    if let Some(proposal) = &push.proposal
+        && !discussions::is_due(tx, push.repo, proposal).await?
+    {
+        return Ok(Verdict::Discard(PushOutcome::ProposalRaced));
+    }
     let pointers = Pointers::look_up(tx, &push).await?;
     let missing = pointers.missing();
     if !missing.is_empty() {
@@ -102,6 +107,10 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     let more_refs = more_refs(&done);
     if more_refs != 0 || head != turn.head {
         store::repo(tx, push.repo, more_refs, &head).await?;
+    }
+    let changed: Vec<&str> = done.iter().map(|update| update.name.as_str()).collect();
+    if !discussions::commit_proposal(tx, &push, &changed).await? {
+        return Ok(Verdict::Discard(PushOutcome::TooManyDiscussions));
     }
     if let Some(entry) = &push.catalog
         && done.iter().any(|update| update.name == head && update.new == Some(entry.commit))

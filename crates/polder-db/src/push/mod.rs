@@ -14,7 +14,7 @@ pub(crate) use store::pack as store_pack;
 
 #[cfg(test)]
 use crate::sql::Template;
-use crate::{Db, LazyObject, MirrorPublish, NewCatalogEntry, Result};
+use crate::{Db, LazyObject, MirrorPublish, NewCatalogEntry, Proposal, ProposedCommit, Result};
 
 /// Every statement of a push.
 #[cfg(test)]
@@ -110,6 +110,10 @@ pub struct Push {
     pub catalog: Option<NewCatalogEntry>,
     /// The mirror that the repository is, which shows all this with it, or else nothing of it happens.
     pub mirror: Option<MirrorPublish>,
+    /// What happens to a pull request, if every ref is changed; it needs `atomic`.
+    pub proposal: Option<Proposal>,
+    /// Commits that come to be on the refs of pull requests, the oldest first.
+    pub proposed: Vec<ProposedCommit>,
 }
 
 /// Why one ref was not changed.
@@ -170,6 +174,10 @@ pub enum PushOutcome {
     RepoGone,
     /// The mirror was hidden, or taken up by another, meanwhile; nothing was written.
     MirrorLost,
+    /// The pull request is not what it was, or the number is taken: look again. Nothing was written.
+    ProposalRaced,
+    /// There are as many discussions as there may be; nothing was written.
+    TooManyDiscussions,
 }
 
 impl Db {

@@ -23,6 +23,8 @@ statements! {
     CONDEMN_BLOBS = "UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE state = 'live' \
         AND sha256 IN (SELECT l.sha256 FROM repo_blob l WHERE l.repo = $1) \
         AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1)";
+    DELETE_DISCUSSION_EVENTS = "DELETE FROM discussion_event WHERE repo = $1";
+    DELETE_DISCUSSIONS = "DELETE FROM discussion WHERE repo = $1";
     DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
     DELETE_LAZY = "DELETE FROM lazy_object WHERE repo = $1";
     DELETE_LOCKS = "DELETE FROM lock WHERE repo = $1";
@@ -68,6 +70,8 @@ pub(crate) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
         DELETE_PROTECTION_ACCOUNTS,
         DELETE_PROTECTIONS,
         DELETE_PULL_MIRROR,
+        DELETE_DISCUSSION_EVENTS,
+        DELETE_DISCUSSIONS,
     ];
     for statement in rows_of_it {
         tx.execute(statement, args![id]).await?;

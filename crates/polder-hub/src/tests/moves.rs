@@ -26,6 +26,8 @@ pub(crate) async fn move_refs(hub: &Hub, repo: RepoId, updates: Vec<RefUpdate>) 
         lazy: Vec::new(),
         catalog: None,
         mirror: None,
+        proposal: None,
+        proposed: Vec::new(),
     };
     let outcome = hub.db.commit_push(push).await.expect("committed");
     let PushOutcome::Done { changed, .. } = outcome else { panic!("{outcome:?}") };

@@ -125,6 +125,8 @@ async fn a_snapshot_that_is_behind_is_given_only_what_has_changed() {
             lazy: Vec::new(),
             catalog: None,
             mirror: None,
+            proposal: None,
+            proposed: Vec::new(),
         };
         nodes.here.db.commit_push(push).await.expect("pushed");
         let held = nodes.there.held(id).await.expect("held");

@@ -35,6 +35,8 @@ async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
         pointers: vec![(object.oid, oid)],
         lazy: vec![later],
         mirror: None,
+        proposal: None,
+        proposed: Vec::new(),
         catalog: None,
     };
     fixture.hub.db.commit_push(push).await.expect("committed");
