@@ -34,6 +34,16 @@ impl Ask<'_> {
         self.caller().await?.read(&self.at.place.target).await.map_err(Failure::Repository)
     }
 
+    /// Permission to read for someone with an account.
+    pub(crate) async fn read_as_account(&self) -> Result<Grant<Read>, Failure> {
+        let caller = self.caller().await?;
+        let grant = caller.read(&self.at.place.target).await.map_err(Failure::Repository)?;
+        if caller.principal().is_anonymous() {
+            return Err(Failure::Repository(Error::hidden(true, "")));
+        }
+        Ok(grant)
+    }
+
     pub(crate) async fn write(&self) -> Result<Grant<Write>, Failure> {
         self.caller().await?.write(&self.at.place.target).await.map_err(Failure::Repository)
     }

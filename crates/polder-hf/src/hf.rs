@@ -14,7 +14,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, file, info, people, refs, repos, search, tree, upload, webhooks, xet_token,
+    account, card_check, discussions, file, info, people, refs, repos, search, tree, upload, webhooks,
+    xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -87,6 +88,14 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::DeleteWebhook => webhooks::delete(ask).await,
         RouteKind::EnableWebhook => webhooks::enable(ask, true).await,
         RouteKind::DisableWebhook => webhooks::enable(ask, false).await,
+        RouteKind::Discussions => discussions::list(ask).await,
+        RouteKind::OpenDiscussion => discussions::open(ask, body).await,
+        RouteKind::Discussion => discussions::details(ask).await,
+        RouteKind::AddComment => discussions::comment(ask, body).await,
+        RouteKind::RenameDiscussion => discussions::rename(ask, body).await,
+        RouteKind::CloseDiscussion => discussions::set_status(ask, body).await,
+        RouteKind::EditComment => discussions::edit(ask, body).await,
+        RouteKind::HideComment => discussions::hide(ask).await,
         RouteKind::WrongMethod => Ok(wrong_method(ask)),
     }
 }

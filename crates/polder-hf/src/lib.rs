@@ -10,6 +10,7 @@ mod ask;
 mod card_check;
 pub mod cas;
 mod commit_lines;
+mod discussions;
 mod failure;
 mod file;
 mod hf;
@@ -20,6 +21,7 @@ mod refs;
 mod repos;
 mod route;
 mod route_api;
+mod route_discussions;
 mod route_settings;
 #[cfg(test)]
 mod router_tests;

@@ -79,7 +79,7 @@ pub(crate) async fn commits(ask: &Ask<'_>) -> Result<Response, Failure> {
 }
 
 /// `formatted` is HTML: the text itself, so that nothing in it is markup.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

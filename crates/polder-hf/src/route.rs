@@ -102,6 +102,22 @@ polder_http::route_kinds! {
         EnableWebhook => "enable-webhook",
         /// `POST /api/settings/webhooks/{id}/disable`.
         DisableWebhook => "disable-webhook",
+        /// `GET …/discussions`.
+        Discussions => "discussions",
+        /// `POST …/discussions`.
+        OpenDiscussion => "open-discussion",
+        /// `GET …/discussions/{num}`.
+        Discussion => "discussion",
+        /// `POST …/discussions/{num}/comment`.
+        AddComment => "add-comment",
+        /// `POST …/discussions/{num}/title`.
+        RenameDiscussion => "rename-discussion",
+        /// `POST …/discussions/{num}/status`.
+        CloseDiscussion => "close-discussion",
+        /// `POST …/discussions/{num}/comment/{id}/edit`.
+        EditComment => "edit-comment",
+        /// `POST …/discussions/{num}/comment/{id}/hide`.
+        HideComment => "hide-comment",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -120,6 +136,8 @@ impl RouteKind {
             | Self::Refs
             | Self::Commits
             | Self::Likers
+            | Self::Discussions
+            | Self::Discussion
             | Self::XetReadToken
             | Self::AuthCheck => Access::Read,
             Self::AuthCheckWrite
@@ -152,7 +170,15 @@ impl RouteKind {
             | Self::UserLikes
             | Self::OrgOverview
             | Self::OrgMembers => Access::Anyone,
-            Self::Like | Self::Unlike => Access::ReadAsAccount,
+            // Who may change what of a discussion is decided by the use case.
+            Self::Like
+            | Self::Unlike
+            | Self::OpenDiscussion
+            | Self::AddComment
+            | Self::RenameDiscussion
+            | Self::CloseDiscussion
+            | Self::EditComment
+            | Self::HideComment => Access::ReadAsAccount,
             Self::AgentHarnesses | Self::Telemetry | Self::ValidateYaml | Self::WrongMethod => Access::Open,
         }
     }

@@ -7,6 +7,7 @@ use polder_http::{Place, Url};
 use polder_types::RepoKind;
 
 use crate::route::{At, Route, RouteKind};
+use crate::route_discussions;
 use crate::route_settings;
 
 /// Reads a request line below `/api/`.
@@ -67,6 +68,9 @@ fn hub_route<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(Route
 /// A route of a repository: what follows its name.
 fn repo_route<'a>(method: &Method, rest: &'a [Cow<'_, str>]) -> Option<(RouteKind, &'a str, String)> {
     let words: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+    if let Some((kind, expected, num, comment)) = route_discussions::parse(method, &words) {
+        return Some((checked(method, &expected, kind), num, comment.to_owned()));
+    }
     let (kind, expected, revision) = match words.as_slice() {
         [] => (RouteKind::Info, Method::GET, ""),
         ["refs"] => (RouteKind::Refs, Method::GET, ""),

@@ -92,6 +92,27 @@ fn only_the_words_for_yes_ask_for_a_download() {
 }
 
 #[test]
+fn every_request_about_discussions_is_read() {
+    use RouteKind::*;
+    for (method, path, kind, num, comment) in [
+        ("GET", "?p=0", Discussions, "", ""),
+        ("POST", "", OpenDiscussion, "", ""),
+        ("GET", "/7?diff=1", Discussion, "7", ""),
+        ("POST", "/7/comment", AddComment, "7", ""),
+        ("POST", "/7/title", RenameDiscussion, "7", ""),
+        ("POST", "/7/status", CloseDiscussion, "7", ""),
+        ("POST", "/7/comment/0f/edit", EditComment, "7", "0f"),
+        ("POST", "/7/comment/0f/hide", HideComment, "7", "0f"),
+        ("GET", "/7/title", WrongMethod, "7", ""),
+    ] {
+        let uri = format!("/api/datasets/acme/d/discussions{path}");
+        let Route { kind: found, at } = parse(method, &uri).expect(&uri);
+        assert_eq!((found, at.revision.as_str(), at.path.as_str()), (kind, num, comment), "{method} {uri}");
+        assert_eq!(at.place.target, Target::Name("datasets/acme/d".parse().expect("a name")));
+    }
+}
+
+#[test]
 fn every_request_of_the_api_is_read() {
     use RouteKind::*;
     for (method, uri, kind, repo, revision, path) in [

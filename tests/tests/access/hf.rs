@@ -61,6 +61,20 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
         Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
         Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
+        Kind::Discussions => http.get(&format!("{api}/discussions")),
+        Kind::OpenDiscussion => json(http, &format!("{api}/discussions"), json!({"title": ""})),
+        Kind::Discussion => http.get(&format!("{api}/discussions/999")),
+        Kind::AddComment => json(http, &format!("{api}/discussions/999/comment"), json!({"comment": "x"})),
+        Kind::RenameDiscussion => {
+            json(http, &format!("{api}/discussions/999/title"), json!({"title": "xyz"}))
+        }
+        Kind::CloseDiscussion => {
+            json(http, &format!("{api}/discussions/999/status"), json!({"status": "open"}))
+        }
+        Kind::EditComment => {
+            json(http, &format!("{api}/discussions/999/comment/0f/edit"), json!({"content": "x"}))
+        }
+        Kind::HideComment => http.post(&format!("{api}/discussions/999/comment/0f/hide"), ""),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
     }
 }
@@ -90,9 +104,18 @@ pub(crate) fn named(repo: &str) -> serde_json::Value {
 pub(crate) fn hf_granted(kind: polder_hf::RouteKind) -> u16 {
     use polder_hf::RouteKind as Kind;
     match kind {
-        Kind::Commit => 400,
+        Kind::Commit | Kind::OpenDiscussion => 400,
         Kind::CreateBranch => 409,
-        Kind::DeleteBranch | Kind::DeleteTag | Kind::CreateTag | Kind::SuperSquash => 404,
+        Kind::DeleteBranch
+        | Kind::DeleteTag
+        | Kind::CreateTag
+        | Kind::SuperSquash
+        | Kind::Discussion
+        | Kind::AddComment
+        | Kind::RenameDiscussion
+        | Kind::CloseDiscussion
+        | Kind::EditComment
+        | Kind::HideComment => 404,
         _ => 200,
     }
 }

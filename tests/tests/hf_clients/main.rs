@@ -4,6 +4,7 @@
 
 mod command_line;
 mod commits;
+mod discussions;
 mod libraries;
 mod proxy;
 mod requests;
