@@ -27,9 +27,9 @@ statements! {
     ORGS_OF = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.org \
         WHERE m.user_id = $1 ORDER BY a.fold LIMIT $2";
     ACCOUNT_FACTS = "SELECT a.created_at, (SELECT COUNT(*) FROM repo_like l JOIN repo r ON r.id = l.repo \
-        WHERE l.account = a.id AND r.state = 'live' AND r.visibility = 'public') FROM account a WHERE a.id = $1";
+        WHERE l.account = a.id AND r.state = 'live' AND (r.visibility = 'public' OR r.shown)) FROM account a WHERE a.id = $1";
     REPOS_BY_KIND = "SELECT r.kind, COUNT(*) FROM repo r \
-        WHERE r.ns = $1 AND r.state = 'live' AND (r.visibility = 'public' OR $2) GROUP BY r.kind";
+        WHERE r.ns = $1 AND r.state = 'live' AND (r.visibility = 'public' OR r.shown OR $2) GROUP BY r.kind";
     MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
         WHERE m.org = $1 AND a.fold > $2 ORDER BY a.fold LIMIT $3";
 }

@@ -22,7 +22,7 @@ macro_rules! search_by {
             $column,
             " FROM catalog c JOIN repo r ON r.id = c.repo JOIN account a ON a.id = r.ns ",
             "WHERE r.state = 'live' AND r.kind = $1 AND (r.withheld IS NULL OR ($2 AND r.withheld NOT IN ('takedown', 'blocked'))) ",
-            "AND (r.visibility = 'public' OR $2 OR r.ns = $3 ",
+            "AND (r.visibility = 'public' OR r.shown OR $2 OR r.ns = $3 ",
             "OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3)) ",
             "AND ($4 = '' OR a.fold = $4) AND ($5 = '' OR LOWER(a.name || '/' || r.name) LIKE $5 ESCAPE '!') ",
             "AND ($6 < 0 OR c.parameters >= $6) AND ($7 < 0 OR c.parameters <= $7) ",
@@ -38,7 +38,7 @@ macro_rules! search_by {
             $column,
             " < $16 OR (",
             $column,
-            " = $16 AND r.id < $17)) ORDER BY ",
+            " = $16 AND r.id < $17)) AND ($19 < 0 OR (CASE WHEN r.gate IS NULL THEN 0 ELSE 1 END) = $19) ORDER BY ",
             $column,
             " DESC, r.id DESC LIMIT $18"
         )
@@ -132,6 +132,8 @@ pub struct CatalogQuery {
     pub tags: Vec<String>,
     /// Fewest and most parameters.
     pub parameters: (Option<i64>, Option<i64>),
+    /// Only those with a gate, or without.
+    pub gated: Option<bool>,
     /// The order.
     pub order: CatalogOrder,
     /// Where the page before ended: [`Cataloged::place`] of its last one.
@@ -177,7 +179,7 @@ impl Db {
             args.push(Value::from(query.tags.get(at).cloned().unwrap_or_default()));
         }
         let (place, id) = query.after.unwrap_or((i64::MAX, RepoId(i64::MAX)));
-        args.extend(args![place, id, query.limit]);
+        args.extend(args![place, id, query.limit, query.gated.map_or(-1, i64::from)]);
         each(&self.rows(statement, args).await?, |row| {
             let repo = Repo::from_row(row)?;
             let place = (row.read(REPO_COLUMNS + 4)?, repo.id);

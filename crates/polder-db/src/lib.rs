@@ -60,6 +60,7 @@
 //! # Ok::<(), polder_db::Error>(()) }).unwrap();
 //! ```
 
+mod access_requests;
 mod accounts;
 mod audit;
 mod blobs;
@@ -103,6 +104,7 @@ mod write_queue;
 mod xorb_runs;
 mod xorbs;
 
+pub use access_requests::{AccessRequest, AccessStatus, Asked};
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;

@@ -120,12 +120,13 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        accounts, audit, blobs, blocks, catalog, chunks, contract, damage, discussions, downloads, dump,
-        events, follow, jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips, remote_namespaces,
-        repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
+        access_requests, accounts, audit, blobs, blocks, catalog, chunks, contract, damage, discussions,
+        downloads, dump, events, follow, jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips,
+        remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
+        access_requests::ALL,
         accounts::ALL,
         audit::ALL,
         blobs::ALL,

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use polder_types::{
-    AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, ObjectId, PackId, PartId, RepoId,
-    ReservationId, Sha256, StagedXorbId, TokenId, UnixMillis, UploadId,
+    AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, ObjectId, PackId, PartId,
+    RepoId, ReservationId, Sha256, StagedXorbId, TokenId, UnixMillis, UploadId,
 };
 use polder_xet::{ChunkHash, FileHash, XorbHash};
 
@@ -57,7 +57,7 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
+    Int: i64, AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
         UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, ChunkHash, FileHash, XorbHash, Bytes;
@@ -65,6 +65,7 @@ nulls! {
 
 values! {
     i64, value => Self::Int(Some(value));
+    AccessRequestId, id => Self::Int(Some(id.0));
     AccountId, id => Self::Int(Some(id.0));
     AuditId, id => Self::Int(Some(id.0));
     BlobId, id => Self::Int(Some(id.0));

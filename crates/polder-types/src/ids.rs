@@ -48,6 +48,8 @@ id_type! {
     ReservationId,
     /// A row of the audit log.
     AuditId,
+    /// Someone's request to read a gated repository.
+    AccessRequestId,
 }
 
 impl UploadId {

@@ -18,10 +18,10 @@ pub use clock::{Clock, UnixMillis};
 pub use hash::{HashParseError, ObjectId, Sha256};
 pub use hours::Hours;
 pub use ids::{
-    AccountId, AuditId, BlobId, DiscussionEventId, EventId, IdSource, JobId, LockId, PackId, PartId, RepoId,
-    ReservationId, StagedXorbId, TokenId, UploadId,
+    AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, EventId, IdSource, JobId, LockId, PackId,
+    PartId, RepoId, ReservationId, StagedXorbId, TokenId, UploadId,
 };
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};
-pub use roles::{Role, Visibility};
+pub use roles::{Gate, Role, Visibility};
 pub use secrets::without_secrets;

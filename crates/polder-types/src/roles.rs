@@ -44,12 +44,15 @@ impl FromStr for Role {
     }
 }
 
-/// Whether anyone, or only members, may read a repository.
+/// Who may read a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// Anyone may read.
     Public,
+    /// Anyone may know of it; members, and whoever was given access, may read what is in it. It is what a public
+    /// repository with a [`Gate`] becomes, and nobody asks for it by this word.
+    Gated,
     /// Members only; to all others it does not exist.
     Private,
 }
@@ -59,6 +62,7 @@ impl Visibility {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
+            Self::Gated => "gated",
             Self::Private => "private",
         }
     }
@@ -77,6 +81,43 @@ impl FromStr for Visibility {
             "public" => Ok(Self::Public),
             "private" => Ok(Self::Private),
             _ => Err(format!("`{text}` is not one of public, private")),
+        }
+    }
+}
+
+/// Who decides on a request to read a public repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gate {
+    /// Nobody: whoever asks gets access.
+    Auto,
+    /// Administrators of the namespace.
+    Manual,
+}
+
+impl Gate {
+    /// The word used by clients, in commands and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Gate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "manual" => Ok(Self::Manual),
+            _ => Err(format!("`{text}` is not one of auto, manual")),
         }
     }
 }

@@ -12,6 +12,7 @@ fn all() -> CatalogQuery {
         text: None,
         tags: Vec::new(),
         parameters: (None, None),
+        gated: None,
         order: CatalogOrder::Changed,
         after: None,
         limit: 10,

@@ -1,6 +1,7 @@
 //! What every engine must do. Each test opens a fresh database through [`Home`]: by itself on SQLite;
 //! one test runs all of them once more on PostgreSQL.
 
+mod access_requests;
 mod accounts;
 mod audit;
 mod behind;

@@ -44,7 +44,7 @@ tables! {
     "token", PAGE: id Int; hash Bytes, account Int, scope Text, repos Text, expires Int, revoked Bool, created_at Int.
     "repo", PAGE: id Int; rid Bytes, kind Text, ns Int, name Text, visibility Text, head Text, state Text, gen Int,
         gc_epoch Int, rewind_gen Int, cache_epoch Int, rseq Int, ref_count Int, created_at Int,
-        lock_gen Int, upstream Int, withheld Text.
+        lock_gen Int, upstream Int, withheld Text, gate Text, shown Bool.
     "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
     "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.
@@ -75,6 +75,8 @@ tables! {
         events Int, text_bytes Int, base Text, base_oid Bytes, merge_oid Bytes.
     "discussion_event", PACK_PAGE: id Int; repo Int, num Int, type Text, author Int, created_at Int, text Text, was Text,
         commit_oid Bytes, comment Int, edited_at Int, hidden Bool.
+    "access_request", PAGE: id Int; repo Int, account Int, status Text, created_at Int, decided_at Int, reason Text,
+        fields Text.
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,
         last_error Text, created_at Int.

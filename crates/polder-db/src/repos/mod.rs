@@ -7,7 +7,7 @@ mod revive;
 mod settings;
 mod takedown;
 
-use polder_types::{AccountId, RepoId, RepoKind, RepoName, Sha256, UnixMillis, Visibility};
+use polder_types::{AccountId, Gate, RepoId, RepoKind, RepoName, Sha256, UnixMillis, Visibility};
 use serde_json::json;
 
 pub use delete::Deleted;
@@ -33,7 +33,7 @@ macro_rules! repo_columns {
             "r.id, r.rid, r.kind, a.name, r.name, r.ns, r.visibility, r.head, r.gen, r.gc_epoch, r.rewind_gen, ",
             "r.cache_epoch, r.upstream, r.withheld, (SELECT m.home FROM remote_namespace m WHERE m.account = r.ns ",
             "AND r.upstream IS NOT NULL), ",
-            "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), r.created_at"
+            "(SELECT p.url FROM pull_mirror p WHERE p.repo = r.id), r.created_at, r.gate, r.shown"
         )
     };
 }
@@ -41,7 +41,7 @@ macro_rules! repo_columns {
 pub(crate) use repo_columns;
 
 /// How many columns that are.
-pub(crate) const REPO_COLUMNS: usize = 17;
+pub(crate) const REPO_COLUMNS: usize = 19;
 
 macro_rules! select_repo {
     ($rest:literal) => {
@@ -78,7 +78,7 @@ const FIRST_HEAD: &str = "refs/heads/main";
 pub struct NewRepo {
     /// Its name; the namespace must be an account.
     pub name: RepoName,
-    /// Who may read it.
+    /// Who may read it: anyone, or members.
     pub visibility: Visibility,
     /// Who creates it.
     pub actor: Option<AccountId>,
@@ -101,6 +101,8 @@ pub struct Repo {
     pub namespace: AccountId,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Who decides on requests to read it, if it has a gate; on a private one it stands open until that is public.
+    pub gate: Option<Gate>,
     /// The ref that HEAD points to, e.g. `refs/heads/main`; may be unborn.
     pub head: String,
     /// Grows by one with every change of refs or HEAD.
@@ -153,7 +155,8 @@ impl Repo {
             name: RepoName::new(row.word(2)?, row.word(3)?, &name)
                 .map_err(|source| unreadable(Some(source.into())))?,
             namespace: AccountId(row.read(5)?),
-            visibility: row.word(6)?,
+            visibility: if row.read(18)? { Visibility::Gated } else { row.word(6)? },
+            gate: row.maybe_word(17)?,
             head: row.read(7)?,
             generation: row.read(8)?,
             gc_epoch: row.read(9)?,

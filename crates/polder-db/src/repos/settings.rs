@@ -1,6 +1,6 @@
-//! Visibility and HEAD.
+//! Visibility, the gate, and HEAD.
 
-use polder_types::{AccountId, RepoId, Visibility};
+use polder_types::{AccountId, Gate, RepoId, Visibility};
 use serde_json::json;
 
 use super::{Repo, gone, load};
@@ -12,7 +12,7 @@ use crate::{Db, Result};
 
 statements! {
     // Hiding takes away what was provably reachable for all, so certificates before it do not count.
-    SET_VISIBILITY = "UPDATE repo SET visibility = $2, rseq = rseq + 1, gen = gen + 1, rewind_gen = gen + 1, \
+    SET_VISIBILITY = "UPDATE repo SET visibility = $2, shown = $3, gate = $4, rseq = rseq + 1, gen = gen + 1, rewind_gen = gen + 1, \
         cache_epoch = cache_epoch + 1 WHERE id = $1 AND state = 'live' RETURNING rseq";
     // As hiding; but what others are told of the repository is not this hub's to say.
     WITHHOLD = "UPDATE repo SET withheld = $2, gen = gen + 1, rewind_gen = gen + 1, cache_epoch = cache_epoch + 1 \
@@ -22,7 +22,7 @@ statements! {
 }
 
 impl Db {
-    /// Changes who may read a repository. Cached answers made before it are void.
+    /// Makes a repository private, or shows it: to read if it has no gate. Cached answers made before it are void.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`] if there is no such repository.
@@ -32,7 +32,29 @@ impl Db {
         visibility: Visibility,
         actor: Option<AccountId>,
     ) -> Result<Repo> {
-        self.write(move |tx| Box::pin(show_or_hide(tx, id, visibility, actor))).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                let before = load(tx, id).await?;
+                let gate = before.gate;
+                settle(tx, before, visibility, gate, actor).await
+            })
+        })
+        .await
+    }
+
+    /// Puts a gate before a repository, or takes it away. Cached answers made before it are void.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`] if there is no such repository.
+    pub async fn set_gate(&self, id: RepoId, gate: Option<Gate>, actor: Option<AccountId>) -> Result<Repo> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let before = load(tx, id).await?;
+                let visibility = before.visibility;
+                settle(tx, before, visibility, gate, actor).await
+            })
+        })
+        .await
     }
 
     /// Withholds a repository from everyone but administrators, or gives it back. Cached answers made before
@@ -66,18 +88,30 @@ impl Db {
     }
 }
 
-async fn show_or_hide(
+/// Makes a repository private or not, and gates it or not: a gate counts on what is not private.
+async fn settle(
     tx: &mut Tx,
-    id: RepoId,
-    visibility: Visibility,
+    before: Repo,
+    wanted: Visibility,
+    gate: Option<Gate>,
     actor: Option<AccountId>,
 ) -> Result<Verdict<Repo>> {
-    let before = load(tx, id).await?;
-    if before.visibility == visibility {
+    let (id, was) = (before.id, (before.visibility, before.gate));
+    let visibility = match (wanted, gate) {
+        (Visibility::Private, _) => Visibility::Private,
+        (Visibility::Public | Visibility::Gated, Some(_)) => Visibility::Gated,
+        (Visibility::Public | Visibility::Gated, None) => Visibility::Public,
+    };
+    if was == (visibility, gate) {
         return Ok(Verdict::Discard(before));
     }
-    let row = tx.row(SET_VISIBILITY, args![id, visibility.as_str()]).await?.ok_or_else(|| gone(id))?;
-    let facts = json!({"v": 1, "from": before.visibility.as_str(), "to": visibility.as_str()});
+    let (column, shown) = match visibility {
+        Visibility::Gated => (Visibility::Private, true),
+        plain => (plain, false),
+    };
+    let args = args![id, column.as_str(), shown, gate.map(Gate::as_str)];
+    let row = tx.row(SET_VISIBILITY, args).await?.ok_or_else(|| gone(id))?;
+    let facts = json!({"v": 1, "from": was.0.as_str(), "to": visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.visibility" }, &facts).await?;
     Ok(Verdict::Keep(load(tx, id).await?))
 }
