@@ -168,11 +168,12 @@ impl Db {
                     Asked::Id(id) => id,
                     Asked::By(account) => standing(tx, repo, account).await?.ok_or_else(no_request)?,
                 };
-                let before = request(tx, id, repo).await?;
+                let account = request(tx, id, repo).await?.account.to_string();
                 if decide(tx, id, repo, status, reason).await? == 0 {
-                    let what = format!("the request of `{}` is {status} already", before.account);
+                    let what = format!("the request of `{account}` is {status} already");
                     return Err(Error::Conflict { what });
                 }
+                tx.audit(|entry| drop(entry.detail.insert("account".to_owned(), account.into())));
                 Ok(Verdict::Keep(request(tx, id, repo).await?))
             })
         })

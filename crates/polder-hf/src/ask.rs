@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::LINK;
 use http::request::Parts;
 use polder_http::{Caller, Response, query_parameter, query_parameters, respond};
-use polder_hub::{Error, Grant, Hub, Manage, Read, Write};
+use polder_hub::{Error, Grant, Hub, Manage, Read, See, Write};
 
 use crate::failure::Failure;
 use crate::route::At;
@@ -28,6 +28,10 @@ impl Ask<'_> {
             return Err(Failure::Credentials(Error::hidden(true, "")));
         }
         Ok(caller)
+    }
+
+    pub(crate) async fn see(&self) -> Result<Grant<See>, Failure> {
+        self.caller().await?.see(&self.at.place.target).await.map_err(Failure::Repository)
     }
 
     pub(crate) async fn read(&self) -> Result<Grant<Read>, Failure> {

@@ -51,6 +51,7 @@ impl Failure {
     /// The client's word for it, where it has one.
     fn code(&self) -> Option<&'static str> {
         match (self, self.error().kind()) {
+            (_, _) if self.error().is_gated() => Some("GatedRepo"),
             (Self::Repository(_), Kind::NotFound | Kind::Unauthenticated) => Some("RepoNotFound"),
             (Self::Open(OpenError::Revision(_)), Kind::NotFound) => Some("RevisionNotFound"),
             (Self::Open(OpenError::Entry { .. }), Kind::NotFound) => Some("EntryNotFound"),

@@ -14,7 +14,7 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, discussions, file, info, people, refs, repos, search, tree, upload, webhooks,
+    account, card_check, discussions, file, gate, info, people, refs, repos, search, tree, upload, webhooks,
     xet_token,
 };
 
@@ -96,6 +96,10 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::CloseDiscussion => discussions::set_status(ask, body).await,
         RouteKind::EditComment => discussions::edit(ask, body).await,
         RouteKind::HideComment => discussions::hide(ask).await,
+        RouteKind::AskAccess => gate::ask_access(ask, body).await,
+        RouteKind::AccessRequests => gate::requests(ask).await,
+        RouteKind::HandleAccess => gate::handle(ask, body).await,
+        RouteKind::GrantAccess => gate::grant(ask, body).await,
         RouteKind::WrongMethod => Ok(wrong_method(ask)),
     }
 }

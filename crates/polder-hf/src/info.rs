@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Grant, OpenError, Read};
+use polder_hub::{EntryKind, Grant, OpenError, See};
 use polder_types::ObjectId;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const SIBLINGS_MAX: usize = 50_001;
 
 /// Answers `GET /api/{kind}/{repo}`: at the default branch.
 pub(crate) async fn info(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let commit_id = match ask.hub.find_revision(&grant, "HEAD").await {
         Err(OpenError::Revision(_)) => None,
         found => found?,
@@ -28,16 +28,12 @@ pub(crate) async fn info(ask: &Ask<'_>) -> Result<Response, Failure> {
 
 /// Answers `GET …/revision/{revision}`.
 pub(crate) async fn revision(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let commit_id = ask.hub.find_revision(&grant, &ask.at.revision).await?;
     answer(ask, &grant, commit_id).await
 }
 
-async fn answer(
-    ask: &Ask<'_>,
-    grant: &Grant<Read>,
-    commit_id: Option<ObjectId>,
-) -> Result<Response, Failure> {
+async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) -> Result<Response, Failure> {
     let wanted = Wanted(ask.queries("expand"));
     let (facts, likes, changed) = match commit_id {
         Some(commit_id) => {
@@ -46,8 +42,9 @@ async fn answer(
         }
         None => (polder_hub::Facts::default(), 0, grant.created()),
     };
-    let (name, is_public, created) = (grant.repo(), grant.is_public(), grant.created());
-    let shown = Shown { name, is_public, created, commit_id, changed, likes, facts: &facts };
+    let (name, created) = (grant.repo(), grant.created());
+    let (is_private, gate) = (grant.is_private(), grant.gate());
+    let shown = Shown { name, is_private, gate, created, commit_id, changed, likes, facts: &facts };
     let mut fields = shown.fields(&wanted);
     if wanted.has("siblings") {
         fields.insert("siblings".to_owned(), siblings(ask, grant, commit_id).await?);
@@ -59,7 +56,7 @@ async fn answer(
     Ok(response)
 }
 
-async fn siblings(ask: &Ask<'_>, grant: &Grant<Read>, commit_id: Option<ObjectId>) -> Result<Value, Failure> {
+async fn siblings(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) -> Result<Value, Failure> {
     let Some(commit_id) = commit_id else { return Ok(json!([])) };
     let page = ask.hub.list_tree(grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
     let blobs = ask.flag("blobs");

@@ -13,6 +13,7 @@ mod commit_lines;
 mod discussions;
 mod failure;
 mod file;
+mod gate;
 mod hf;
 mod info;
 mod people;

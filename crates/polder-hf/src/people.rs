@@ -60,14 +60,14 @@ pub(crate) async fn likes(ask: &Ask<'_>) -> Result<Response, Failure> {
 
 /// Answers `GET …/likers`.
 pub(crate) async fn likers(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let likers = ask.hub.likers(&grant).await?;
     Ok(respond::json(StatusCode::OK, &likers.iter().map(|name| entry(name)).collect::<Vec<_>>()))
 }
 
 /// Answers `POST` and `DELETE …/like`.
 pub(crate) async fn like(ask: &Ask<'_>, likes: bool) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     ask.hub.set_like(&grant, likes).await.map_err(Failure::Repository)?;
     Ok(respond::json(StatusCode::OK, &json!({})))
 }

@@ -20,7 +20,7 @@ const PAGE_MAX: usize = 1_000;
 
 /// Answers `GET …/refs`.
 pub(crate) async fn refs(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let refs = ask.hub.list_refs(&grant).await?;
     let below = |prefix: &str| -> Vec<Value> {
         let named = |named: &NamedCommit| {
@@ -45,7 +45,7 @@ pub(crate) async fn refs(ask: &Ask<'_>) -> Result<Response, Failure> {
 
 /// Answers `GET …/commits/{revision}`; the cursor is how many commits the pages before had.
 pub(crate) async fn commits(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let Some(commit_id) = ask.hub.find_revision(&grant, &ask.at.revision).await? else {
         return Ok(respond::json(StatusCode::OK, &json!([])));
     };

@@ -7,12 +7,13 @@ use axum::body::Body;
 use http::StatusCode;
 use polder_http::{Caller, Response, body, respond};
 use polder_hub::{Error, Grant, Hub, Kind, Manage};
-use polder_types::{AccountName, RepoKind, RepoName, Visibility};
+use polder_types::{AccountName, Gate, RepoKind, RepoName, Visibility};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
+use crate::shown::gated;
 
 /// A repository as bodies name it: `name` with or without a namespace, which may also be `organization`.
 #[derive(Deserialize)]
@@ -115,6 +116,17 @@ pub(crate) async fn move_repo(ask: &Ask<'_>, body: Body) -> Result<Response, Fai
 struct Settings {
     visibility: Option<String>,
     private: Option<bool>,
+    gated: Option<Value>,
+}
+
+/// `auto`, `manual` or `false`.
+fn wanted_gate(word: &Value) -> Result<Option<Gate>, Error> {
+    let bad = || Error::new(Kind::Invalid, "`gated` is `auto`, `manual` or `false`");
+    match word {
+        Value::Bool(false) => Ok(None),
+        Value::String(word) => word.parse().map(Some).map_err(|_why: String| bad()),
+        _ => Err(bad()),
+    }
 }
 
 /// Answers `PUT …/settings`.
@@ -122,11 +134,20 @@ pub(crate) async fn settings(ask: &Ask<'_>, body: Body) -> Result<Response, Fail
     let grant = ask.manage().await?;
     let settings: Settings = body::json(ask.hub, body).await?;
     let wanted = visibility(settings.visibility.as_deref(), settings.private)?;
+    let gate = settings.gated.as_ref().map(wanted_gate).transpose()?;
+    // What closes comes first: nothing is open to all between the two.
+    if let Some(Some(gate)) = gate {
+        ask.hub.gate_managed(&grant, Some(gate)).await?;
+    }
     if let Some(wanted) = wanted {
         ask.hub.show_managed(&grant, wanted).await?;
     }
-    let is_private = wanted.map_or(!grant.is_public(), |wanted| wanted == Visibility::Private);
-    Ok(respond::json(StatusCode::OK, &json!({ "private": is_private })))
+    if gate == Some(None) {
+        ask.hub.gate_managed(&grant, None).await?;
+    }
+    let is_private = wanted.map_or(grant.is_private(), |wanted| wanted == Visibility::Private);
+    let gate = gate.unwrap_or(grant.gate());
+    Ok(respond::json(StatusCode::OK, &json!({ "private": is_private, "gated": gated(gate) })))
 }
 
 /// Permission over a repository that a body names; a former name is as good as the new one.

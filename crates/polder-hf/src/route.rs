@@ -118,6 +118,14 @@ polder_http::route_kinds! {
         EditComment => "edit-comment",
         /// `POST …/discussions/{num}/comment/{id}/hide`.
         HideComment => "hide-comment",
+        /// `POST …/user-access-request`, and `POST /{repo}/ask-access` as on the web.
+        AskAccess => "ask-access",
+        /// `GET …/user-access-request/{status}`.
+        AccessRequests => "access-requests",
+        /// `POST …/user-access-request/handle`.
+        HandleAccess => "handle-access",
+        /// `POST …/user-access-request/grant`.
+        GrantAccess => "grant-access",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -127,15 +135,15 @@ impl RouteKind {
     /// What the caller must show.
     pub const fn access(self) -> Access {
         match self {
-            Self::Resolve
-            | Self::Raw
-            | Self::Info
+            Self::Info
             | Self::Revision
             | Self::Tree
             | Self::PathsInfo
             | Self::Refs
             | Self::Commits
-            | Self::Likers
+            | Self::Likers => Access::See,
+            Self::Resolve
+            | Self::Raw
             | Self::Discussions
             | Self::Discussion
             | Self::XetReadToken
@@ -149,7 +157,7 @@ impl RouteKind {
             | Self::CreateTag
             | Self::DeleteTag
             | Self::SuperSquash => Access::Write,
-            Self::Settings => Access::Manage,
+            Self::Settings | Self::AccessRequests | Self::HandleAccess | Self::GrantAccess => Access::Manage,
             Self::Whoami
             | Self::CreateRepo
             | Self::DeleteRepo
@@ -171,14 +179,13 @@ impl RouteKind {
             | Self::OrgOverview
             | Self::OrgMembers => Access::Anyone,
             // Who may change what of a discussion is decided by the use case.
-            Self::Like
-            | Self::Unlike
-            | Self::OpenDiscussion
+            Self::OpenDiscussion
             | Self::AddComment
             | Self::RenameDiscussion
             | Self::CloseDiscussion
             | Self::EditComment
             | Self::HideComment => Access::ReadAsAccount,
+            Self::Like | Self::Unlike | Self::AskAccess => Access::SeeAsAccount,
             Self::AgentHarnesses | Self::Telemetry | Self::ValidateYaml | Self::WrongMethod => Access::Open,
         }
     }
@@ -221,6 +228,14 @@ impl Route {
             Some(_) => [3, 2],
             None => [2, 1],
         };
+        if let [full, _] = counts
+            && segments.get(full..).is_some_and(|rest| rest == ["ask-access"])
+        {
+            let kind = if *method == Method::POST { RouteKind::AskAccess } else { RouteKind::WrongMethod };
+            let (revision, path, download) = (String::new(), String::new(), false);
+            let at = At { place: Place::read(url, full, false), revision, path, download };
+            return Some(Self { kind, at });
+        }
         counts.into_iter().find_map(|count| {
             let [action, revision, path @ ..] = segments.get(count..)? else { return None };
             let kind = match action.as_ref() {

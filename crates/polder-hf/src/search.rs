@@ -7,9 +7,9 @@ use http::StatusCode;
 use polder_http::{Response, respond};
 use polder_hub::{EntryKind, Error, FoundRepo, Kind, RepoOrder, RepoQuery};
 use polder_types::{RepoKind, Visibility};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, is_true};
 use crate::failure::Failure;
 use crate::shown::{Shown, Wanted};
 use crate::tree::sibling;
@@ -30,10 +30,6 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
     let limit = if has_files { FULL_PAGE } else { PAGE };
     let mut query = query(ask, kind)?;
     query.limit = ask.limit(limit, limit);
-    // Nothing is gated here.
-    if ask.query("gated").is_some() && ask.flag("gated") {
-        return Ok(respond::json(StatusCode::OK, &json!([])));
-    }
     let page = ask.hub.find_repos(caller.principal(), query).await?;
     let mut items = Vec::with_capacity(page.repos.len());
     for found in &page.repos {
@@ -44,7 +40,7 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
             }
         }
         if has_files {
-            let grant = caller.read(&polder_http::Target::Name(found.name.clone())).await;
+            let grant = caller.see(&polder_http::Target::Name(found.name.clone())).await;
             if let (Ok(grant), Some(commit_id)) = (grant, found.commit_id) {
                 let page = ask.hub.list_tree(&grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
                 let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
@@ -64,7 +60,8 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
 fn shown(found: &FoundRepo) -> Shown<'_> {
     Shown {
         name: &found.name,
-        is_public: found.visibility == Visibility::Public,
+        is_private: found.visibility == Visibility::Private,
+        gate: found.gate,
         created: found.created,
         commit_id: found.commit_id,
         changed: found.changed,
@@ -85,6 +82,7 @@ fn query(ask: &Ask<'_>, kind: RepoKind) -> Result<RepoQuery, Error> {
     }
     Ok(RepoQuery {
         kind,
+        gated: ask.query("gated").map(|value| is_true(&value)),
         author: ask.query("author"),
         text: ask.query("search"),
         tags,

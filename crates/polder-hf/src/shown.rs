@@ -3,7 +3,7 @@
 //! Source: `huggingface_hub` 2.4.0 `hf_api.py`.
 
 use polder_hub::Facts;
-use polder_types::{ObjectId, RepoKind, RepoName, UnixMillis};
+use polder_types::{Gate, ObjectId, RepoKind, RepoName, UnixMillis};
 use serde_json::{Map, Value, json};
 
 /// Which fields were asked for: all, or those of `expand` alone.
@@ -23,7 +23,8 @@ impl Wanted {
 /// What is shown of a repository.
 pub(crate) struct Shown<'a> {
     pub(crate) name: &'a RepoName,
-    pub(crate) is_public: bool,
+    pub(crate) is_private: bool,
+    pub(crate) gate: Option<Gate>,
     pub(crate) created: UnixMillis,
     pub(crate) commit_id: Option<ObjectId>,
     pub(crate) changed: UnixMillis,
@@ -47,12 +48,12 @@ impl Shown<'_> {
     }
 
     fn common(&self) -> Map<String, Value> {
-        let visibility = if self.is_public { "public" } else { "private" };
+        let visibility = if self.is_private { "private" } else { "public" };
         let fields = json!({
             "author": self.name.namespace().as_str(),
-            "private": !self.is_public,
+            "private": self.is_private,
             "visibility": visibility,
-            "gated": false,
+            "gated": gated(self.gate),
             "disabled": false,
             "downloads": 0,
             "likes": self.likes,
@@ -86,6 +87,11 @@ impl Shown<'_> {
             RepoKind::Kernel => json!({}),
         })
     }
+}
+
+/// A gate as the clients know it: its word, or `false`.
+pub(crate) fn gated(gate: Option<Gate>) -> Value {
+    gate.map_or(Value::Bool(false), |gate| json!(gate.as_str()))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use polder_http::{Response, body, query_parameters, respond};
-use polder_hub::{BodyEncoding, EntryKind, Error, Grant, Kind, OpenError, Read, TreeEntry};
+use polder_hub::{BodyEncoding, EntryKind, Error, Grant, Kind, OpenError, See, TreeEntry};
 use polder_types::limits::JSON_BODY_BYTES_MAX;
 use polder_types::{ObjectId, Sha256};
 use polder_xet::FileHash;
@@ -26,7 +26,7 @@ const PATHS_MAX: usize = 1_000;
 
 /// Answers `GET …/tree/{revision}[/{path}]`.
 pub(crate) async fn tree(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let path = ask.at.path.as_str();
     let Some(commit_id) = ask.hub.find_revision(&grant, &ask.at.revision).await? else {
         return if path.is_empty() {
@@ -61,7 +61,7 @@ struct Paths {
 
 /// Answers `POST …/paths-info/{revision}`: a form from Python, JSON from JavaScript.
 pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let grant = ask.read().await?;
+    let grant = ask.see().await?;
     let content_type = ask.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (mut paths, expand) = if content_type.is_some_and(|value| value.starts_with("application/json")) {
         let asked = body::json::<Paths>(ask.hub, body).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Fa
 /// Entries of one commit; each with the commit that last changed it if `expand` asks for it.
 async fn shown(
     ask: &Ask<'_>,
-    grant: &Grant<Read>,
+    grant: &Grant<See>,
     commit_id: ObjectId,
     entries: &[TreeEntry],
     expand: bool,

@@ -12,12 +12,16 @@ pub enum Access {
     Public,
     /// A client on this machine, not behind a proxy, or an administrator's token.
     LoopbackOrAdmin,
+    /// Permission to know of the repository in the path and what it is, without reading what is in it.
+    See,
     /// Permission to read the repository in the path.
     Read,
     /// Permission to write to the repository in the path.
     Write,
     /// Nothing, or valid credentials: the answer has what the caller may read and nothing else.
     Anyone,
+    /// Permission to know of the repository in the path, and credentials of an account.
+    SeeAsAccount,
     /// Permission to read the repository in the path, and credentials of an account.
     ReadAsAccount,
     /// Permission to rename, hide or delete the repository in the path.

@@ -5,7 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use polder_hub::{Credentials, Error, Grant, Hub, Kind, Manage, Principal, Read, Result, Secret, Write};
+use polder_hub::{Credentials, Error, Grant, Hub, Kind, Manage, Principal, Read, Result, Secret, See, Write};
 
 use crate::client_address::ClientAddress;
 use crate::place::Target;
@@ -41,6 +41,17 @@ impl Caller {
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Permission to know of the repository that the path names.
+    ///
+    /// # Errors
+    /// As [`Hub::see`]; a name that cannot exist is answered like one that does not.
+    pub async fn see(&self, target: &Target) -> Result<Grant<See>> {
+        match target {
+            Target::Name(name) => self.hub.see(&self.principal, name).await,
+            Target::Impossible(text) => Err(self.missing(text)),
+        }
     }
 
     /// Permission to read the repository that the path names.

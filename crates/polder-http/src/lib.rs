@@ -55,4 +55,4 @@ pub use request_log::RequestId;
 pub use server::{ServerLimits, serve};
 pub use stop::Stop;
 pub use transport::{TcpTransport, Transport};
-pub use url::{Url, query_parameter, query_parameters};
+pub use url::{Url, query_pairs, query_parameter, query_parameters};

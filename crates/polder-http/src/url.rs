@@ -69,9 +69,17 @@ pub fn query_parameter(query: &str, name: &str) -> Option<String> {
 
 /// The decoded values of every parameter of this name in a raw query or a posted form, in their order.
 pub fn query_parameters(query: &str, name: &str) -> Vec<String> {
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    query_pairs(query).filter(|(key, _)| key == name).map(|(_, value)| value).collect()
+}
+
+/// The decoded parameters of a raw query or a posted form, in their order.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    pairs.filter(|(key, _)| decode(key) == name).map(|(_, value)| decode(value)).collect()
+    pairs.map(move |pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(key), decode(value))
+    })
 }
 
 #[cfg(test)]

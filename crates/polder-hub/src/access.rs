@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use polder_db::{Account, AccountKind, Blob, NameState, Repo, Token};
-use polder_types::{AccountId, RepoId, RepoName, Role, Sha256, TokenId, UnixMillis, Visibility};
+use polder_db::{Account, AccountKind, NameState, Repo, Token};
+use polder_types::{AccountId, Gate, RepoId, RepoName, Role, Sha256, TokenId, UnixMillis, Visibility};
 
 use crate::Hub;
 use crate::admission::{Client, Share};
@@ -73,7 +73,11 @@ impl Principal {
     }
 }
 
-/// Proof that the holder may read a repository.
+/// Proof that the holder may know of a repository: its name, its card's facts, its refs and the names and hashes of
+/// its files, but none of their bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct See;
+/// Proof that the holder may read a repository; it includes knowing of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Read;
 /// Proof that the holder may change a repository; it includes reading.
@@ -83,6 +87,18 @@ pub struct Write;
 /// Proof that the holder may rename, hide or delete a repository.
 #[derive(Debug, Clone, Copy)]
 pub struct Manage;
+
+/// What is enough to be told of a repository. Bytes are behind [`Read`] itself, so that what gives them out
+/// cannot be called by who only knows of them.
+pub trait Sees: sealed::Level {}
+impl Sees for See {}
+impl Sees for Read {}
+
+mod sealed {
+    pub trait Level {}
+    impl Level for super::See {}
+    impl Level for super::Read {}
+}
 
 /// A permission as a value: bytes of a repository are reached only with one of these.
 #[derive(Debug, Clone)]
@@ -103,9 +119,14 @@ impl<L> Grant<L> {
         &self.repo.name
     }
 
-    /// Whether anyone may read it.
-    pub fn is_public(&self) -> bool {
-        self.repo.visibility == Visibility::Public
+    /// Whether only members may know of it.
+    pub fn is_private(&self) -> bool {
+        self.repo.visibility == Visibility::Private
+    }
+
+    /// Its gate, if it has one.
+    pub fn gate(&self) -> Option<Gate> {
+        self.repo.gate
     }
 
     pub(crate) fn repo_id(&self) -> RepoId {
@@ -139,16 +160,6 @@ impl Grant<Write> {
     /// Who may write may read.
     pub fn as_read(&self) -> Grant<Read> {
         Grant { repo: self.repo.clone(), principal: self.principal.clone(), level: PhantomData }
-    }
-}
-
-/// Proof that a large object may be given to anyone: a public repository links it.
-#[derive(Debug, Clone)]
-pub(crate) struct Published(Blob);
-
-impl Published {
-    pub(crate) fn into_blob(self) -> Blob {
-        self.0
     }
 }
 
@@ -201,28 +212,41 @@ impl Hub {
         !token.revoked && token.expires.is_none_or(|end| end > self.clock.now())
     }
 
+    /// Permission to know of a repository and what it is.
+    ///
+    /// # Errors
+    /// Missing and hidden alike: [`Kind::Unauthenticated`] without credentials, else [`Kind::NotFound`].
+    /// [`Kind::Moved`] for a former name of a repository that the caller may know of.
+    pub async fn see(&self, principal: &Principal, name: &RepoName) -> Result<Grant<See>> {
+        let repo = self.seen(principal, name).await?;
+        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+    }
+
     /// Permission to read.
     ///
     /// # Errors
-    /// Missing and unreadable alike: [`Kind::Unauthenticated`] without credentials, else
-    /// [`Kind::NotFound`]. [`Kind::Moved`] for a former name of a repository that the caller may read.
+    /// As [`Hub::see`]; and [`Error::is_gated`] where the caller must ask for access first.
     pub async fn read(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Read>> {
-        let repo = self.readable(principal, name).await?;
+        let repo = self.seen(principal, name).await?;
+        if self.role(principal, &repo).await?.is_none() {
+            let url = format!("{}/{}", self.public_url(), repo.name);
+            return Err(Error::gated(principal.is_anonymous(), &repo.name, &url));
+        }
         Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
     }
 
     /// Permission to write.
     ///
     /// # Errors
-    /// As [`Hub::read`]; and where the caller may read but not write, [`Kind::Unauthenticated`]
+    /// As [`Hub::see`]; and where the caller may see but not write, [`Kind::Unauthenticated`]
     /// without credentials, else [`Kind::Forbidden`]. That also where nobody writes, because the repository is
     /// pulled from elsewhere; [`Kind::Mirrored`] for one of another hub, whoever asks.
     pub async fn write(&self, principal: &Principal, name: &RepoName) -> Result<Grant<Write>> {
-        let repo = self.readable(principal, name).await?;
+        let repo = self.seen(principal, name).await?;
         self.writable(principal, repo).await
     }
 
-    /// Permission to write to a repository that may be read.
+    /// Permission to write to a repository that may be seen.
     async fn writable(&self, principal: &Principal, repo: Repo) -> Result<Grant<Write>> {
         let name = &repo.name;
         if let Some(url) = repo.home_url() {
@@ -241,7 +265,7 @@ impl Hub {
         if principal.is_anonymous() {
             return Err(Error::hidden(true, ""));
         }
-        let error = Error::new(Kind::Forbidden, format!("you may read `{name}` but not write to it"));
+        let error = Error::new(Kind::Forbidden, format!("you may not write to `{name}`"));
         self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, name), &error).await;
         Err(error)
     }
@@ -271,15 +295,6 @@ impl Hub {
             return Ok(repo);
         }
         Err(Error::new(Kind::Forbidden, "you may no longer read this repository"))
-    }
-
-    /// An object by its hash alone, if anyone may have it.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] alike for one that is not here and one that only some may read.
-    pub(crate) async fn published(&self, oid: Sha256) -> Result<Published> {
-        let blob = self.db.public_blob(&oid).await?;
-        blob.map(Published).ok_or_else(|| Error::not_found(format!("no public object `{oid}` is here")))
     }
 
     /// Permission to rename, hide or delete: an administrator of the namespace, with a token that may write.
@@ -315,7 +330,7 @@ impl Hub {
         Err(Error::not_found(format!("no public repository `{rid}` is here")))
     }
 
-    async fn readable(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {
+    async fn seen(&self, principal: &Principal, name: &RepoName) -> Result<Repo> {
         let hidden = || Error::hidden(principal.is_anonymous(), &name.to_string());
         let Some(state) = self.name_state(name).await? else { return Err(hidden()) };
         let (repo, moved) = match state {
@@ -323,13 +338,19 @@ impl Hub {
             NameState::Moved(repo) => (repo, true),
             NameState::Retired => return Err(hidden()),
         };
-        if self.role(principal, &repo).await?.is_none() {
+        if !self.sees(principal, &repo).await? {
             return Err(hidden());
         }
         if moved { Err(Error::moved(repo.name)) } else { Ok(repo) }
     }
 
-    /// The most that `principal` may do with `repo`; `None` when it must not know of it.
+    /// Whether `principal` may know of `repo`.
+    pub(crate) async fn sees(&self, principal: &Principal, repo: &Repo) -> Result<bool> {
+        let is_shown = repo.visibility == Visibility::Gated && repo.withheld.is_none() && !repo.is_banned();
+        Ok(is_shown || self.role(principal, repo).await?.is_some())
+    }
+
+    /// The most that `principal` may do with `repo`; `None` when it may not even read it.
     pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
         if repo.is_banned() || (repo.withheld.is_some() && !principal.is_admin()) {
             return Ok(None);
@@ -339,7 +360,12 @@ impl Hub {
         if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {
             return Ok(public);
         }
-        let own = self.account_role(&token.account, repo.namespace).await?;
+        let own = match self.account_role(&token.account, repo.namespace).await? {
+            None if repo.visibility == Visibility::Gated => {
+                self.db.has_access(repo.id, token.account.id).await?.then_some(Role::Read)
+            }
+            own => own,
+        };
         Ok(own.map(|role| role.min(token.scope)).max(public))
     }
 

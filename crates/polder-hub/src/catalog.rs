@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use polder_db::{CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry};
 use polder_git::{Command, Snapshot};
-use polder_types::{AccountName, ObjectId, RepoId, RepoKind, RepoName, UnixMillis, Visibility};
+use polder_types::{AccountName, Gate, ObjectId, RepoId, RepoKind, RepoName, UnixMillis, Visibility};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Principal, Read};
+use crate::access::{Grant, Principal, Sees};
 use crate::error::{Error, Result};
 use crate::facts::{Facts, read_facts};
 
@@ -24,6 +24,8 @@ const FOUND_MAX: usize = 1_000;
 pub struct RepoQuery {
     /// What kind of repository.
     pub kind: RepoKind,
+    /// Only those with a gate, or without.
+    pub gated: Option<bool>,
     /// Of this namespace only.
     pub author: Option<String>,
     /// A part of `namespace/name`; case does not count.
@@ -47,6 +49,8 @@ pub struct FoundRepo {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Its gate, if it has one.
+    pub gate: Option<Gate>,
     /// When it was made.
     pub created: UnixMillis,
     /// The tip of its default branch.
@@ -69,7 +73,7 @@ pub struct RepoPage {
 }
 
 impl Hub {
-    /// One page of the repositories that fit and that the caller may read. A token for some repositories
+    /// One page of the repositories that fit and that the caller may know of. A token for some repositories
     /// only finds what is public.
     ///
     /// # Errors
@@ -84,6 +88,7 @@ impl Hub {
             account: token.map(|token| token.account.id),
             author: query.author.map(|author| author.to_ascii_lowercase()),
             text: query.text.map(|text| text.to_ascii_lowercase()),
+            gated: query.gated,
             tags: query.tags,
             parameters: query.parameters,
             order: query.order,
@@ -101,7 +106,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the repository cannot be read.
-    pub async fn facts(&self, grant: &Grant<Read>, commit_id: ObjectId) -> Result<(Facts, i64)> {
+    pub async fn facts(&self, grant: &Grant<impl Sees>, commit_id: ObjectId) -> Result<(Facts, i64)> {
         let entry = self.db.catalog_entry(grant.repo_id()).await?;
         let likes = entry.as_ref().map_or(0, |entry| entry.likes);
         if let Some(entry) = entry.filter(|entry| entry.commit == Some(commit_id)) {
@@ -216,7 +221,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`crate::Kind::Unauthenticated`] without credentials.
-    pub async fn set_like(&self, grant: &Grant<Read>, likes: bool) -> Result<()> {
+    pub async fn set_like(&self, grant: &Grant<impl Sees>, likes: bool) -> Result<()> {
         let account = grant.actor().ok_or_else(|| Error::hidden(true, ""))?;
         Ok(self.db.set_like(grant.repo_id(), account, likes).await?)
     }
@@ -225,11 +230,11 @@ impl Hub {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn likers(&self, grant: &Grant<Read>) -> Result<Vec<String>> {
+    pub async fn likers(&self, grant: &Grant<impl Sees>) -> Result<Vec<String>> {
         Ok(self.db.likers(grant.repo_id(), i64::try_from(FOUND_MAX).map_err(Error::internal)?).await?)
     }
 
-    /// What an account likes and since when, as far as the caller may read it.
+    /// What an account likes and since when, as far as the caller may know of it.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] for an unknown user.
@@ -243,7 +248,7 @@ impl Hub {
         let mut shown = Vec::with_capacity(liked.len());
         for (repo, since) in liked {
             if let Some(repo) = self.db.repo(repo).await?
-                && self.role(principal, &repo).await?.is_some()
+                && self.sees(principal, &repo).await?
             {
                 shown.push((repo.name, since));
             }
@@ -269,6 +274,7 @@ fn shown(found: Cataloged) -> FoundRepo {
     FoundRepo {
         name: repo.name,
         visibility: repo.visibility,
+        gate: repo.gate,
         created: repo.created,
         commit_id: entry.commit,
         changed: entry.changed,

@@ -46,6 +46,7 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
     moved_to: Option<Box<RepoName>>,
     retry_after_seconds: u32,
+    is_gated: bool,
 }
 
 /// Seconds after which a client that met a busy hub may try again.
@@ -62,7 +63,8 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         // Messages name what the client sent, and clients put tokens everywhere.
         let message = without_secrets(&message.into()).into_owned();
-        Self { kind, message, source: None, moved_to: None, retry_after_seconds: RETRY_AFTER_SECONDS }
+        let retry_after_seconds = RETRY_AFTER_SECONDS;
+        Self { kind, message, source: None, moved_to: None, retry_after_seconds, is_gated: false }
     }
 
     /// The same, with what caused it; only the log sees that.
@@ -107,6 +109,17 @@ impl Error {
         Self::not_found(format!("there is no repository `{repo}` here that you may read"))
     }
 
+    /// What someone is told who must ask at `url` before reading `repo`.
+    pub(crate) fn gated(is_anonymous: bool, repo: &RepoName, url: &str) -> Self {
+        let (kind, first) = if is_anonymous {
+            (Kind::Unauthenticated, "log in with an access token and ")
+        } else {
+            (Kind::Forbidden, "")
+        };
+        let message = format!("`{repo}` is gated: {first}ask for access at {url}");
+        Self { is_gated: true, ..Self::new(kind, message) }
+    }
+
     pub(crate) fn moved(to: RepoName) -> Self {
         let error = Self::new(Kind::Moved, format!("this repository is now `{to}`"));
         Self { moved_to: Some(Box::new(to)), ..error }
@@ -129,6 +142,11 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether the caller may know of the repository but must ask for access before reading it.
+    pub fn is_gated(&self) -> bool {
+        self.is_gated
     }
 
     /// Text for the client.

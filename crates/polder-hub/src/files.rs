@@ -5,7 +5,7 @@ use polder_git::{CommitInfo, CommitPage, TreeEntry, TreePage};
 use polder_types::ObjectId;
 
 use crate::Hub;
-use crate::access::{Grant, Read};
+use crate::access::{Grant, Read, Sees};
 use crate::error::{Error, Kind, Result};
 use crate::follow::OpenObject;
 
@@ -72,7 +72,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`].
-    pub async fn resolve_revision(&self, grant: &Grant<Read>, revision: &str) -> Result<ObjectId> {
+    pub async fn resolve_revision(&self, grant: &Grant<impl Sees>, revision: &str) -> Result<ObjectId> {
         let held = self.held(grant.repo_id()).await?;
         let revision = revision.to_owned();
         self.leaf.run(move || Ok(polder_git::resolve_revision(&held.snapshot, &revision)?)).await
@@ -149,7 +149,7 @@ impl Hub {
     /// [`OpenError::Revision`].
     pub async fn find_revision(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         revision: &str,
     ) -> Result<Option<ObjectId>, OpenError> {
         let held = self.held(grant.repo_id()).await?;
@@ -172,7 +172,7 @@ impl Hub {
     /// When the repository cannot be read.
     pub async fn entries(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         commit_id: ObjectId,
         paths: Vec<String>,
     ) -> Result<Vec<TreeEntry>> {
@@ -190,7 +190,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the repository cannot be read.
-    pub async fn commit_info(&self, grant: &Grant<Read>, commit_id: ObjectId) -> Result<CommitInfo> {
+    pub async fn commit_info(&self, grant: &Grant<impl Sees>, commit_id: ObjectId) -> Result<CommitInfo> {
         let held = self.held(grant.repo_id()).await?;
         self.leaf.run(move || Ok(polder_git::commit_info(&held.snapshot, commit_id)?)).await
     }
@@ -201,7 +201,7 @@ impl Hub {
     /// When the repository cannot be read.
     pub async fn list_commits(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         commit_id: ObjectId,
         skip: usize,
         limit: usize,
@@ -218,7 +218,7 @@ impl Hub {
     /// [`crate::Kind::NotFound`] for an unknown revision or directory.
     pub async fn list_tree(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         commit_id: ObjectId,
         path: &str,
         recursive: bool,

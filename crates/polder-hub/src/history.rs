@@ -7,7 +7,7 @@ use polder_git::{CommitInfo, FolderCommits, PathCommits, Snapshot};
 use polder_types::{ObjectId, RepoId};
 
 use crate::Hub;
-use crate::access::{Grant, Read};
+use crate::access::{Grant, Sees};
 use crate::error::Result;
 
 /// Most memory for the last commits of folders, in bytes (estimated).
@@ -94,7 +94,7 @@ impl Hub {
     /// [`crate::Kind::Unavailable`] when no place came free.
     pub async fn last_commits(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         commit_id: ObjectId,
         paths: Vec<String>,
     ) -> Result<Vec<Option<CommitInfo>>> {
@@ -137,7 +137,7 @@ impl Hub {
     /// [`crate::Kind::Unavailable`] when no place came free.
     pub async fn path_commits(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         commit_id: ObjectId,
         path: &str,
         skip: usize,

@@ -36,6 +36,7 @@ mod files;
 mod follow;
 mod fresh;
 mod fsck;
+mod gate;
 mod history;
 mod hooks;
 mod hub;
@@ -72,7 +73,7 @@ mod webhooks;
 mod whoami;
 mod xet;
 
-pub use access::{Credentials, Grant, Manage, Principal, Read, Write};
+pub use access::{Credentials, Grant, Manage, Principal, Read, See, Sees, Write};
 pub use accounts::TokenRequest;
 pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use backup::{BackupReport, RestoreReport, restore};
@@ -98,6 +99,7 @@ pub use follow::{
     UpstreamState, UpstreamSummary, Via,
 };
 pub use fsck::{FsckOptions, FsckReport};
+pub use gate::AccessPage;
 pub use hooks::HookOptions;
 pub use hub::{Hub, HubOptions};
 pub use lfs_batch::{LfsAction, LfsAnswer, LfsObject};
@@ -112,8 +114,8 @@ pub use log::{
 pub use merge::Merged;
 pub use people::AccountOverview;
 pub use polder_db::{
-    Block, CatalogOrder as RepoOrder, Discussion, DiscussionEvent, Happened, Limit as QuotaLimit, Lock,
-    Watched, Webhook,
+    AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Discussion, DiscussionEvent,
+    Happened, Limit as QuotaLimit, Lock, Watched, Webhook,
 };
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,

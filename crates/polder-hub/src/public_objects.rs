@@ -11,7 +11,6 @@ use polder_types::Sha256;
 use polder_xet::{ENTRY_BYTES, Extent, HEADER_BYTES, ListHeader, list_offset};
 
 use crate::Hub;
-use crate::access::Published;
 use crate::body::HeldBody;
 use crate::error::{Error, Result};
 use crate::lfs_transfer::{DAMAGED, OpenBlob};
@@ -19,7 +18,20 @@ use crate::lfs_transfer::{DAMAGED, OpenBlob};
 /// Most chunks in one page of a list: 3.6 MB.
 pub const LIST_PAGE_CHUNKS_MAX: u32 = 100_000;
 
+/// Proof that a large object may be given to anyone: a public repository links it.
+#[derive(Debug, Clone)]
+struct Published(Blob);
+
 impl Hub {
+    /// An object by its hash alone, if anyone may have it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] alike for one that is not here and one that only some may read.
+    async fn published(&self, oid: Sha256) -> Result<Published> {
+        let blob = self.db.public_blob(&oid).await?;
+        blob.map(Published).ok_or_else(|| Error::not_found(format!("no public object `{oid}` is here")))
+    }
+
     /// Opens an object that someone without credentials may read.
     ///
     /// # Errors
@@ -38,7 +50,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::public_object`]; also [`crate::Kind::NotFound`] while it has no list.
     pub async fn public_chunks(&self, oid: Sha256, from: u32, count: u32) -> Result<Bytes> {
-        let blob = self.published(oid).await?.into_blob();
+        let blob = self.published(oid).await?.0;
         let store = self.store.clone();
         let page = self.leaf.run(move || match store.open_list(blob.id) {
             Ok(list) => page(&list.file, from, count).map_err(Error::internal).map(Some),
@@ -84,7 +96,7 @@ impl Hub {
 }
 
 fn sound(object: Published) -> Result<Blob> {
-    let blob = object.into_blob();
+    let blob = object.0;
     if blob.damaged { Err(Error::unavailable(DAMAGED)) } else { Ok(blob) }
 }
 

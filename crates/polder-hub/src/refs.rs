@@ -7,7 +7,7 @@ use polder_git::{Command, Snapshot};
 use polder_types::ObjectId;
 
 use crate::Hub;
-use crate::access::{Grant, Read, Write};
+use crate::access::{Grant, Sees, Write};
 use crate::commit::Landed;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
@@ -26,7 +26,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the repository's state cannot be read.
-    pub async fn list_refs(&self, grant: &Grant<Read>) -> Result<Vec<NamedCommit>> {
+    pub async fn list_refs(&self, grant: &Grant<impl Sees>) -> Result<Vec<NamedCommit>> {
         let held = self.held(grant.repo_id()).await?;
         let named = held.snapshot.visible_refs();
         Ok(named

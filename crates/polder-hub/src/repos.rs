@@ -1,7 +1,7 @@
 //! Making, listing, renaming, hiding and deleting repositories.
 
 use polder_db::{NameState, NewRepo, Repo};
-use polder_types::{AccountId, AccountName, RepoId, RepoName, Visibility};
+use polder_types::{AccountId, AccountName, Gate, RepoId, RepoName, Visibility};
 
 use crate::Hub;
 use crate::audit::Entry;
@@ -19,6 +19,8 @@ pub struct RepoSummary {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Its gate, if it has one.
+    pub gate: Option<Gate>,
     /// Why it is withheld, if it is.
     pub withheld: Option<String>,
     /// Its default branch's ref.
@@ -41,6 +43,9 @@ impl Hub {
     }
 
     pub(crate) async fn make_repo(&self, new: NewRepo, entry: Entry) -> Result<()> {
+        if new.visibility == Visibility::Gated {
+            return Err(Error::invalid("make it public, then put a gate before it"));
+        }
         self.require_home(new.name.namespace()).await?;
         let hub = self.clone();
         to_the_end(async move {
@@ -226,13 +231,13 @@ impl Hub {
     }
 }
 
-fn refuse_mirror(repo: &Repo) -> Result<()> {
+pub(crate) fn refuse_mirror(repo: &Repo) -> Result<()> {
     repo.home_url().map_or(Ok(()), |url| Err(Error::mirrored(&repo.name, &url)))
 }
 
 fn summary(repo: Repo) -> RepoSummary {
-    let Repo { name, visibility, withheld, head, generation, .. } = repo;
-    RepoSummary { name, visibility, withheld, head, generation }
+    let Repo { name, visibility, gate, withheld, head, generation, .. } = repo;
+    RepoSummary { name, visibility, gate, withheld, head, generation }
 }
 
 fn taken(error: polder_db::Error, name: &RepoName) -> Error {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::admin::{
     Answer, AuditRow, BlockRow, KeyRow, MirrorRow, MoveRow, OrgRow, ProtectionRow, QuotaRow, RepoRow,
-    RuleText, TokenRow, UpstreamRow, UserRow,
+    RequestRow, RuleText, TokenRow, UpstreamRow, UserRow,
 };
 use crate::size::show_size;
 
@@ -18,6 +18,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Orgs(rows) if json => write_json(out, rows),
         Answer::Tokens(rows) if json => write_json(out, rows),
         Answer::Repos(rows) if json => write_json(out, rows),
+        Answer::Requests(rows) if json => write_json(out, rows),
         Answer::Mirrors(rows) if json => write_json(out, rows),
         Answer::Followed(rows) if json => write_json(out, rows),
         Answer::Protection(rows) if json => write_json(out, rows),
@@ -37,6 +38,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Orgs(rows) => write_columns(out, rows.iter().flat_map(org_cells)),
         Answer::Tokens(rows) => write_columns(out, rows.iter().map(token_cells)),
         Answer::Repos(rows) => write_columns(out, rows.iter().map(repo_cells)),
+        Answer::Requests(rows) => write_columns(out, rows.iter().map(request_cells)),
         Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
         Answer::Followed(rows) => write_columns(out, rows.iter().flat_map(upstream_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
@@ -77,6 +79,10 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
 fn repo_cells(row: &RepoRow) -> Vec<String> {
     let withheld = row.withheld.as_ref().map(|why| format!("withheld: {why}")).unwrap_or_default();
     vec![row.id.clone(), row.visibility.to_string(), row.default_branch.clone(), withheld]
+}
+
+fn request_cells(row: &RequestRow) -> Vec<String> {
+    vec![row.user.clone(), row.status.clone(), format!("asked {}", row.created), row.fields.to_string()]
 }
 
 fn block_cells(row: &BlockRow) -> Vec<String> {
@@ -246,6 +252,7 @@ mod tests {
             id: id.to_owned(),
             kind: RepoKind::Model,
             visibility: Visibility::Public,
+            gate: None,
             withheld: None,
             default_branch: "main".to_owned(),
             generation: 1,

@@ -63,9 +63,9 @@ pub(crate) fn federation_status(kind: polder_federation::RouteKind, visibility: 
         // Linked by the public repository, too.
         | Kind::Object
         | Kind::Chunks => 200,
-        // What was said of one that is deleted stays said.
+        // What was said of one that is deleted or gated since stays said.
         Kind::Body | Kind::Namespace | Kind::Repo => match visibility {
-            Visibility::Public | Visibility::Deleted => 200,
+            Visibility::Public | Visibility::Gated | Visibility::Deleted => 200,
             Visibility::Private | Visibility::Missing => 404,
         },
         Kind::Refs | Kind::AdvertiseFetch | Kind::UploadPack | Kind::Proof => if is_public { 200 } else { 404 },

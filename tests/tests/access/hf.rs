@@ -3,7 +3,10 @@
 use polder_tests::{Http, Request};
 use serde_json::json;
 
-use crate::place::Credential::{self, Admin, AdminWriting, Writer, WriterElsewhere, WriterReading};
+use crate::place::Credential::{
+    self, Accepted, Admin, AdminWriting, OtherUser, Writer, WriterElsewhere, WriterReading,
+};
+use crate::place::Visibility;
 
 /// One request for each route of the Hugging Face surface. What would change something names what is not
 /// there, or is there already, or changes nothing.
@@ -75,6 +78,13 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
             json(http, &format!("{api}/discussions/999/comment/0f/edit"), json!({"content": "x"}))
         }
         Kind::HideComment => http.post(&format!("{api}/discussions/999/comment/0f/hide"), ""),
+        Kind::AskAccess => http.post(&format!("{api}/user-access-request"), ""),
+        Kind::AccessRequests => http.get(&format!("{api}/user-access-request/pending")),
+        Kind::HandleAccess => {
+            let decision = json!({"user": "other", "status": "pending"});
+            json(http, &format!("{api}/user-access-request/handle"), decision)
+        }
+        Kind::GrantAccess => json(http, &format!("{api}/user-access-request/grant"), json!({"user": "ada"})),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
     }
 }
@@ -101,12 +111,11 @@ pub(crate) fn named(repo: &str) -> serde_json::Value {
 }
 
 /// The status of a Hugging Face request for those who may make it.
-pub(crate) fn hf_granted(kind: polder_hf::RouteKind) -> u16 {
+pub(crate) fn hf_granted(kind: polder_hf::RouteKind, who: Credential, what: Visibility) -> u16 {
     use polder_hf::RouteKind as Kind;
     match kind {
-        Kind::Commit | Kind::OpenDiscussion => 400,
-        Kind::CreateBranch => 409,
         Kind::DeleteBranch
+        | Kind::HandleAccess
         | Kind::DeleteTag
         | Kind::CreateTag
         | Kind::SuperSquash
@@ -116,6 +125,14 @@ pub(crate) fn hf_granted(kind: polder_hf::RouteKind) -> u16 {
         | Kind::CloseDiscussion
         | Kind::EditComment
         | Kind::HideComment => 404,
+        // Members need not ask, and other repositories have no gate.
+        Kind::AskAccess => match who {
+            OtherUser | Accepted if what == Visibility::Gated => 200,
+            _ => 409,
+        },
+        // To who has access already; a request that waits already, or was never made.
+        Kind::Commit | Kind::OpenDiscussion | Kind::GrantAccess => 400,
+        Kind::CreateBranch => 409,
         _ => 200,
     }
 }

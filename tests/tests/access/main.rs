@@ -60,6 +60,8 @@ fn every_route_answers_every_credential_for_every_visibility_as_the_table_says()
             | Access::XetRead
             | Access::XetWrite
             | Access::Anyone
+            | Access::See
+            | Access::SeeAsAccount
             | Access::ReadAsAccount => panic!("{kind:?} has no table"),
         }
     }
@@ -82,9 +84,14 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
     for kind in polder_hf::RouteKind::ALL {
         let build = |http: Http, repo: &str| hf(*kind, http, repo);
         match kind.access() {
-            access @ (Access::Read | Access::Write | Access::Manage | Access::ReadAsAccount) => {
+            access @ (Access::See
+            | Access::SeeAsAccount
+            | Access::Read
+            | Access::ReadAsAccount
+            | Access::Write
+            | Access::Manage) => {
                 place.check(kind.as_str(), &build, &|who, what| match who.expected(access, what) {
-                    200 => hf_granted(*kind),
+                    200 => hf_granted(*kind, who, what),
                     refused => refused,
                 });
             }
@@ -124,8 +131,10 @@ fn other_hubs_are_answered_alike_whoever_they_are_and_only_about_what_is_public(
     let place = Place::new();
     polder_tests::until("the log to tell of what is public", 10, || {
         let deleted = LoggedRepo::read(&place.hub, "acme/deleted");
+        let gated = LoggedRepo::read(&place.hub, "acme/gated");
         let open = LoggedRepo::read(&place.hub, "acme/public1");
-        (!deleted.rid.starts_with("ffff") && !open.rid.starts_with("ffff")).then_some(())
+        (!deleted.rid.starts_with("ffff") && !gated.rid.starts_with("ffff") && !open.rid.starts_with("ffff"))
+            .then_some(())
     });
     let logged: Vec<(Visibility, LoggedRepo)> =
         EVERY_VISIBILITY.map(|what| (what, LoggedRepo::read(&place.hub, what.repo()))).into();

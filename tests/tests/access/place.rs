@@ -16,17 +16,19 @@ pub(crate) enum Credential {
     WriterReading,
     /// The writer's token for another repository only.
     WriterElsewhere,
+    /// A stranger who was given access to what is gated.
+    Accepted,
     /// An administrator of the hub with the scope `admin`.
     Admin,
     /// The same person with the scope `write`.
     AdminWriting,
 }
 pub(crate) use Credential::{
-    Admin, AdminWriting, Expired, NotAToken, OtherUser, Reader, UnknownToken, Writer, WriterElsewhere,
-    WriterReading,
+    Accepted, Admin, AdminWriting, Expired, NotAToken, OtherUser, Reader, UnknownToken, Writer,
+    WriterElsewhere, WriterReading,
 };
 
-pub(crate) const EVERY_CREDENTIAL: [Credential; 11] = [
+pub(crate) const EVERY_CREDENTIAL: [Credential; 12] = [
     Credential::None,
     NotAToken,
     UnknownToken,
@@ -36,6 +38,7 @@ pub(crate) const EVERY_CREDENTIAL: [Credential; 11] = [
     Writer,
     WriterReading,
     WriterElsewhere,
+    Accepted,
     Admin,
     AdminWriting,
 ];
@@ -52,18 +55,20 @@ pub(crate) const EVERY_FORM: [Form; 3] = [Form::BasicPassword, Form::BasicUser, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
     Public,
+    Gated,
     Private,
     Missing,
     Deleted,
 }
 
-pub(crate) const EVERY_VISIBILITY: [Visibility; 4] =
-    [Visibility::Public, Visibility::Private, Visibility::Missing, Visibility::Deleted];
+pub(crate) const EVERY_VISIBILITY: [Visibility; 5] =
+    [Visibility::Public, Visibility::Gated, Visibility::Private, Visibility::Missing, Visibility::Deleted];
 
 impl Visibility {
     pub(crate) fn repo(self) -> &'static str {
         match self {
             Self::Public => "acme/public1",
+            Self::Gated => "acme/gated",
             Self::Private => "acme/private",
             Self::Missing => "acme/missing",
             Self::Deleted => "acme/deleted",
@@ -74,6 +79,7 @@ impl Visibility {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     Nothing,
+    See,
     Read,
     Write,
 }
@@ -87,11 +93,15 @@ impl Credential {
     pub(crate) fn level(self, visibility: Visibility) -> Level {
         let everyone = match visibility {
             Visibility::Public => Level::Read,
+            Visibility::Gated => Level::See,
             Visibility::Private => Level::Nothing,
             Visibility::Missing | Visibility::Deleted => return Level::Nothing,
         };
         let own = match self {
-            Self::None | NotAToken | UnknownToken | Expired | OtherUser | WriterElsewhere => Level::Nothing,
+            Accepted if visibility == Visibility::Gated => Level::Read,
+            Self::None | NotAToken | UnknownToken | Expired | OtherUser | WriterElsewhere | Accepted => {
+                Level::Nothing
+            }
             Reader | WriterReading => Level::Read,
             Writer | Admin | AdminWriting => Level::Write,
         };
@@ -103,7 +113,8 @@ impl Credential {
         let needed = match access {
             Access::Write => Level::Write,
             Access::Manage => return self.expected_to_manage(visibility),
-            Access::ReadAsAccount if self == Self::None => return 401,
+            Access::SeeAsAccount | Access::ReadAsAccount if self == Self::None => return 401,
+            Access::See | Access::SeeAsAccount => Level::See,
             Access::Read | Access::ReadAsAccount => Level::Read,
             Access::Open
             | Access::Public
@@ -153,7 +164,7 @@ impl Place {
         // Every route is asked with wrong tokens, from one address.
         let hub = Hub::builder().config("[limits]\nfailed-logins-max = 1000000").start();
         let ada = hub.acme();
-        for (user, role) in [("reader", "read"), ("writer", "write"), ("other", "")] {
+        for (user, role) in [("reader", "read"), ("writer", "write"), ("other", ""), ("guest", "")] {
             hub.cli(&["user", "add", user]).ok();
             if !role.is_empty() {
                 hub.cli(&["org", "member", "acme", user, "--role", role]).ok();
@@ -162,17 +173,19 @@ impl Place {
         hub.cli(&["user", "add", "chief", "--admin"]).ok();
         hub.repo("acme/public1");
         hub.cli(&["repo", "add", "acme/private", "--private"]).ok();
+        hub.repo("acme/gated");
         hub.repo("acme/deleted");
         hub.repo("acme/elsewhere");
         let object = LargeObject::random(1, 1000);
         let work = Work::new();
         work.write("weights.bin", object.pointer().as_bytes());
         work.commit_file("README.md", b"# A model\n");
-        for repo in ["acme/public1", "acme/private", "acme/deleted"] {
+        for repo in ["acme/public1", "acme/gated", "acme/private", "acme/deleted"] {
             object.upload(hub.http(), repo, &ada);
             work.ok(&["push", "-q", &hub.repo_url_as(repo, &ada), "main"]);
         }
         hub.cli(&["repo", "delete", "acme/deleted"]).ok();
+        hub.cli(&["repo", "gate", "acme/gated", "manual"]).ok();
         let token =
             |user: &str, more: &[&str]| hub.cli(&[&["token", "add", "--user", user][..], more].concat()).ok();
         let writer = token("writer", &["--scope", "write"]);
@@ -186,10 +199,14 @@ impl Place {
             (Writer, writer),
             (WriterReading, token("writer", &["--scope", "read"])),
             (WriterElsewhere, token("writer", &["--scope", "write", "--repo", "acme/elsewhere"])),
+            (Accepted, token("guest", &["--scope", "write"])),
             (Admin, token("chief", &["--scope", "admin"])),
             (AdminWriting, token("chief", &["--scope", "write"])),
         ];
         let place = Self { hub, tokens, object };
+        let ask = place.hub.http().post("/acme/gated/ask-access", "");
+        place.with(ask, Accepted, Form::Bearer).send().expect(200);
+        place.hub.cli(&["repo", "requests", "acme/gated", "--accept", "guest"]).ok();
         polder_tests::until("a token to expire", 10, || {
             let answer =
                 place.with(place.hub.http().get("/acme/public1/raw/main/README.md"), Expired, Form::Bearer);

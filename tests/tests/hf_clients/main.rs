@@ -5,6 +5,7 @@
 mod command_line;
 mod commits;
 mod discussions;
+mod gated;
 mod libraries;
 mod proxy;
 mod requests;

@@ -6,6 +6,7 @@ mod branches;
 mod chunk_lists;
 mod content;
 pub(crate) mod deaths;
+mod gate;
 mod history;
 pub(crate) mod large_objects;
 mod locks;

@@ -72,7 +72,11 @@ async fn an_object_that_is_not_public_is_as_one_that_is_not_here() {
     hub.public_object(hidden).await.expect("public now");
     hub.set_visibility(&repo("acme/open"), Visibility::Private).await.expect("hidden");
     assert_eq!(told(hidden).await, told(missing).await);
+    hub.set_gate(&repo("acme/open"), Some(polder_types::Gate::Auto)).await.expect("gated");
     hub.set_visibility(&repo("acme/open"), Visibility::Public).await.expect("shown");
+    assert_eq!(told(hidden).await, told(missing).await, "gated");
+    hub.set_gate(&repo("acme/open"), None).await.expect("no gate");
+    hub.public_object(hidden).await.expect("public again");
     hub.delete_repo(&repo("acme/open")).await.expect("deleted");
     assert_eq!(told(hidden).await, told(missing).await);
 }

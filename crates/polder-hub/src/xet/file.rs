@@ -10,7 +10,7 @@ use polder_xet::{FileHash, RawXorb, Run, XorbHash};
 use super::FRAME_BYTES;
 use super::link::{DataLink, LINK_SECONDS};
 use crate::Hub;
-use crate::access::{Grant, Read};
+use crate::access::{Grant, Read, Sees};
 use crate::error::{Error, Result};
 use crate::lfs_transfer::DAMAGED;
 
@@ -61,7 +61,7 @@ impl Hub {
     /// Only when the database fails.
     pub async fn xet_hashes(
         &self,
-        grant: &Grant<Read>,
+        grant: &Grant<impl Sees>,
         oids: &[Sha256],
     ) -> Result<HashMap<Sha256, FileHash>> {
         let linked = self.db.linked_blobs(grant.repo_id(), oids).await?;

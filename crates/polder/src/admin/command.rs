@@ -7,9 +7,9 @@ use polder_types::{AccountName, RepoName, Role, TokenId, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, BundleTask, FollowTask, ImportFrom, KeyCommand,
-    KeyRow, MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, TakedownTask, TokenRow,
-    UpstreamRow, UserRow,
+    AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, BundleTask, FollowTask, GateCommand, ImportFrom,
+    KeyCommand, KeyRow, MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, RequestRow,
+    TakedownTask, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -95,6 +95,12 @@ pub enum Command {
         #[serde(with = "text")]
         id: RepoName,
         what: BranchCommand,
+    },
+    /// `repo gate` and `repo requests`
+    RepoGate {
+        #[serde(with = "text")]
+        id: RepoName,
+        what: GateCommand,
     },
     /// `repo list`
     RepoList,
@@ -196,6 +202,8 @@ pub enum Answer {
     Tokens(Vec<TokenRow>),
     /// `repo list`
     Repos(Vec<RepoRow>),
+    /// `repo requests`
+    Requests(Vec<RequestRow>),
     /// `repo mirrors`
     Mirrors(Vec<MirrorRow>),
     /// `mirrors`

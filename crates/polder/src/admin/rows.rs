@@ -3,7 +3,7 @@
 use polder_hub::{
     AuditEntry, OrgSummary, PullMirrorSummary, QuotaSummary, RepoSummary, TokenSummary, UserSummary,
 };
-use polder_types::{RepoKind, Role, UnixMillis, Visibility};
+use polder_types::{Gate, RepoKind, Role, UnixMillis, Visibility};
 use serde::{Deserialize, Serialize};
 
 /// A line of `user list`.
@@ -101,8 +101,10 @@ pub struct RepoRow {
     pub id: String,
     /// model, dataset, space or kernel.
     pub kind: RepoKind,
-    /// public or private.
+    /// public, gated or private.
     pub visibility: Visibility,
+    /// auto or manual; null without a gate.
+    pub gate: Option<Gate>,
     /// Why nobody but maybe administrators can have it; null for those that are served.
     pub withheld: Option<String>,
     /// Name of the default branch, without `refs/heads/`.
@@ -208,6 +210,7 @@ impl From<RepoSummary> for RepoRow {
             id: repo.name.to_string(),
             kind: repo.name.kind(),
             visibility: repo.visibility,
+            gate: repo.gate,
             withheld: repo.withheld,
             default_branch: branch.to_owned(),
             generation: repo.generation,

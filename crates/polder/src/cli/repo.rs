@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
-use polder_types::{AccountName, RepoName, Role, Visibility};
+use polder_hub::AccessStatus;
+use polder_types::{AccountName, Gate, RepoName, Role, Visibility};
 
 use super::List;
 use super::duration::parse_duration;
-use crate::admin::{BranchCommand, Command, ImportFrom};
+use crate::admin::{BranchCommand, Command, GateCommand, ImportFrom};
 
 /// `polder repo …`
 #[derive(Debug, Subcommand)]
@@ -44,6 +45,31 @@ pub enum Repo {
         id: RepoName,
         /// public or private
         visibility: Visibility,
+    },
+    /// Let anyone know of a public repository, but read it only with access
+    Gate {
+        /// The repository
+        id: RepoName,
+        /// auto (whoever asks gets access), manual (administrators decide) or off
+        #[arg(value_parser = parse_gate)]
+        gate: GateWord,
+    },
+    /// List who asks for access to a gated repository, or decide
+    Requests {
+        /// The repository
+        id: RepoName,
+        /// Which: pending, accepted or rejected
+        #[arg(long, default_value = "pending", conflicts_with_all = ["accept", "reject"])]
+        status: AccessStatus,
+        /// Give this user access
+        #[arg(long, value_name = "USER", conflicts_with_all = ["reject", "json"])]
+        accept: Option<AccountName>,
+        /// Refuse this user access
+        #[arg(long, value_name = "USER", conflicts_with = "json")]
+        reject: Option<AccountName>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
     },
     /// Set the branch that a clone checks out
     DefaultBranch {
@@ -133,6 +159,17 @@ pub struct Server {
     safe: bool,
 }
 
+/// A gate, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateWord(Option<Gate>);
+
+fn parse_gate(text: &str) -> Result<GateWord, String> {
+    match text {
+        "off" => Ok(GateWord(None)),
+        text => text.parse().map(|gate| GateWord(Some(gate))).map_err(|why: String| format!("{why}, off")),
+    }
+}
+
 /// Who may push to a protected branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pusher {
@@ -173,6 +210,18 @@ impl Repo {
                 let what =
                     BranchCommand::Protect { pattern, push_role, push_accounts, allow_force, allow_delete };
                 Command::RepoBranches { id, what }
+            }
+            Self::Gate { id, gate: GateWord(gate) } => {
+                Command::RepoGate { id, what: GateCommand::Set { gate } }
+            }
+            Self::Requests { id, status, accept, reject, list } => {
+                let decided = accept.map(|user| (user, AccessStatus::Accepted));
+                let decided = decided.or(reject.map(|user| (user, AccessStatus::Rejected)));
+                let what = match decided {
+                    Some((user, status)) => GateCommand::Decide { user, status },
+                    None => GateCommand::Requests { status },
+                };
+                return (Command::RepoGate { id, what }, list.json);
             }
             Self::Unprotect { id, pattern } => {
                 Command::RepoBranches { id, what: BranchCommand::Unprotect { pattern } }
