@@ -78,6 +78,7 @@ mod error;
 mod events;
 mod follow;
 mod jobs;
+mod lfs_files;
 mod locks;
 mod log;
 mod meta;
@@ -130,6 +131,7 @@ pub use follow::{
     MoveState, Purgeable, SnapshotRows, Upstream, UpstreamState,
 };
 pub use jobs::{Job, NewJob};
+pub use lfs_files::LinkedFile;
 pub use locks::{Lock, Locking, LocksAgainst, NewLock, Unlocking};
 pub use log::{
     Appended, Came, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,

@@ -363,6 +363,20 @@ pub(crate) async fn count_link(
     charge(tx, namespace, Change { blobs: size_bytes, ..Change::default() }).await
 }
 
+/// No longer counts an object that `repo` has just let go, unless its namespace has it elsewhere.
+pub(crate) async fn uncount_link(
+    tx: &mut Tx,
+    namespace: AccountId,
+    repo: RepoId,
+    sha256: Sha256,
+    size_bytes: i64,
+) -> Result<()> {
+    if tx.row(LINKED_BESIDE, args![sha256, repo, namespace]).await?.is_some() {
+        return Ok(());
+    }
+    charge(tx, namespace, Change { blobs: -size_bytes, ..Change::default() }).await
+}
+
 /// What the namespace would have less without this repository: what it alone links, and its packs.
 pub(crate) async fn weight(tx: &mut Tx, repo: RepoId, namespace: AccountId) -> Result<Change> {
     let number = |row: Option<Row>| row.map_or(Ok(0), |row| row.read(0));

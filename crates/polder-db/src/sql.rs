@@ -121,8 +121,9 @@ mod tests {
     use super::*;
     use crate::{
         access_requests, accounts, audit, blobs, blocks, catalog, chunks, contract, damage, discussions,
-        downloads, dump, events, follow, jobs, locks, log, meta, pull_mirrors, push, quota, recent_tips,
-        remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
+        downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, pull_mirrors, push, quota,
+        recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs,
+        xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -138,6 +139,7 @@ mod tests {
         dump::ALL,
         events::ALL,
         jobs::ALL,
+        lfs_files::ALL,
         locks::ALL,
         meta::ALL,
         pull_mirrors::ALL,

@@ -14,8 +14,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, discussions, file, gate, info, people, refs, repos, search, tree, upload, webhooks,
-    xet_token,
+    account, card_check, discussions, file, gate, info, lfs_files, people, refs, repos, search, tree, upload,
+    webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -100,6 +100,10 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::AccessRequests => gate::requests(ask).await,
         RouteKind::HandleAccess => gate::handle(ask, body).await,
         RouteKind::GrantAccess => gate::grant(ask, body).await,
+        RouteKind::LfsFiles => lfs_files::list(ask).await,
+        RouteKind::DeleteLfsFiles => lfs_files::delete(ask, body).await,
+        RouteKind::DuplicateLfsFiles => lfs_files::duplicate(ask, body).await,
+        RouteKind::DuplicateRepo => repos::duplicate(ask, body).await,
         RouteKind::WrongMethod => Ok(wrong_method(ask)),
     }
 }

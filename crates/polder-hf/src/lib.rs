@@ -16,6 +16,7 @@ mod file;
 mod gate;
 mod hf;
 mod info;
+mod lfs_files;
 mod people;
 mod presentation;
 mod refs;

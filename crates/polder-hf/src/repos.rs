@@ -113,6 +113,34 @@ pub(crate) async fn move_repo(ask: &Ask<'_>, body: Body) -> Result<Response, Fai
 }
 
 #[derive(Deserialize)]
+struct Duplicate {
+    repository: String,
+    visibility: Option<String>,
+    private: Option<bool>,
+}
+
+/// Answers `POST …/duplicate`. As in [`create`], a name that is in use is told with its URL.
+pub(crate) async fn duplicate(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
+    let caller = ask.signed_in().await?;
+    let from = ask.read().await?;
+    let Duplicate { repository, visibility: word, private } = body::json(ask.hub, body).await?;
+    let kind = Some(from.repo().kind().as_str().to_owned());
+    let named = Named { name: repository, organization: None, kind, visibility: None, private: None };
+    let to = named.repo(&caller)?;
+    match ask.hub.duplicate(&from, &to, visibility(word.as_deref(), private)?).await {
+        Ok(to) => {
+            let body = json!({ "url": url(ask.hub, &to), "filesCopyPending": false });
+            Ok(respond::json(StatusCode::OK, &body))
+        }
+        Err(error) if error.kind() == Kind::Conflict => {
+            let body = json!({ "error": error.message(), "url": url(ask.hub, &to) });
+            Ok(respond::json(StatusCode::CONFLICT, &body))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Deserialize)]
 struct Settings {
     visibility: Option<String>,
     private: Option<bool>,

@@ -126,6 +126,14 @@ polder_http::route_kinds! {
         HandleAccess => "handle-access",
         /// `POST …/user-access-request/grant`.
         GrantAccess => "grant-access",
+        /// `GET …/lfs-files`.
+        LfsFiles => "lfs-files",
+        /// `POST …/lfs-files/batch`.
+        DeleteLfsFiles => "delete-lfs-files",
+        /// `POST …/lfs-files/duplicate`.
+        DuplicateLfsFiles => "duplicate-lfs-files",
+        /// `POST …/duplicate`.
+        DuplicateRepo => "duplicate-repo",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -149,6 +157,8 @@ impl RouteKind {
             | Self::XetReadToken
             | Self::AuthCheck => Access::Read,
             Self::AuthCheckWrite
+            | Self::LfsFiles
+            | Self::DeleteLfsFiles
             | Self::Preupload
             | Self::XetWriteToken
             | Self::Commit
@@ -180,6 +190,8 @@ impl RouteKind {
             | Self::OrgMembers => Access::Anyone,
             // Who may change what of a discussion is decided by the use case.
             Self::OpenDiscussion
+            | Self::DuplicateLfsFiles
+            | Self::DuplicateRepo
             | Self::AddComment
             | Self::RenameDiscussion
             | Self::CloseDiscussion

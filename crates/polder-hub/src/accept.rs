@@ -72,6 +72,8 @@ pub(crate) enum LargeObjects {
     Here,
     /// An `lfs/objects` tree.
     Directory(PathBuf),
+    /// Another repository of this hub, which may be read by whom the change is for.
+    Repository(RepoId),
     /// Another server.
     Server(Box<RemoteObjects>),
     /// Another hub, which is not trusted.
@@ -208,6 +210,10 @@ impl Hub {
             LargeObjects::Here => {}
             LargeObjects::Directory(from) => {
                 self.take_objects(origin.repo, from, &checked.pointers, say)?;
+            }
+            LargeObjects::Repository(from) => {
+                let oids: Vec<Sha256> = checked.pointers.iter().map(|new| new.pointer.oid).collect();
+                self.link_from(*from, origin.repo, &oids)?;
             }
             LargeObjects::Server(from) => self.fetch_objects(origin.repo, from, &checked.pointers, say)?,
             LargeObjects::Peer(from) => self.bring_objects(origin.repo, from, &checked.pointers, say)?,
@@ -422,6 +428,7 @@ fn missing_objects(origin: &Origin, pointers: &[NewPointer], missing: &[Sha256],
     say(match origin.large_objects {
         LargeObjects::Here => "upload them first: git lfs push --all <remote>",
         LargeObjects::Directory(_) => "fetch them into the source first: git lfs fetch --all",
+        LargeObjects::Repository(_) => "the repository that is copied has not got them here",
         LargeObjects::Server(_) | LargeObjects::Peer(_) | LargeObjects::Later(_) => {
             "the server they come from does not have them either"
         }

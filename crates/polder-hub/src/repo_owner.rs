@@ -128,7 +128,7 @@ impl Hub {
     }
 
     /// Whether the caller may make repositories in a namespace; one that does not exist is answered alike.
-    async fn require_namespace(&self, principal: &Principal, name: &RepoName) -> Result<()> {
+    pub(crate) async fn require_namespace(&self, principal: &Principal, name: &RepoName) -> Result<()> {
         let token = principal.token().ok_or_else(|| Error::hidden(true, ""))?;
         let refused = || {
             let namespace = name.namespace();

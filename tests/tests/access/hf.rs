@@ -12,21 +12,15 @@ use crate::place::Visibility;
 /// there, or is there already, or changes nothing.
 pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
     use polder_hf::RouteKind as Kind;
-    let api = format!("/api/models/{repo}");
-    let json = |http: Http, path: &str, body: serde_json::Value| {
-        http.post(path, body.to_string()).header("Content-Type", "application/json")
-    };
     match kind {
-        Kind::Resolve => http.get(&format!("/{repo}/resolve/main/weights.bin")),
-        Kind::Raw => http.get(&format!("/{repo}/raw/main/README.md")),
         Kind::Whoami => http.get("/api/whoami-v2"),
         Kind::AgentHarnesses => http.get("/api/agent-harnesses"),
         Kind::Telemetry => http.get("/api/telemetry/x"),
-        Kind::ValidateYaml => json(http, "/api/validate-yaml", json!({"content": "# A model"})),
-        Kind::CreateRepo => json(http, "/api/repos/create", named("acme/elsewhere")),
+        Kind::ValidateYaml => json(http, "/api/validate-yaml", &json!({"content": "# A model"})),
+        Kind::CreateRepo => json(http, "/api/repos/create", &named("acme/elsewhere")),
         Kind::DeleteRepo => http.delete("/api/repos/delete").body(named("acme/never").to_string()),
         Kind::MoveRepo => {
-            json(http, "/api/repos/move", json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
+            json(http, "/api/repos/move", &json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
         }
         Kind::Models => http.get(&format!("/api/models?search={repo}")),
         Kind::Datasets => http.get("/api/datasets"),
@@ -36,56 +30,151 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::UserLikes => http.get("/api/users/ada/likes"),
         Kind::OrgOverview => http.get("/api/organizations/acme/overview"),
         Kind::OrgMembers => http.get("/api/organizations/acme/members"),
+        Kind::Webhooks => http.get("/api/settings/webhooks"),
+        Kind::AddWebhook => json(http, "/api/settings/webhooks", &json!({"url": "https://example.org/"})),
+        Kind::Webhook => http.get(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::SetWebhook => json(http, &format!("/api/settings/webhooks/{:024x}", 1), &json!({})),
+        Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
+        Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
+        Kind::Discussions
+        | Kind::OpenDiscussion
+        | Kind::Discussion
+        | Kind::AddComment
+        | Kind::RenameDiscussion
+        | Kind::CloseDiscussion
+        | Kind::EditComment
+        | Kind::HideComment => discussion(kind, http, repo),
+        Kind::AskAccess
+        | Kind::AccessRequests
+        | Kind::HandleAccess
+        | Kind::GrantAccess
+        | Kind::LfsFiles
+        | Kind::DeleteLfsFiles
+        | Kind::DuplicateLfsFiles
+        | Kind::DuplicateRepo => access_or_files(kind, http, repo),
+        of_a_repository => hf_of_repo(of_a_repository, http, repo),
+    }
+}
+
+fn json(http: Http, path: &str, body: &serde_json::Value) -> Request {
+    http.post(path, body.to_string()).header("Content-Type", "application/json")
+}
+
+fn hf_of_repo(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
+    use polder_hf::RouteKind as Kind;
+    let api = format!("/api/models/{repo}");
+    match kind {
+        Kind::Resolve => http.get(&format!("/{repo}/resolve/main/weights.bin")),
+        Kind::Raw => http.get(&format!("/{repo}/raw/main/README.md")),
         Kind::Likers => http.get(&format!("{api}/likers")),
         Kind::Like => http.post(&format!("{api}/like"), ""),
         Kind::Unlike => http.delete(&format!("{api}/like")),
         Kind::Info => http.get(&api),
         Kind::Revision => http.get(&format!("{api}/revision/main")),
         Kind::Tree => http.get(&format!("{api}/tree/main")),
-        Kind::PathsInfo => json(http, &format!("{api}/paths-info/main"), json!({"paths": ["README.md"]})),
+        Kind::PathsInfo => json(http, &format!("{api}/paths-info/main"), &json!({"paths": ["README.md"]})),
         Kind::Refs => http.get(&format!("{api}/refs")),
         Kind::Commits => http.get(&format!("{api}/commits/main")),
         Kind::AuthCheck => http.get(&format!("{api}/auth-check")),
         Kind::AuthCheckWrite => http.get(&format!("{api}/auth-check/write")),
-        Kind::Preupload => json(http, &format!("{api}/preupload/main"), json!({"files": []})),
+        Kind::Preupload => json(http, &format!("{api}/preupload/main"), &json!({"files": []})),
         Kind::Commit => http.post(&format!("{api}/commit/main"), "no commit"),
         Kind::XetReadToken => http.get(&format!("{api}/xet-read-token/main")),
         Kind::XetWriteToken => http.get(&format!("{api}/xet-write-token/None?create_pr=1")),
-        Kind::CreateBranch => json(http, &format!("{api}/branch/main"), json!({})),
+        Kind::CreateBranch => json(http, &format!("{api}/branch/main"), &json!({})),
         Kind::DeleteBranch => http.delete(&format!("{api}/branch/never")),
-        Kind::CreateTag => json(http, &format!("{api}/tag/never"), json!({"tag": "v1"})),
+        Kind::CreateTag => json(http, &format!("{api}/tag/never"), &json!({"tag": "v1"})),
         Kind::DeleteTag => http.delete(&format!("{api}/tag/never")),
-        Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), json!({"message": "x"})),
+        Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), &json!({"message": "x"})),
         Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
-        Kind::Webhooks => http.get("/api/settings/webhooks"),
-        Kind::AddWebhook => json(http, "/api/settings/webhooks", json!({"url": "https://example.org/"})),
-        Kind::Webhook => http.get(&format!("/api/settings/webhooks/{:024x}", 1)),
-        Kind::SetWebhook => json(http, &format!("/api/settings/webhooks/{:024x}", 1), json!({})),
-        Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
-        Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
-        Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
+        Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
+        Kind::Whoami
+        | Kind::AgentHarnesses
+        | Kind::Telemetry
+        | Kind::ValidateYaml
+        | Kind::CreateRepo
+        | Kind::DeleteRepo
+        | Kind::MoveRepo
+        | Kind::Models
+        | Kind::Datasets
+        | Kind::Spaces
+        | Kind::Kernels
+        | Kind::UserOverview
+        | Kind::UserLikes
+        | Kind::OrgOverview
+        | Kind::OrgMembers
+        | Kind::Webhooks
+        | Kind::AddWebhook
+        | Kind::Webhook
+        | Kind::SetWebhook
+        | Kind::DeleteWebhook
+        | Kind::EnableWebhook
+        | Kind::DisableWebhook
+        | Kind::Discussions
+        | Kind::OpenDiscussion
+        | Kind::Discussion
+        | Kind::AddComment
+        | Kind::RenameDiscussion
+        | Kind::CloseDiscussion
+        | Kind::EditComment
+        | Kind::HideComment
+        | Kind::AskAccess
+        | Kind::AccessRequests
+        | Kind::HandleAccess
+        | Kind::GrantAccess
+        | Kind::LfsFiles
+        | Kind::DeleteLfsFiles
+        | Kind::DuplicateLfsFiles
+        | Kind::DuplicateRepo => unreachable!("{kind:?} has its request elsewhere"),
+    }
+}
+
+fn discussion(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
+    use polder_hf::RouteKind as Kind;
+    let api = format!("/api/models/{repo}");
+    match kind {
         Kind::Discussions => http.get(&format!("{api}/discussions")),
-        Kind::OpenDiscussion => json(http, &format!("{api}/discussions"), json!({"title": ""})),
+        Kind::OpenDiscussion => json(http, &format!("{api}/discussions"), &json!({"title": ""})),
         Kind::Discussion => http.get(&format!("{api}/discussions/999")),
-        Kind::AddComment => json(http, &format!("{api}/discussions/999/comment"), json!({"comment": "x"})),
+        Kind::AddComment => json(http, &format!("{api}/discussions/999/comment"), &json!({"comment": "x"})),
         Kind::RenameDiscussion => {
-            json(http, &format!("{api}/discussions/999/title"), json!({"title": "xyz"}))
+            json(http, &format!("{api}/discussions/999/title"), &json!({"title": "xyz"}))
         }
         Kind::CloseDiscussion => {
-            json(http, &format!("{api}/discussions/999/status"), json!({"status": "open"}))
+            json(http, &format!("{api}/discussions/999/status"), &json!({"status": "open"}))
         }
         Kind::EditComment => {
-            json(http, &format!("{api}/discussions/999/comment/0f/edit"), json!({"content": "x"}))
+            json(http, &format!("{api}/discussions/999/comment/0f/edit"), &json!({"content": "x"}))
         }
         Kind::HideComment => http.post(&format!("{api}/discussions/999/comment/0f/hide"), ""),
+        _ => unreachable!("{kind:?} is not of discussions"),
+    }
+}
+
+fn access_or_files(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
+    use polder_hf::RouteKind as Kind;
+    let api = format!("/api/models/{repo}");
+    match kind {
         Kind::AskAccess => http.post(&format!("{api}/user-access-request"), ""),
         Kind::AccessRequests => http.get(&format!("{api}/user-access-request/pending")),
         Kind::HandleAccess => {
-            let decision = json!({"user": "other", "status": "pending"});
+            let decision = &json!({"user": "other", "status": "pending"});
             json(http, &format!("{api}/user-access-request/handle"), decision)
         }
-        Kind::GrantAccess => json(http, &format!("{api}/user-access-request/grant"), json!({"user": "ada"})),
-        Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
+        Kind::GrantAccess => json(http, &format!("{api}/user-access-request/grant"), &json!({"user": "ada"})),
+        Kind::LfsFiles => http.get(&format!("{api}/lfs-files")),
+        Kind::DeleteLfsFiles => {
+            json(http, &format!("{api}/lfs-files/batch"), &json!({"deletions": {"sha": ["0".repeat(64)]}}))
+        }
+        Kind::DuplicateLfsFiles => {
+            let body = &json!({"target": {"type": "model", "name": "acme/never"}, "files": []});
+            json(http, &format!("{api}/lfs-files/duplicate"), body)
+        }
+        Kind::DuplicateRepo => {
+            json(http, &format!("{api}/duplicate"), &json!({"repository": "acme/private"}))
+        }
+        _ => unreachable!("{kind:?} is neither of access nor of large files"),
     }
 }
 
@@ -114,7 +203,13 @@ pub(crate) fn named(repo: &str) -> serde_json::Value {
 pub(crate) fn hf_granted(kind: polder_hf::RouteKind, who: Credential, what: Visibility) -> u16 {
     use polder_hf::RouteKind as Kind;
     match kind {
+        // Only who may write to the namespace learns that a name is taken.
+        Kind::DuplicateRepo => match who {
+            Writer | Admin | AdminWriting => 409,
+            _ => 403,
+        },
         Kind::DeleteBranch
+        | Kind::DuplicateLfsFiles
         | Kind::HandleAccess
         | Kind::DeleteTag
         | Kind::CreateTag

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod commits;
+mod copies;
 mod discussions;
 mod gated;
 mod libraries;

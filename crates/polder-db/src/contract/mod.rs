@@ -16,6 +16,7 @@ mod dump;
 mod follow;
 mod jobs;
 mod lazy;
+mod lfs_files;
 mod limits;
 mod locks;
 mod log;
