@@ -5,6 +5,7 @@ mod blob_spool;
 mod edit;
 mod pack_stream;
 mod path;
+mod taken;
 mod text;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use pack_stream::CommitPack;
 use pack_stream::HEADER_BYTES;
 pub(crate) use pack_stream::{PackStream, object_id};
 pub use path::check_path;
+pub use taken::{folder_id, write_taken_commit};
 pub(crate) use text::{message as checked_message, signature_line};
 
 /// Most changes in one commit.

@@ -51,7 +51,8 @@ pub use capabilities::{Protocol, Service, advertise, advertise_push_with_options
 pub use changed_paths::{WatchedPaths, changed_paths};
 pub use commit::{
     BlobSpool, COMMIT_CHANGES_MAX, Change, CommitPack, NOTHING_TO_COMMIT, Signature, WrittenCommit,
-    check_path, is_commit_of, keep_attributes, write_commit, write_root_commit, write_tag,
+    check_path, folder_id, is_commit_of, keep_attributes, write_commit, write_root_commit, write_tag,
+    write_taken_commit,
 };
 pub use error::{Error, Result};
 pub use export::{ExportPack, PackBytes, check_export_target, export, write_view};
