@@ -258,6 +258,7 @@ impl Hub {
             let Some(url) = &repo.pulls_from else {
                 return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
             };
+            let url = crate::pull::page_of(url);
             let error = Error::new(Kind::Forbidden, format!("`{name}` is a mirror: push to {url} instead"));
             self.record_refusal(Entry::of(principal, "repo.write").on(repo.id, name), &error).await;
             return Err(error);

@@ -57,6 +57,8 @@ pub struct HubOptions {
     pub egress_ca_file: Option<PathBuf>,
     /// Hosts at addresses that are not public where webhooks may go, by their URLs.
     pub webhook_hosts: Vec<String>,
+    /// The server of repositories that are imported as `hf:acme/m`.
+    pub hugging_face_endpoint: String,
     /// How stored bytes are read again.
     pub scrub: ScrubOptions,
     /// What it does with other hubs.
@@ -85,6 +87,7 @@ pub struct Inner {
     /// Where webhooks may go beside public addresses.
     pub(crate) webhook_allowance: Allowance,
     pub(crate) public_url: String,
+    pub(crate) hugging_face_endpoint: String,
     pub(crate) hooks: HookOptions,
     pub(crate) lfs_part_bytes: u64,
     pub(crate) push_options: bool,
@@ -198,6 +201,7 @@ impl Hub {
             egress,
             webhook_allowance,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
+            hugging_face_endpoint: options.hugging_face_endpoint,
             hooks: options.hooks,
             lfs_part_bytes: options.lfs_part_bytes,
             push_options: options.push_options,

@@ -51,6 +51,7 @@ impl World {
             push_options: false,
             egress_ca_file: None,
             webhook_hosts: Vec::new(),
+            hugging_face_endpoint: "https://hub.example".to_owned(),
             scrub: polder_hub::ScrubOptions::default(),
             federation: polder_hub::FederationOptions::default(),
             clock: Clock::System,

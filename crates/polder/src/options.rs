@@ -30,6 +30,7 @@ pub(crate) fn hub_options(config: &Config, public_url: Option<&PublicUrl>) -> Hu
         push_options: config.push_options,
         egress_ca_file: config.egress_ca_file.clone(),
         webhook_hosts: config.webhook_hosts.clone(),
+        hugging_face_endpoint: config.hugging_face_endpoint.clone(),
         scrub: config.scrub,
         federation: config.federation.clone(),
         clock: Clock::System,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
@@ -12,6 +13,7 @@ use polder_types::{ObjectId, PackId, RepoName};
 use tokio::runtime::Handle;
 
 use super::exchange::HttpExchange;
+use super::hf::Way;
 use super::{PullSource, RemoteObjects};
 use crate::accept::{LargeObjects, Quarantined, Say};
 use crate::audit::Entry;
@@ -23,6 +25,21 @@ use crate::{Error, Hub};
 const KEPT_MAX: usize = 1_000;
 
 impl Hub {
+    /// A repository on another server as [`PullSource::new`] reads it; `hf:acme/m` and `hf:datasets/acme/d` are
+    /// on the server `endpoint`, or else on the configured one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pull_source(
+        &self,
+        text: &str,
+        endpoint: Option<&str>,
+        user: Option<String>,
+        token_file: Option<PathBuf>,
+    ) -> Result<PullSource> {
+        PullSource::or_at(endpoint.unwrap_or(&self.hugging_face_endpoint), text, user, token_file)
+    }
+
     /// Asks another server for the refs of a repository, as a pull would, and changes nothing.
     ///
     /// # Errors
@@ -30,6 +47,9 @@ impl Hub {
     pub async fn check_pull_source(&self, source: &PullSource) -> Result<()> {
         let (hub, source) = (self.clone(), source.clone());
         let work = move || {
+            if let Some(from) = source.hf() {
+                return hub.check_hf(&source, from);
+            }
             let exchange = HttpExchange::new(&hub.egress, &source)?;
             Remote::connect(&exchange)?.list_refs()?;
             Ok(())
@@ -73,10 +93,15 @@ impl Hub {
         if source.is_open() {
             say("warning: the token goes over plain http, for all on the way to read");
         }
+        let held = Handle::current().block_on(self.held(repo.id))?;
+        if let Some(from) = source.hf()
+            && self.way(source, from, &held.snapshot)? == Way::Files
+        {
+            return self.pull_files(repo, (source, from), keep, entry, say);
+        }
         let exchange = HttpExchange::new(&self.egress, source)?;
         let remote = Remote::connect(&exchange)?;
         let theirs = remote.list_refs()?;
-        let held = Handle::current().block_on(self.held(repo.id))?;
         let mut commands = differences(&theirs.refs, &held.snapshot);
         let scratch = self.store.quarantine()?;
         let place = PackPlace { scratch: &scratch, limits: &IndexLimits::IMPORT };

@@ -26,7 +26,7 @@ use crate::transfer::{TransferOptions, TransferProgress};
 /// Objects asked for at once.
 const BATCH_OBJECTS: usize = 100;
 /// Objects on their way at once.
-const TRANSFERS_MAX: usize = 4;
+pub(super) const TRANSFERS_MAX: usize = 4;
 /// Largest answer to a batch request, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Time between two lines for the person who waits.
@@ -188,9 +188,7 @@ impl Hub {
                 return Ok(());
             }
             say(&format!("fetching {} large objects ({bytes} bytes)", missing.len()));
-            let came = Arc::<Came>::default();
-            let mut transfers =
-                Transfers { running: JoinSet::new(), came, done: 0, of: missing.len(), bytes };
+            let mut transfers = Transfers::new(missing.len(), bytes);
             for batch in missing.chunks(BATCH_OBJECTS) {
                 let mut found = from.locate(self, batch).await?;
                 for wanted in batch {
@@ -201,7 +199,7 @@ impl Hub {
                     transfers.until(TRANSFERS_MAX - 1, say).await?;
                     let (hub, from, wanted) = (self.clone(), from.clone(), wanted.clone());
                     let options = transfers.options(wanted.oid);
-                    transfers.running.spawn(async move {
+                    transfers.spawn(async move {
                         hub.fetch_pointed(repo, &from, wanted, download, options).await
                     });
                 }
@@ -227,7 +225,7 @@ impl Hub {
 type Came = Mutex<HashMap<Sha256, u64>>;
 
 /// Objects on their way.
-struct Transfers {
+pub(super) struct Transfers {
     running: JoinSet<Result<Pointed>>,
     came: Arc<Came>,
     done: usize,
@@ -236,8 +234,17 @@ struct Transfers {
 }
 
 impl Transfers {
+    /// None yet, of so many with so many bytes.
+    pub(super) fn new(of: usize, bytes: u64) -> Self {
+        Self { running: JoinSet::new(), came: Arc::default(), done: 0, of, bytes }
+    }
+
+    pub(super) fn spawn(&mut self, transfer: impl Future<Output = Result<Pointed>> + Send + 'static) {
+        self.running.spawn(transfer);
+    }
+
     /// How to fetch an object, so that it is seen how far it is.
-    fn options(&self, oid: Sha256) -> TransferOptions {
+    pub(super) fn options(&self, oid: Sha256) -> TransferOptions {
         let came = Arc::clone(&self.came);
         let count = move |progress: TransferProgress| {
             came.lock().unwrap_or_else(PoisonError::into_inner).insert(oid, progress.good_bytes);
@@ -246,7 +253,7 @@ impl Transfers {
     }
 
     /// Waits until no more than `most` are on their way. When one fails, the others are given up.
-    async fn until(&mut self, most: usize, say: Say<'_>) -> Result<()> {
+    pub(super) async fn until(&mut self, most: usize, say: Say<'_>) -> Result<()> {
         while self.running.len() > most {
             match tokio::time::timeout(PROGRESS_PERIOD, self.running.join_next()).await {
                 Ok(Some(ended)) => {

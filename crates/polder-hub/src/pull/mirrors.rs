@@ -212,7 +212,8 @@ impl Hub {
             Err(error) => {
                 metrics::counter!("polder_pulls_total", "result" => "failed").increment(1);
                 tracing::warn!(url = mirror.url, error = %error.chain(), "a mirror could not be pulled");
-                (PullEnd::Failed(error.message().to_owned()), pause_after(mirror.failures, random()?))
+                let pause = pause_after(mirror.failures, random()?).max(least_pause(mirror, &error));
+                (PullEnd::Failed(error.message().to_owned()), pause)
             }
         };
         self.db.end_pull(mirror, end, self.clock.now().plus_seconds(pause)).await?;
@@ -292,6 +293,15 @@ fn pause_after(failures: i64, [byte]: [u8; 1]) -> i64 {
     let doublings = u32::try_from(failures.clamp(0, 7)).unwrap_or(7);
     let longest = FIRST_PAUSE_SECONDS.saturating_mul(2_i64.pow(doublings)).min(PAUSE_SECONDS_MAX);
     longest / 2 + longest / 2 * i64::from(byte) / 255
+}
+
+/// How long to wait at least after this failure: as long as the server asks for, and where only a person can
+/// help (a gate, a token), no less than between two pulls.
+fn least_pause(mirror: &PullMirror, error: &Error) -> i64 {
+    match error.kind() {
+        Kind::Forbidden | Kind::NotFound => mirror.every_seconds,
+        _ => error.retry_after_seconds().map_or(0, i64::from),
+    }
 }
 
 fn summary(name: RepoName, mirror: PullMirror) -> PullMirrorSummary {

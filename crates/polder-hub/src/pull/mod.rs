@@ -1,10 +1,11 @@
-//! Taking over a repository from another git server, once or by the clock.
+//! Taking over a repository from another server, of git or of the Hugging Face API, once or by the clock.
 //!
 //! refs → what is new → the same quarantine, checks and transaction as a push, with the large objects fetched
 //! when the checks have said which are needed. Everything goes through the hub's [`Egress`](polder_egress::Egress):
 //! the host in the URL may be private because the operator named it; where it sends the hub may not.
 
 mod exchange;
+mod hf;
 mod import;
 mod large_objects;
 mod mirrors;
@@ -16,3 +17,4 @@ pub(crate) use import::{PackPlace, kept};
 pub(crate) use large_objects::RemoteObjects;
 pub use mirrors::PullMirrorSummary;
 pub use source::PullSource;
+pub(crate) use source::page_of;

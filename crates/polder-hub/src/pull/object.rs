@@ -68,15 +68,7 @@ impl LfsObject {
             *self.download.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&again);
             answer = self.get(&again, place).await?;
         }
-        let past = match answer.status() {
-            StatusCode::PARTIAL_CONTENT if begins_at(answer.header(&CONTENT_RANGE), place.offset) => 0,
-            StatusCode::OK if place.offset <= PASSED_BYTES_MAX => place.offset,
-            StatusCode::OK => {
-                return Err(SourceError::Failed("it gives no ranges of large objects".to_owned()));
-            }
-            status => return Err(SourceError::Failed(format!("it answers {}", status.as_u16()))),
-        };
-        Ok(Box::pin(Ranged { body: answer.into_body(), past }))
+        ranged(answer, place)
     }
 
     async fn get(&self, link: &Download, place: Extent) -> Result<Response, SourceError> {
@@ -88,6 +80,19 @@ impl LfsObject {
         let answer = self.hub.egress.send(request).await;
         answer.map_err(|error| failed(&Error::from(error)))
     }
+}
+
+/// The bytes of `place` out of an answer to whoever asked for them.
+pub(super) fn ranged(answer: Response, place: Extent) -> Result<BodyStream, SourceError> {
+    let past = match answer.status() {
+        StatusCode::PARTIAL_CONTENT if begins_at(answer.header(&CONTENT_RANGE), place.offset) => 0,
+        StatusCode::OK if place.offset <= PASSED_BYTES_MAX => place.offset,
+        StatusCode::OK => {
+            return Err(SourceError::Failed("it gives no ranges of large objects".to_owned()));
+        }
+        status => return Err(SourceError::Failed(format!("it answers {}", status.as_u16()))),
+    };
+    Ok(Box::pin(Ranged { body: answer.into_body(), past }))
 }
 
 fn failed(error: &Error) -> SourceError {

@@ -55,6 +55,7 @@ pub(crate) fn options_in(dir: &Path, clock: Clock) -> HubOptions {
         push_options: false,
         egress_ca_file: None,
         webhook_hosts: Vec::new(),
+        hugging_face_endpoint: "https://hub.example".to_owned(),
         scrub: ScrubOptions::default(),
         federation: FederationOptions::default(),
         clock,

@@ -29,6 +29,7 @@ async fn nodes() -> Option<Nodes> {
             push_options: false,
             egress_ca_file: None,
             webhook_hosts: Vec::new(),
+            hugging_face_endpoint: "https://hub.example".to_owned(),
             scrub: ScrubOptions::default(),
             federation: FederationOptions::default(),
             limits: Limits::default(),

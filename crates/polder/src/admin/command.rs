@@ -107,8 +107,8 @@ pub enum Command {
     /// `repo import`; `visibility` is for a repository that must be made first
     RepoImport {
         from: ImportFrom,
-        #[serde(with = "text")]
-        id: RepoName,
+        #[serde(with = "text::maybe")]
+        id: Option<RepoName>,
         visibility: Visibility,
     },
     /// `repo mirrors`

@@ -59,7 +59,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
         Command::RepoBranches { id, what } => branches::execute(hub, &id, what).await,
         Command::RepoGate { id, what } => gate::execute(hub, &id, what).await,
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
-        Command::RepoImport { from, id, visibility } => import(hub, from, &id, visibility, progress).await,
+        Command::RepoImport { from, id, visibility } => import(hub, from, id, visibility, progress).await,
         Command::RepoMirrors { stop } => mirrors(hub, stop).await,
         Command::RepoExport { id, dir } => export(hub, &id, &dir, progress).await,
         Command::QuotaSet { namespace, limit } => {

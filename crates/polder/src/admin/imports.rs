@@ -18,9 +18,11 @@ use crate::Error;
 pub enum ImportFrom {
     /// A directory of this machine.
     Directory { dir: PathBuf },
-    /// A git server.
+    /// Another server.
     Server {
         url: String,
+        /// The server of an `hf:acme/m`.
+        endpoint: Option<String>,
         user: Option<String>,
         token_file: Option<PathBuf>,
         /// Keep tips that are deleted or rewritten there.
@@ -32,7 +34,7 @@ pub enum ImportFrom {
 
 enum Source {
     Directory(PathBuf),
-    Server { source: PullSource, keep: bool, every_seconds: Option<u64> },
+    Server { source: Box<PullSource>, keep: bool, every_seconds: Option<u64> },
 }
 
 impl fmt::Display for Source {
@@ -45,16 +47,26 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    fn parse(from: ImportFrom) -> Result<Self, Error> {
+    fn parse(hub: &Hub, from: ImportFrom) -> Result<Self, Error> {
         match from {
             ImportFrom::Directory { dir } => {
                 std::fs::read_dir(&dir).map_err(|error| Error::io("reading", &dir, error))?;
                 Ok(Self::Directory(dir))
             }
-            ImportFrom::Server { url, user, token_file, keep, every_seconds } => {
-                Ok(Self::Server { source: PullSource::new(&url, user, token_file)?, keep, every_seconds })
+            ImportFrom::Server { url, endpoint, user, token_file, keep, every_seconds } => {
+                let source = Box::new(hub.pull_source(&url, endpoint.as_deref(), user, token_file)?);
+                Ok(Self::Server { source, keep, every_seconds })
             }
         }
+    }
+
+    /// What it is called there.
+    fn name(&self) -> Result<RepoName, Error> {
+        let name = match self {
+            Self::Directory(_) => None,
+            Self::Server { source, .. } => source.name_there()?,
+        };
+        name.ok_or_else(|| Error::plain("say what it shall be called here, such as acme/m"))
     }
 
     async fn check(&self, hub: &Hub) -> Result<(), Error> {
@@ -83,11 +95,12 @@ impl Source {
 pub(super) async fn import(
     hub: &Hub,
     from: ImportFrom,
-    id: &RepoName,
+    id: Option<RepoName>,
     visibility: Visibility,
     progress: &Progress,
 ) -> Result<Answer, Error> {
-    let source = Source::parse(from)?;
+    let source = Source::parse(hub, from)?;
+    let id = &id.map_or_else(|| source.name(), Ok)?;
     if !hub.has_repo(id).await? {
         source.check(hub).await?;
     }

@@ -71,7 +71,7 @@ async fn a_command_does_the_same_in_a_server_and_in_its_own_process() {
         Command::RepoVisibility { id: "ada/m".parse().unwrap(), visibility: Visibility::Public },
         Command::RepoImport {
             from: ImportFrom::Directory { dir: "/nowhere/at-all".into() },
-            id: "ada/i".parse().unwrap(),
+            id: Some("ada/i".parse().unwrap()),
             visibility: Visibility::Public,
         },
         Command::Fsck { deep: true },
@@ -186,7 +186,7 @@ async fn a_refused_source_leaves_no_repository_behind() {
     std::fs::create_dir(&source).unwrap();
     let import = Command::RepoImport {
         from: ImportFrom::Directory { dir: source.clone() },
-        id: "ada/m".parse().unwrap(),
+        id: Some("ada/m".parse().unwrap()),
         visibility: Visibility::Public,
     };
     let told = ask(&config, import.clone()).await.unwrap_err();

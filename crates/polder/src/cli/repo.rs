@@ -113,10 +113,11 @@ pub enum Repo {
     List(List),
     /// Copy a git repository, with its LFS objects, to this hub; again updates it
     Import {
-        /// A bare or ordinary git repository on disk, or the https:// URL of one on any git server
+        /// A bare or ordinary git repository on disk, the https:// URL of one on any git server, or such as
+        /// hf:acme/m or hf:datasets/acme/d@v1 on a server that speaks the Hugging Face API
         source: String,
-        /// Its name on this hub; made if missing
-        id: RepoName,
+        /// Its name on this hub; made if missing. Without it, what an hf: one is called there
+        id: Option<RepoName>,
         /// If the repository is made: only its members may see it
         #[arg(long)]
         private: bool,
@@ -124,7 +125,7 @@ pub enum Repo {
         #[command(flatten)]
         server: Server,
     },
-    /// List the repositories that are pulled from git servers by the clock
+    /// List the repositories that are pulled from other servers by the clock
     Mirrors {
         /// Stop pulling this one; it takes pushes again
         #[arg(long, value_name = "ID", conflicts_with = "json")]
@@ -142,9 +143,12 @@ pub enum Repo {
     },
 }
 
-/// How to ask a git server for a repository.
+/// How to ask another server for a repository.
 #[derive(Debug, clap::Args)]
 pub struct Server {
+    /// The server of an hf: source, in place of the configured one
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
     /// A file with the token that the server wants, readable by the hub
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -241,12 +245,12 @@ impl Repo {
 }
 
 /// What has `://` in it is a URL, or means to be one; so does what is to be asked like one.
-fn import(source: String, id: RepoName, visibility: Visibility, server: Server) -> Command {
-    let Server { token_file, user, every, safe } = server;
-    let is_asked = token_file.is_some() || every.is_some() || safe;
-    let from = if is_asked || source.contains("://") {
+fn import(source: String, id: Option<RepoName>, visibility: Visibility, server: Server) -> Command {
+    let Server { endpoint, token_file, user, every, safe } = server;
+    let is_asked = token_file.is_some() || every.is_some() || safe || endpoint.is_some();
+    let from = if is_asked || source.contains("://") || source.starts_with("hf:") {
         let every_seconds = every.map(|time| time.as_secs());
-        ImportFrom::Server { url: source, user, token_file, keep: safe, every_seconds }
+        ImportFrom::Server { url: source, endpoint, user, token_file, keep: safe, every_seconds }
     } else {
         ImportFrom::Directory { dir: source.into() }
     };

@@ -37,6 +37,8 @@ pub struct Layer {
     pub tls: TlsLayer,
     /// What leaves the hub.
     pub egress: EgressLayer,
+    /// Repositories in from elsewhere.
+    pub import: ImportLayer,
     /// How much is done at once.
     pub limits: LimitsLayer,
     /// What stays on record.
@@ -129,6 +131,14 @@ pub struct ProxyLayer {
 pub struct EgressLayer {
     /// Authorities to trust beside this machine's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// `[import]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ImportLayer {
+    /// The server of repositories that are imported as `hf:acme/m`.
+    pub hugging_face_endpoint: Option<String>,
 }
 
 /// `[audit]`
@@ -243,6 +253,12 @@ impl Layer {
             },
             tls: self.tls.over(below.tls),
             egress: EgressLayer { ca_file: self.egress.ca_file.or(below.egress.ca_file) },
+            import: ImportLayer {
+                hugging_face_endpoint: self
+                    .import
+                    .hugging_face_endpoint
+                    .or(below.import.hugging_face_endpoint),
+            },
             limits: self.limits.over(below.limits),
             audit: AuditLayer {
                 keep_days: self.audit.keep_days.or(below.audit.keep_days),
@@ -286,6 +302,7 @@ impl Layer {
             proxy: ProxyLayer { trusted: Some(Vec::new()), header: Some(ForwardedHeader::default()) },
             tls: TlsLayer::every_key(),
             egress: EgressLayer { ca_file: Some(PathBuf::new()) },
+            import: ImportLayer { hugging_face_endpoint: Some(String::new()) },
             limits: LimitsLayer::every_key(),
             audit: AuditLayer { keep_days: Some(0), addresses: Some(false) },
             scrub: ScrubLayer { rate: Some(String::new()), every_days: Some(0) },

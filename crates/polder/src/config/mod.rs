@@ -35,6 +35,8 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 const LFS_PART_MIB_DEFAULT: u64 = 256;
 /// Where hooks find programs when nothing says otherwise.
 const HOOK_PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+/// Where repositories come from that are imported as `hf:acme/m`.
+const HUGGING_FACE_ENDPOINT_DEFAULT: &str = "https://huggingface.co";
 /// Longest time that what other hubs took away can be kept, in days.
 const PURGE_DAYS_MAX: u64 = 3_650;
 /// Largest of the largest packs of mirrors, in GiB.
@@ -69,6 +71,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// Authorities that the hub trusts beside this machine's, when it connects to others.
     pub egress_ca_file: Option<PathBuf>,
+    /// The server of repositories that are imported as `hf:acme/m`.
+    pub hugging_face_endpoint: String,
     /// Size of the parts that large LFS objects arrive in, in MiB.
     pub lfs_part_mib: u64,
     /// Whether clients may send push options.
@@ -207,6 +211,7 @@ impl Config {
             proxies: proxy::trusted_proxies(layer.proxy)?,
             tls,
             egress_ca_file: layer.egress.ca_file.as_deref().map(absolute).transpose()?,
+            hugging_face_endpoint: endpoint(layer.import.hugging_face_endpoint)?,
             limits: limits::limits(&layer.limits)?,
             namespace_bytes: limits::namespace_bytes(&layer.limits)?,
             audit: audit(&layer.audit)?,
@@ -241,6 +246,15 @@ impl Config {
 }
 
 /// Reads a configuration file; relative paths in it start at its own directory.
+fn endpoint(url: Option<String>) -> Result<String, Error> {
+    let url = url.unwrap_or_else(|| HUGGING_FACE_ENDPOINT_DEFAULT.to_owned());
+    if !url.starts_with("https://") && !url.starts_with("http://") || url.contains(['?', '#', '@']) {
+        let like = "must be like https://hub.example.org, without a query or a password";
+        return Err(Error::plain(format!("import.hugging-face-endpoint: `{url}` {like}")));
+    }
+    Ok(url)
+}
+
 fn read_file(path: &Path) -> Result<Layer, Error> {
     let reading = |source| Error::io("reading the configuration", path, source);
     let size = std::fs::metadata(path).map_err(reading)?.len();

@@ -1,0 +1,119 @@
+//! The large objects of a commit: by ranges, going on where an earlier attempt ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RANGE;
+use http::{HeaderValue, Method, StatusCode};
+use polder_egress::Url;
+use polder_types::{RepoId, Sha256};
+use polder_xet::Extent;
+
+use super::api::{Api, WAIT_SECONDS_DEFAULT, WAIT_SECONDS_MAX, WAITS_MAX};
+use super::refused::asked_to_wait;
+use crate::Hub;
+use crate::accept::Say;
+use crate::body::BodyStream;
+use crate::error::{Error, Kind, Result};
+use crate::pull::large_objects::{Pointed, TRANSFERS_MAX, Transfers};
+use crate::pull::object::ranged;
+use crate::transfer::{ObjectSource, SourceError, SourceFuture, TransferOptions, Wanted};
+
+impl Hub {
+    /// Fetches those that are not linked to the repository; each is kept when it is here, whatever becomes of
+    /// the others.
+    pub(super) async fn fetch_large(
+        &self,
+        repo: RepoId,
+        api: &Api,
+        sha: &str,
+        missing: &[Pointed],
+        say: Say<'_>,
+    ) -> Result<()> {
+        let Some(first) = missing.first() else { return Ok(()) };
+        // What every source would refuse is refused in its own words, and once.
+        let head = api.head(sha, &first.path).await?;
+        api.require_commit(head.commit.as_deref(), sha)?;
+        let bytes: u64 = missing.iter().map(|wanted| wanted.size_bytes).sum();
+        say(&format!("fetching {} large objects ({bytes} bytes)", missing.len()));
+        let mut transfers = Transfers::new(missing.len(), bytes);
+        for wanted in missing {
+            transfers.until(TRANSFERS_MAX - 1, say).await?;
+            let url = api.repo().file_url(sha, &wanted.path)?;
+            let name = api.repo().endpoint().origin().to_string();
+            let source = HfObject { api: api.clone(), hub: self.clone(), url, name, wait: AtomicU64::new(0) };
+            let (hub, wanted, options) = (self.clone(), wanted.clone(), transfers.options(wanted.oid));
+            transfers.spawn(async move {
+                hub.fetch_one(repo, Arc::new(source), &wanted, options).await?;
+                Ok(wanted)
+            });
+        }
+        transfers.until(0, say).await
+    }
+
+    /// Fetches one, waiting as long as the server asks for.
+    async fn fetch_one(
+        &self,
+        repo: RepoId,
+        source: Arc<HfObject>,
+        object: &Pointed,
+        options: TransferOptions,
+    ) -> Result<()> {
+        let wanted = Wanted { repo, oid: object.oid, size_bytes: object.size_bytes, xet: None, upstream: 0 };
+        for _wait in 0..WAITS_MAX {
+            let sources: Vec<Arc<dyn ObjectSource>> = vec![Arc::<HfObject>::clone(&source)];
+            let Err(error) = self.fetch_object(wanted, sources, options.clone()).await else { return Ok(()) };
+            let seconds = source.wait.swap(0, Ordering::Relaxed);
+            if error.kind() != Kind::Unavailable || seconds == 0 || seconds > WAIT_SECONDS_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+        Err(Error::unavailable(format!("{} lets too little through for `{}`", source.name, object.path)))
+    }
+}
+
+/// One object of one commit.
+struct HfObject {
+    hub: Hub,
+    api: Api,
+    url: Url,
+    name: String,
+    /// How long the server wants to be left alone, in seconds.
+    wait: AtomicU64,
+}
+
+impl HfObject {
+    async fn ask(&self, place: Extent) -> Result<BodyStream, SourceError> {
+        let range = format!("bytes={}-{}", place.offset, place.end().saturating_sub(1));
+        let range = HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
+        let request = self.api.request(Method::GET, &self.url).header(RANGE, range);
+        let answer = self.hub.egress.send(request).await;
+        let answer = answer.map_err(|error| SourceError::Failed(error.to_string()))?;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = asked_to_wait(answer.headers()).unwrap_or(WAIT_SECONDS_DEFAULT);
+            self.wait.fetch_max(seconds.max(1), Ordering::Relaxed);
+        }
+        ranged(answer, place)
+    }
+}
+
+impl ObjectSource for HfObject {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn chunks(&self, _: Sha256, _: u32) -> SourceFuture<'_, Bytes> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
+
+    fn range(&self, _: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
+        Box::pin(self.ask(place))
+    }
+
+    fn extents(&self, _: Sha256, _: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
+}

@@ -1,0 +1,22 @@
+//! Taking over a repository from a server that speaks the Hugging Face API and no git: a hub behind a
+//! caching proxy, above all.
+//!
+//! refs → the files of each revision that is new → what of them is not here, large objects by ranges and each
+//! held to its hash → one commit that names its source, through the same door as a push. Xet is not needed: a
+//! server of the API serves every file by `resolve`, too.
+
+mod api;
+#[cfg(test)]
+mod evil;
+mod files;
+mod import;
+#[cfg(test)]
+mod import_tests;
+mod large;
+mod listing;
+mod modes;
+mod name;
+mod refused;
+
+pub(crate) use import::Way;
+pub(super) use name::{HfRepo, WITH_SERVER};
