@@ -11,6 +11,7 @@ mod libraries;
 mod proxy;
 mod requests;
 mod search;
+mod source;
 mod versions;
 mod webhooks;
 mod xet;
