@@ -1,7 +1,7 @@
 //! Writing what arrives into a file of the quarantine, with its length known beforehand.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +14,11 @@ use crate::error::{Error, Result, failed};
 /// Bytes looked at and then written before the next ones are, so that they are read from memory once
 /// and from the processor's cache the second time.
 pub(crate) const BATCH_BYTES: usize = 256 << 10;
+
+/// Zeros of this length or more take no room: they become a hole in the file, which reads as zeros.
+const HOLE_BYTES_MIN: usize = 64 << 10;
+
+static ZEROS: [u8; 4096] = [0; 4096];
 
 /// Bytes written before the system is asked to send them to the disk. Without asking, gigabytes gather and the
 /// sync at the end keeps a silent client waiting; git-lfs gives up after 30 s without activity.
@@ -53,12 +58,14 @@ pub(crate) struct Receiving {
     received_bytes: u64,
     /// The system was asked to write these to the disk already.
     sent_bytes: u64,
+    /// Whether the last bytes were a hole, which a file has only once its length says so.
+    ends_in_hole: bool,
 }
 
 impl Receiving {
     pub(crate) fn create(store: Arc<Inner>, prefix: &str, declared_bytes: u64) -> Result<Self> {
         let file = QuarantinedFile::create(store, prefix)?;
-        Ok(Self { file, declared_bytes, received_bytes: 0, sent_bytes: 0 })
+        Ok(Self { file, declared_bytes, received_bytes: 0, sent_bytes: 0, ends_in_hole: false })
     }
 
     pub(crate) fn received_bytes(&self) -> u64 {
@@ -70,7 +77,9 @@ impl Receiving {
         self.count(chunk.len())?;
         for batch in chunk.chunks(BATCH_BYTES) {
             see(batch);
-            self.file.file.write_all(batch).map_err(failed("write", &self.file.path))?;
+            if !self.skip(&[batch])? {
+                self.file.file.write_all(batch).map_err(failed("write", &self.file.path))?;
+            }
         }
         self.send_to_disk();
         Ok(())
@@ -86,7 +95,9 @@ impl Receiving {
             for chunk in batch {
                 see(chunk);
             }
-            write_vectored(&mut self.file.file, batch).map_err(failed("write", &self.file.path))?;
+            if !self.skip(batch)? {
+                write_vectored(&mut self.file.file, batch).map_err(failed("write", &self.file.path))?;
+            }
             rest = after;
         }
         self.send_to_disk();
@@ -94,18 +105,33 @@ impl Receiving {
     }
 
     /// The file, however much is in it.
-    pub(crate) fn end(self) -> QuarantinedFile {
-        self.file
+    pub(crate) fn end(self) -> Result<QuarantinedFile> {
+        let Self { file, received_bytes, ends_in_hole, .. } = self;
+        if ends_in_hole {
+            file.file.set_len(received_bytes).map_err(failed("lengthen", &file.path))?;
+        }
+        Ok(file)
     }
 
     /// The file, once everything that was declared is in it.
     pub(crate) fn finish(self) -> Result<QuarantinedFile> {
-        let Self { file, declared_bytes, received_bytes, .. } = self;
+        let Self { declared_bytes, received_bytes, .. } = self;
         if declared_bytes == received_bytes {
-            Ok(file)
+            self.end()
         } else {
             Err(Error::SizeMismatch { declared_bytes, received_bytes })
         }
+    }
+
+    /// Leaves a hole in the place of `batch`, if it is one.
+    fn skip(&mut self, batch: &[impl AsRef<[u8]>]) -> Result<bool> {
+        let length: usize = batch.iter().map(|bytes| bytes.as_ref().len()).sum();
+        self.ends_in_hole = length >= HOLE_BYTES_MIN && batch.iter().all(|bytes| is_zero(bytes.as_ref()));
+        if self.ends_in_hole {
+            let over = SeekFrom::Current(i64::try_from(length).unwrap_or(i64::MAX));
+            self.file.file.seek(over).map_err(failed("skip zeros in", &self.file.path))?;
+        }
+        Ok(self.ends_in_hole)
     }
 
     /// Starts the writing of what has gathered, without waiting for it. The advice means "not needed in
@@ -131,6 +157,11 @@ impl Receiving {
         self.received_bytes = received_bytes;
         Ok(())
     }
+}
+
+/// Whether there are nothing but zeros; other bytes are seen at once.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(ZEROS.len()).all(|some| ZEROS.get(..some.len()) == Some(some))
 }
 
 /// How many leading chunks make up one batch; at least one.

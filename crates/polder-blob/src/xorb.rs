@@ -91,7 +91,7 @@ impl XorbStage {
         }
         receiving.write(&entries, &mut |_| {})?;
         let chunks = u64::try_from(xorb.frames.len()).unwrap_or(u64::MAX);
-        Ok(StagedXorb { file: receiving.end(), size_bytes, chunks })
+        Ok(StagedXorb { file: receiving.end()?, size_bytes, chunks })
     }
 
     fn write_gathered(&mut self) -> Result<()> {

@@ -190,3 +190,33 @@ fn parts_outlive_the_instance_that_received_them_and_go_with_their_upload() {
     assert!(!store.remove_upload(upload).unwrap());
     assert!(store.uploads().unwrap().is_empty());
 }
+
+/// Long runs of zeros take no room, wherever they are, and read as what they are.
+#[test]
+fn zeros_are_holes() {
+    use std::os::unix::fs::MetadataExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let noise = |length: usize| (1..=length).map(|n| u8::try_from(n % 255 + 1).unwrap()).collect::<Vec<_>>();
+    let contents = [
+        [noise(300_000), vec![0; 4 << 20]].concat(),
+        [vec![0; 4 << 20], noise(10)].concat(),
+        [noise(5), vec![0; 4 << 20], noise(70_000), vec![0; 100], noise(3)].concat(),
+        vec![0; 4 << 20],
+    ];
+    for (n, content) in (1..).zip(&contents) {
+        let (whole, batches) = (BlobId(2 * n), BlobId(2 * n + 1));
+        put(&store, whole, content).unwrap();
+        let mut stage = store.stage(u64::try_from(content.len()).unwrap()).unwrap();
+        for batch in content.chunks(600_000) {
+            let pieces: Vec<_> = batch.chunks(9_000).map(bytes::Bytes::copy_from_slice).collect();
+            stage.write_batch(&pieces).unwrap();
+        }
+        stage.finish().unwrap().publish(batches).unwrap();
+        for id in [whole, batches] {
+            assert!(read(&store, id) == *content);
+            let taken = store.open_blob(id).unwrap().file.metadata().unwrap().blocks() * 512;
+            assert!(taken < 1 << 20, "{taken} bytes taken");
+        }
+    }
+}
