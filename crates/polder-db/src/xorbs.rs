@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use polder_types::{AccountId, BlobId, RepoId, ReservationId, Sha256, StagedXorbId, UnixMillis};
-use polder_xet::XorbHash;
+use polder_xet::{ChunkHash, FileHash, XorbHash};
 
-use crate::blobs::is_allowed;
+use crate::blobs::{Blob, is_allowed};
 use crate::quota::{namespace_of, promise, take_back};
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
@@ -15,10 +15,32 @@ use crate::{Db, Result};
 /// Most xorbs of one account that wait for their files: 2 TiB of the usual length.
 const STAGED_PER_ACCOUNT_MAX: i64 = 32_768;
 
+/// Newest objects with a chunk that are looked at: many may begin alike.
+const SAME_CHUNK_MAX: i64 = 64;
+
 /// What holds for a promise that something else ends.
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
 
+/// Whether blob `b` may be given to whoever writes to repository `$1` and is `$2`: the repository links it, or one
+/// that anyone may read or whose namespace `$2` is or belongs to.
+macro_rules! is_readable {
+    () => {
+        concat!(
+            "b.state = 'live' AND b.damaged_at IS NULL AND EXISTS (SELECT 1 FROM repo_blob l JOIN repo r ON r.id = l.repo \
+            WHERE l.sha256 = b.sha256 AND r.state = 'live' AND r.withheld IS NULL AND (r.id = $1 \
+            OR r.visibility = 'public' OR r.ns = $2 OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $2))) \
+            AND ",
+            is_allowed!()
+        )
+    };
+}
+
 statements! {
+    READABLE_CHUNK = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM (SELECT k.blob \
+        FROM key_chunk k WHERE k.chunk = $3 ORDER BY k.blob DESC LIMIT $4) n JOIN blob b ON b.id = n.blob \
+        WHERE b.xet IS NOT NULL AND ", is_readable!(), " ORDER BY b.id DESC LIMIT 1");
+    READABLE_FILE = concat!("SELECT b.id, b.sha256, b.size, b.xet, b.damaged_at IS NOT NULL FROM blob b \
+        WHERE b.xet = $3 AND ", is_readable!(), " ORDER BY b.id LIMIT 1");
     KEEP_LEASE = "UPDATE staged_xorb SET expires = $4 WHERE repo = $1 AND account = $2 AND xorb = $3";
     STAGED_OF_ACCOUNT = "SELECT COUNT(*) FROM staged_xorb WHERE account = $1";
     INSERT_STAGED = "INSERT INTO staged_xorb (id, repo, account, xorb, size, chunks, expires) \
@@ -37,20 +59,6 @@ statements! {
         WHERE excluded.chunks > xorb_piece.chunks";
     FORGET_PIECES = "DELETE FROM xorb_piece WHERE sha256 = (SELECT b.sha256 FROM blob b WHERE b.id = $1) \
         AND NOT EXISTS (SELECT 1 FROM blob o WHERE o.sha256 = xorb_piece.sha256 AND o.state = 'live')";
-}
-
-/// Whether blob `b` may be given to whoever writes to repository `$1` and is `$2`: the repository links it, or one
-/// that anyone may read or whose namespace `$2` is or belongs to.
-macro_rules! is_readable {
-    () => {
-        concat!(
-            "b.state = 'live' AND b.damaged_at IS NULL AND EXISTS (SELECT 1 FROM repo_blob l JOIN repo r ON r.id = l.repo \
-            WHERE l.sha256 = b.sha256 AND r.state = 'live' AND r.withheld IS NULL AND (r.id = $1 \
-            OR r.visibility = 'public' OR r.ns = $2 OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $2))) \
-            AND ",
-            is_allowed!()
-        )
-    };
 }
 
 templates! {
@@ -172,6 +180,34 @@ impl Db {
             found.extend(each(&self.rows(STAGED.statement(some.len()), args).await?, staged)?);
         }
         Ok(found)
+    }
+
+    /// A sound object with a chunk by which it is found that `reader` may read, or who writes to `repo` and is nobody
+    /// else; the newest.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn readable_chunk(
+        &self,
+        repo: RepoId,
+        reader: Option<AccountId>,
+        chunk: ChunkHash,
+    ) -> Result<Option<Blob>> {
+        let args = args![repo, reader, chunk, SAME_CHUNK_MAX];
+        self.row(READABLE_CHUNK, args).await?.map(|row| Blob::from_row(&row)).transpose()
+    }
+
+    /// The sound object that a file hash names, as [`Self::readable_chunk`].
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn readable_file(
+        &self,
+        repo: RepoId,
+        reader: Option<AccountId>,
+        file: FileHash,
+    ) -> Result<Option<Blob>> {
+        self.row(READABLE_FILE, args![repo, reader, file]).await?.map(|row| Blob::from_row(&row)).transpose()
     }
 
     /// Where chunks of `xorbs` (at most 100 are looked at) lie in objects that `repo` links, or a repository that

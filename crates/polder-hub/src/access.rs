@@ -137,6 +137,12 @@ impl<L> Grant<L> {
         self.principal.account_id()
     }
 
+    /// Whose rights count beyond this repository: nobody's, where the token is for some repositories only.
+    pub(crate) fn reader(&self) -> Option<AccountId> {
+        let is_for_all = self.principal.token().is_some_and(|token| token.repos.is_none());
+        self.actor().filter(|_| is_for_all)
+    }
+
     /// What transfers of the holder are counted for.
     pub(crate) fn share(&self) -> Share {
         Share { repo: self.repo.id, client: self.principal.client() }

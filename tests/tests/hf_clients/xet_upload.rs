@@ -96,11 +96,13 @@ fn what_hf_upload_sends_in_chunks_git_and_plain_downloads_have_too() {
     uploader.write("w.safetensors", &edited);
     uploader.upload("acme/xet");
     assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &edited)]);
-    // Without a memory, and into another repository.
+    // Without a memory, and into another repository: the hub tells of what the sender may read elsewhere.
+    let sent = requests(&place, "/cas/v1/xorbs/");
     let other = Uploader::new(&place).unwrap();
     other.write("w.safetensors", &edited);
     other.hf(&["repos", "create", "acme/again"]).ok();
     other.upload("acme/again");
+    assert_eq!(requests(&place, "/cas/v1/xorbs/"), sent, "{}", place.hub.log());
     assert_is_folder(&other, "acme/again", &[("w.safetensors", &edited)]);
     place.hub.fsck();
 }

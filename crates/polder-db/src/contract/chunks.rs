@@ -1,4 +1,4 @@
-use polder_types::{BlobId, RepoId, Sha256};
+use polder_types::{BlobId, RepoId, Sha256, Visibility};
 use polder_xet::{ChunkHash, Cut, FileHash, Run, XorbHash};
 
 use super::{Home, sha};
@@ -156,4 +156,32 @@ async fn a_file_hash_names_only_what_the_repository_links() {
     assert_eq!(home.db.chunk_of_repo(a, ChunkHash::new([8; 32])).await.unwrap(), None);
     assert!(home.db.link_blob(b, &sha(1)).await.unwrap());
     assert_eq!(found(b).await.unwrap().map(|blob| blob.id), Some(id));
+}
+
+#[tokio::test]
+async fn a_file_and_a_chunk_of_elsewhere_are_found_by_who_may_read_them() {
+    let home = Home::open().await;
+    let (own, public) = (home.repo("acme/own").await.id, home.repo("acme/public").await);
+    let (private, acme) = (home.repo("acme/private").await.id, public.namespace);
+    for repo in [own, private] {
+        home.db.set_visibility(repo, Visibility::Private, None).await.unwrap();
+    }
+    let stranger = home.user("ada").await;
+    let secret = home.blob(private, sha(1), Some(cut(1))).await;
+    let shown = home.blob(public.id, sha(2), Some(cut(2))).await;
+    let found = async |reader, n: u8| {
+        let file = home.db.readable_file(own, reader, cut(n).file_hash).await.unwrap();
+        let chunk = home.db.readable_chunk(own, reader, ChunkHash::new([n; 32])).await.unwrap();
+        assert_eq!(file, chunk);
+        file.map(|blob| blob.id)
+    };
+    for reader in [None, Some(stranger), Some(acme)] {
+        assert_eq!(found(reader, 1).await, reader.filter(|reader| *reader == acme).map(|_| secret));
+        assert_eq!(found(reader, 2).await, Some(shown));
+        assert_eq!(found(reader, 3).await, None);
+    }
+    let newest = home.db.readable_chunk(own, Some(acme), ChunkHash::new([7; 32])).await.unwrap();
+    assert_eq!(newest.map(|blob| blob.id), Some(shown));
+    home.db.withhold_repo(public.id, Some("takedown".to_owned())).await.unwrap();
+    assert_eq!(found(Some(acme), 2).await, None);
 }

@@ -56,7 +56,8 @@ impl Hints {
 
 impl Hub {
     /// A shard of chunks that the repository has: of the file with `chunk` if there is one, else of its current
-    /// files. `None` when it has none, or enough was told to the holder of `token`.
+    /// files, after such a file of another repository that the holder of `token` may read. `None` when there is none,
+    /// or enough was told to that holder.
     ///
     /// # Errors
     /// When the repository or a chunk list cannot be read.
@@ -70,9 +71,11 @@ impl Hub {
         if !self.xet_hints.is_open(token, now) {
             return Ok(None);
         }
-        let blobs = match self.db.chunk_of_repo(grant.repo_id(), chunk).await? {
-            Some(blob) => vec![blob],
-            None => self.current_objects(grant).await?,
+        let blobs = if let Some(blob) = self.db.chunk_of_repo(grant.repo_id(), chunk).await? {
+            vec![blob]
+        } else {
+            let elsewhere = self.db.readable_chunk(grant.repo_id(), grant.reader(), chunk).await?;
+            elsewhere.into_iter().chain(self.current_objects(grant).await?).collect()
         };
         let shard = self.shard_of(grant, blobs).await?;
         if let Some(shard) = &shard {

@@ -62,13 +62,12 @@ impl Hub {
     ) -> Result<()> {
         let account = grant.actor().ok_or_else(|| Error::hidden(true, ""))?;
         let place = self.uploads.enter(grant.share()).await?;
-        let reads = grant.principal().token().is_some_and(|token| token.repos.is_none());
         let entry = grant.entry(UPLOAD);
         let accepting = Accepting {
             hub: self.clone(),
             repo: grant.repo_id(),
             account,
-            reads,
+            reader: grant.reader(),
             entry: entry.clone(),
             step,
         };
@@ -90,8 +89,8 @@ struct Accepting {
     hub: Hub,
     repo: RepoId,
     account: AccountId,
-    /// Whether the token is for all that its account may read.
-    reads: bool,
+    /// Who may read elsewhere, too.
+    reader: Option<AccountId>,
     entry: Entry,
     step: watch::Sender<ShardStep>,
 }
@@ -101,7 +100,7 @@ impl Accepting {
         let shard = Shard::decode(shard).map_err(|error| Error::invalid(error.to_string()))?;
         let expires = self.hub.clock.now().plus_seconds(KEPT_SECONDS.max(ACCEPTING_SECONDS_MAX));
         wait(self.hub.db.keep_xorbs(self.repo, self.account, expires))?;
-        let found = Sources::find(&self.hub, self.repo, self.account, self.reads, &shard);
+        let found = Sources::find(&self.hub, self.repo, self.account, self.reader, &shard);
         let mut sources = Handle::current().block_on(found)?;
         let limits = AcceptLimits { file_bytes: LFS_OBJECT_BYTES_MAX, files_bytes: LFS_OBJECT_BYTES_MAX };
         let files = accept(&shard, &mut sources, limits).map_err(refused)?;
@@ -124,13 +123,20 @@ impl Accepting {
         Ok(())
     }
 
-    /// The files that the repository has already.
+    /// The files that are here already, in the repository or where its sender may read. Their chunks are proven, so
+    /// their bytes need not be read again.
     fn linked(&self, files: &[ProvenFile<'_>]) -> Result<Vec<Option<Placed>>> {
         let one = |file: &ProvenFile<'_>| {
-            let blob = wait(self.hub.db.file_of_repo(self.repo, file.hash()))?;
-            let Some(blob) = blob.filter(|blob| !blob.damaged) else { return Ok(None) };
-            file.settle(*blob.sha256.as_bytes()).map_err(|refused| Error::invalid(refused.to_string()))?;
-            Ok(Some(Placed::linked(&blob)))
+            let linked = wait(self.hub.db.file_of_repo(self.repo, file.hash()))?;
+            let placed = match linked.filter(|blob| !blob.damaged) {
+                Some(blob) => Placed::linked(&blob),
+                None => match wait(self.hub.db.readable_file(self.repo, self.reader, file.hash()))? {
+                    Some(blob) => Placed::here(&blob),
+                    None => return Ok(None),
+                },
+            };
+            file.settle(*placed.sha256.as_bytes()).map_err(|refused| Error::invalid(refused.to_string()))?;
+            Ok(Some(placed))
         };
         files.iter().map(one).collect()
     }

@@ -38,7 +38,12 @@ enum At {
 impl Placed {
     /// A file that the repository has.
     pub(super) fn linked(blob: &Blob) -> Self {
-        Self { sha256: blob.sha256, size_bytes: blob.size_bytes, is_cut_so: true, at: At::Linked }
+        Self { at: At::Linked, ..Self::here(blob) }
+    }
+
+    /// A file that another repository has.
+    pub(super) fn here(blob: &Blob) -> Self {
+        Self { sha256: blob.sha256, size_bytes: blob.size_bytes, is_cut_so: true, at: At::Here }
     }
 }
 

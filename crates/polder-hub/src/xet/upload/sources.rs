@@ -128,12 +128,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Looks up what a shard names, for `account`. Only with `reads` what that may read elsewhere counts, too.
+    /// Looks up what a shard names, for `account`. What `reader` may read elsewhere counts, too.
     pub(super) async fn find(
         hub: &Hub,
         repo: RepoId,
         account: AccountId,
-        reads: bool,
+        reader: Option<AccountId>,
         shard: &Shard<'_>,
     ) -> Result<Self> {
         let mut named: Vec<XorbHash> = Vec::new();
@@ -153,7 +153,7 @@ impl Sources {
             known.insert(staged.xorb, Known::Staged(staged));
         }
         named.retain(|xorb| !known.contains_key(xorb));
-        let (reader, mut pieces) = (reads.then_some(account), 0);
+        let mut pieces = 0;
         for page in named.chunks(PAGE) {
             let limit = PIECES_MAX - pieces + 1;
             let found =

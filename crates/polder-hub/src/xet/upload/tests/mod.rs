@@ -10,12 +10,13 @@ use std::ops::Range;
 
 use polder_types::{Sha256, Visibility};
 use polder_xet::{
-    Chunk, ChunkHash, Cutter, FileHash, FileHasher, FrameHeader, RangeHash, SHARD_BYTES_MAX, XorbHash,
-    xorb_hash,
+    Chunk, ChunkHash, Cutter, DedupShard, FileHash, FileHasher, FrameHeader, RangeHash, SHARD_BYTES_MAX,
+    XorbHash, xorb_hash,
 };
 use sha2::Digest as _;
 
 use super::ShardStep;
+use crate::secret::Secret;
 use crate::tests::{Fixture, body, fixture, name, put, repo, token};
 use crate::*;
 

@@ -108,3 +108,33 @@ async fn a_file_that_the_repository_has_is_not_read_again() {
     assert!(read(hub, &grant, object.oid).await.expect("linked") == bytes);
     assert_eq!(stored(hub), (2, 0));
 }
+
+/// What its sender may read elsewhere is told of, and linked without one byte of it coming or being read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_repository_is_told_of_and_linked_where_its_sender_may_read_it() {
+    let fixture = fixture().await;
+    let (hub, carol) = (&fixture.hub, carol(&fixture).await);
+    let open = fixture.writer("acme/open").await;
+    let bytes = noise(7, 300_000);
+    let object = put(&fixture, "acme/closed", &bytes).await;
+    let first = Made::cut(&bytes).chunks[0].hash;
+    let hint = async |grant: &Grant<Write>, token: &str| {
+        let told = hub.xet_hint(&grant.as_read(), &Secret::new(token), first).await.expect("asked");
+        told.and_then(|told| DedupShard::decode(&told).expect("a shard").find(first).map(|(xorb, _)| xorb))
+    };
+    let xorb = hint(&open, "alice").await.expect("told of");
+    assert_eq!(hint(&carol, "carol").await, None, "it is not hers to know");
+
+    let said = Said::of(&[(&Made { hash: xorb, ..Made::cut(&bytes) }, Made::cut(&bytes).all())]);
+    let forged = Said { sha256: Some(sha256(b"other")), ..said.clone() };
+    assert_eq!(accept(hub, &open, &shard(&[forged], &[])).await.expect_err("forged").kind(), Kind::Invalid);
+    let refused = accept(hub, &carol, &shard(std::slice::from_ref(&said), &[])).await;
+    assert_eq!(refused.expect_err("not hers").kind(), Kind::Invalid);
+    // Who reads it now reads something else.
+    let path = hub.store.blob_path(hub.db.find_blob(&object.oid).await.expect("read").expect("there").id);
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, noise(8, bytes.len())).expect("written");
+    accept(hub, &open, &shard(&[said], &[])).await.expect("accepted");
+    assert_eq!(hub.db.linked_blobs(open.repo_id(), &[object.oid]).await.expect("read").len(), 1);
+    assert_eq!(stored(hub), (2, 0));
+}
