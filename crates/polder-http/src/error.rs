@@ -1,7 +1,7 @@
 //! One table from the hub's kinds of failure to HTTP, and the one place where failures are logged.
 
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use polder_hub::{Error, Kind};
 
 use crate::app::Response;
@@ -26,10 +26,20 @@ pub const fn status(kind: Kind) -> StatusCode {
     }
 }
 
+/// What is left of a share, and when it is whole again.
+///
+/// Source: draft-ietf-httpapi-ratelimit-headers-09; `huggingface_hub` 2.4.0 `utils/_http.py` waits by it.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
 /// Says when to try again, where that may help.
 pub fn set_retry_after(response: &mut Response, error: &Error) {
-    if let Some(seconds) = error.retry_after_seconds() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    let Some(seconds) = error.retry_after_seconds() else { return };
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    let share = HeaderValue::from_str(&format!("\"transfers\";r=0;t={seconds}"));
+    if error.kind() == Kind::Throttled
+        && let Ok(share) = share
+    {
+        response.headers_mut().insert(RATE_LIMIT, share);
     }
 }
 
@@ -87,6 +97,9 @@ mod tests {
             let seconds = response.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes);
             let expected = matches!(kind, Kind::Throttled | Kind::Unavailable).then_some(b"5".as_slice());
             assert_eq!(seconds, expected, "{kind:?}");
+            let share = response.headers().get(RATE_LIMIT).map(HeaderValue::as_bytes);
+            let expected = (kind == Kind::Throttled).then_some(b"\"transfers\";r=0;t=5".as_slice());
+            assert_eq!(share, expected, "{kind:?}");
         }
     }
 }

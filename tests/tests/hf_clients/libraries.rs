@@ -29,12 +29,15 @@ card = api.dataset_info('acme/pushed').card_data
 assert card['dataset_info']['splits'][0]['num_examples'] == 500, card
 ";
 
+/// Check 44, without Xet and with it.
 #[test]
 fn datasets_loads_csv_and_parquet_streams_and_pushes() {
     let Some(client) = HubClient::of(LIBRARIES) else { return };
-    let place = Place::new();
-    client.script(&place.hub, &place.ada, place.dir.path(), DATASETS, &[]).ok();
-    place.hub.fsck();
+    for client in [client.clone(), client.with_xet()] {
+        let place = Place::new();
+        client.script(&place.hub, &place.ada, place.dir.path(), DATASETS, &[]).ok();
+        place.hub.fsck();
+    }
 }
 
 const TRANSFORMERS: &str = r"
@@ -50,6 +53,7 @@ config.push_to_hub('acme/config', token=token)
 assert AutoConfig.from_pretrained('acme/config', token=token).hidden_size == 384
 ";
 
+/// Check 43.
 #[test]
 fn transformers_loads_a_config_and_a_tokenizer() {
     let Some(client) = HubClient::of(LIBRARIES) else { return };

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod commits;
+mod conditions;
 mod copies;
 mod discussions;
 mod gated;

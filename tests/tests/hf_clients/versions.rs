@@ -1,5 +1,5 @@
 //! Everything a publisher and a reader do, with each version of `huggingface_hub` (checks 3–7, 14–16, 18,
-//! 21–23, 29–32, 37–42, 49 without Xet).
+//! 21–23, 29–32, 37–42, 49; with Xet 8 and 9).
 
 use polder_tests::{HUB_VERSIONS, HubClient, Work};
 
@@ -7,13 +7,21 @@ use crate::Place;
 
 pub(crate) const CYCLE: &str = include_str!("cycle.py");
 
+/// Once without Xet and once with it. File objects go by LFS with either (check 9), and so does everything of the
+/// versions before 1.20, which let the hub choose (check 49).
 fn whole_cycle(version: &str) {
     assert!(HUB_VERSIONS.contains(&version));
     let Some(client) = HubClient::of(version) else { return };
-    let place = Place::new();
-    let said = client.script(&place.hub, &place.ada, place.dir.path(), CYCLE, &[]).ok();
-    assert!(said.ends_with(&format!("done with {version}")), "{said}");
-    place.hub.fsck();
+    let chooses_xet = !["0.36.2", "1.19.0"].contains(&version);
+    for (client, chunks) in [(client.clone(), false), (client.with_xet(), chooses_xet)] {
+        let place = Place::new();
+        let said = client.script(&place.hub, &place.ada, place.dir.path(), CYCLE, &[]).ok();
+        assert!(said.ends_with(&format!("done with {version}")), "{said}");
+        let log = place.hub.log();
+        assert!(log.contains("/info/lfs/objects/batch"), "{log}");
+        assert_eq!(log.contains("/cas/v1/xorbs/"), chunks, "{log}");
+        place.hub.fsck();
+    }
 }
 
 #[test]
