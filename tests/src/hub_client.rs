@@ -15,6 +15,7 @@ pub const LIBRARIES: &str = "libraries";
 pub struct HubClient {
     bin: std::path::PathBuf,
     variables: Vec<(&'static str, &'static str)>,
+    seconds: u32,
 }
 
 impl HubClient {
@@ -23,7 +24,7 @@ impl HubClient {
     pub fn of(version: &str) -> Option<Self> {
         let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
         if bin.join("python").exists() {
-            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1")] });
+            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1")], seconds: 120 });
         }
         skip(&format!("no {}", bin.display()));
         None
@@ -33,6 +34,12 @@ impl HubClient {
     #[must_use]
     pub fn with_xet(self) -> Self {
         Self { variables: Vec::new(), ..self }
+    }
+
+    /// The same that may take so long.
+    #[must_use]
+    pub fn for_seconds(self, seconds: u32) -> Self {
+        Self { seconds, ..self }
     }
 
     /// The same with an environment variable.
@@ -68,7 +75,7 @@ impl HubClient {
     fn command(&self, name: &str, endpoint: &str, dir: &Path) -> std::process::Command {
         let mut command = program("/usr/bin/timeout");
         command
-            .args(["-k", "5", "120"])
+            .args(["-k", "5", &self.seconds.to_string()])
             .arg(self.bin.join(name))
             .current_dir(dir)
             .env("HOME", dir)

@@ -8,6 +8,7 @@ mod conditions;
 mod copies;
 mod discussions;
 mod gated;
+mod large;
 mod libraries;
 mod proxy;
 mod requests;
