@@ -87,6 +87,13 @@ impl Client {
         Ok(Answer { status: head.status, body })
     }
 
+    /// Asks with no body and requires success; the answer is thrown away.
+    pub(crate) fn success(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Result<()> {
+        self.send_head(method, target, headers, 0, b"")?;
+        let status = if method == "HEAD" { self.head()?.status } else { self.answer()?.status };
+        if status == 200 { Ok(()) } else { Err(format!("{method} {target}: {status}").into()) }
+    }
+
     /// Reads an answer of known length without ever copying it out of the system.
     pub(crate) fn discard_answer(&mut self) -> Result<u64> {
         let head = self.head()?;

@@ -62,6 +62,18 @@ impl Hub {
         Ok(hub)
     }
 
+    /// The token alone.
+    pub(crate) fn token(&self) -> &str {
+        self.authorization.trim_start_matches("Bearer ")
+    }
+
+    /// The value of an `Authorization` header of somebody who may do nothing but read what is public.
+    pub(crate) fn stranger(&self) -> Result<String> {
+        self.command(&["user", "add", "stranger"])?;
+        let token = self.command(&["token", "add", "--user", "stranger"])?;
+        Ok(format!("Bearer {}", token.trim()))
+    }
+
     /// Imports the repositories as `bench/m` and `bench/p0` ….
     pub(crate) fn take_in(&self, world: &World) -> Result<()> {
         let pushed_to = (0..PUSHERS).map(|pusher| format!("p{pusher}"));

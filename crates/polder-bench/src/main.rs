@@ -4,17 +4,22 @@
 //! found beside this one on a temporary data directory, the peers beside it, and asks both the same. A
 //! ratio of two figures from one run says something on a busy machine too; a figure alone does not.
 //! `--quick` takes a tenth of the time. A peer whose program is missing is named and left out.
-//! `polder-bench federation` measures what it costs to follow another hub.
+//! `polder-bench federation` measures what it costs to follow another hub, `polder-bench hf` what the clients of
+//! Hugging Face meet.
 
+mod blob;
 mod cgi;
+mod counter;
 mod cpu;
 mod federation;
 mod figures;
 mod git_requests;
 mod http;
 mod hub;
+mod hugging_face;
 mod overload;
 mod pushes;
+mod table;
 mod throughput;
 mod tools;
 mod transfer;
@@ -56,7 +61,10 @@ fn main() -> ExitCode {
         [] => run(FULL),
         ["--quick"] => run(QUICK),
         ["federation", rest @ ..] => federation::run(rest),
-        [other, ..] => Err(format!("`{other}` is not known; there are `--quick` and `federation`").into()),
+        ["hf", rest @ ..] => hugging_face::run(rest),
+        [other, ..] => {
+            Err(format!("`{other}` is not known; there are `--quick`, `federation` and `hf`").into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -73,7 +73,7 @@ fn lighttpd_configuration(tools: &Tools, root: &Path, address: SocketAddr) -> St
 }
 
 /// How many requests a second all clients together get answered.
-fn rate(
+pub(crate) fn rate(
     window: Duration,
     address: SocketAddr,
     ask: impl Fn(&mut Client) -> Result<()> + Sync,

@@ -8,7 +8,7 @@ use polder_log::PAGE_LEAVES_MAX;
 
 use super::follower;
 use super::origin::Origin;
-use super::table::Table;
+use crate::table::Table;
 use crate::tools::{Result, output, program};
 
 /// Events for which the goals below are set.

@@ -2,16 +2,16 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::backlog::real;
-use super::blob::{Blob, pointer};
 use super::pair::{Pair, shows};
-use super::table::Table;
 use super::timer;
 use crate::Scale;
+use crate::blob::{Blob, pointer};
 use crate::git_requests::{push, require_pushed};
 use crate::http::Client;
+use crate::table::{Table, percentiles};
 use crate::tools::{Result, Tools};
 use crate::transfer::upload;
 use crate::world::World;
@@ -72,16 +72,6 @@ fn takedowns(pair: &Pair, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The median and the 99th of a hundred, in milliseconds.
-fn percentiles(mut times: Vec<Duration>) -> Result<(f64, f64)> {
-    times.sort_unstable();
-    let at = |percent: usize| {
-        let time = times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
-        time.map(|time| time.as_secs_f64() * 1e3).ok_or("nothing was measured")
-    };
-    Ok((at(50)?, at(99)?))
-}
-
 fn objects(pair: &Pair, edited_gib: u64, tools: &Tools, directory: &Path, table: &mut Table) -> Result<()> {
     let work = pair.clone_of(tools, directory)?;
     let new = Blob { seed: 1, mebibytes: NEW_MIB, edited: None };
@@ -97,12 +87,17 @@ fn objects(pair: &Pair, edited_gib: u64, tools: &Tools, directory: &Path, table:
     let share = 100.0 * sent.bytes / real(new.size_bytes())?;
     table.at_most("  bytes on the wire, of those that are new", share, 102.0, "%");
 
-    let (_, bytes) = pair.counter.count(|| {
+    let passed = pair.counter.count(|| {
         pair.sync()?;
         let again = pair.push(tools, &work, "README.md", "again\n")?;
         pair.until("m", |answer| shows(answer, &again)).map(drop)
     })?;
-    table.at_most("  synced again with a small push: bytes on the wire", real(bytes)? / 1e3, 64.0, "kB");
+    table.at_most(
+        "  synced again with a small push: bytes on the wire",
+        real(passed.bytes())? / 1e3,
+        64.0,
+        "kB",
+    );
     if edited_gib == 0 {
         return Ok(());
     }
@@ -127,12 +122,12 @@ fn mirrored(pair: &Pair, tools: &Tools, work: &Path, blob: Blob) -> Result<Sent>
     let oid = blob.oid()?;
     upload(&pair.home, &oid, blob.size_bytes(), |client| blob.for_each_block(|block| client.send(block)))?;
     let mut seconds = 0.0;
-    let (_, bytes) = pair.counter.count(|| {
+    let passed = pair.counter.count(|| {
         let commit = pair.push(tools, work, "model.bin", &pointer(&oid, blob.size_bytes()))?;
         seconds = pair.until("m", |answer| shows(answer, &commit))?.as_secs_f64();
         Ok(())
     })?;
-    Ok(Sent { seconds, bytes: real(bytes)? })
+    Ok(Sent { seconds, bytes: real(passed.bytes())? })
 }
 
 /// Seconds in which one plain GET makes an object a durable file: what the link and the disk give.

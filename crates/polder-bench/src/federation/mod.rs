@@ -7,22 +7,19 @@
 //! part out. What a real mirror of a real hub costs is always measured.
 
 mod backlog;
-mod blob;
-mod counter;
 mod follower;
 mod mirroring;
 mod origin;
 mod pair;
 mod polls;
 mod snapshot;
-mod table;
 mod timer;
 
 use std::io::Write;
 
 use crate::hub::Hub;
+use crate::table::Table;
 use crate::tools::{Result, Tools};
-use table::Table;
 
 /// How much to do.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::counter::Counter;
+use crate::counter::Counter;
 use crate::http::{Answer, Client};
 use crate::hub::Hub;
 use crate::tools::{Result, Tools, output};

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::backlog::real;
-use super::counter::Counter;
-use super::table::Table;
 use super::timer;
+use crate::counter::Counter;
 use crate::http::{Answer, Client};
 use crate::hub::{Hub, require_success};
+use crate::table::Table;
 use crate::tools::Result;
 
 /// Followers that wait at once.
@@ -21,17 +21,17 @@ pub(super) fn measure(hub: &Hub, table: &mut Table) -> Result<()> {
     let counter = Counter::before(hub.address)?;
     let size = quiet(hub)?;
 
-    let (requests, bytes) = counter.count(|| {
+    let passed = counter.count(|| {
         let answer = ask(&mut Client::connect(counter.address)?, size, 1)?;
         if answer.status == 204 { Ok(()) } else { Err(format!("something came: {}", answer.status).into()) }
     })?;
     table.at_most(
         "a poll that brings nothing: requests, of however many repositories",
-        real(requests)?,
+        real(passed.requests)?,
         1.0,
         "",
     );
-    table.at_most("  bytes both ways, heads of HTTP and all", real(bytes)?, 400.0, "B");
+    table.at_most("  bytes both ways, heads of HTTP and all", real(passed.bytes())?, 400.0, "B");
 
     let (one, bytes) = one_event(hub, &counter, size)?;
     table.at_most("  bytes both ways of a poll that brings one event", real(bytes)?, 4096.0, "B");
@@ -42,7 +42,7 @@ pub(super) fn measure(hub: &Hub, table: &mut Table) -> Result<()> {
 /// One poll that waits, and what it brought.
 fn one_event(hub: &Hub, counter: &Counter, size: u64) -> Result<(f64, u64)> {
     let mut seconds = 0.0;
-    let (_, bytes) = counter.count(|| {
+    let passed = counter.count(|| {
         let mut waiting = Client::connect(counter.address)?;
         send(&mut waiting, size, 30)?;
         // The other request comes while this one waits.
@@ -53,7 +53,7 @@ fn one_event(hub: &Hub, counter: &Counter, size: u64) -> Result<(f64, u64)> {
         seconds = start.elapsed().as_secs_f64();
         Ok(())
     })?;
-    Ok((seconds * 1e3, bytes))
+    Ok((seconds * 1e3, passed.bytes()))
 }
 
 /// Very many polls that wait.

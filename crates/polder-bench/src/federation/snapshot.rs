@@ -11,7 +11,7 @@ use polder_types::{Clock, IdSource, RepoKind, Sha256};
 
 use super::backlog::real;
 use super::origin::{Origin, hash};
-use super::table::Table;
+use crate::table::Table;
 use crate::tools::Result;
 
 /// Repositories for which the goals below are set.

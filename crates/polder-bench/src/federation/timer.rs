@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::backlog::real;
-use super::counter::Counter;
-use super::table::Table;
+use crate::counter::{Counter, Traffic};
 use crate::cpu;
 use crate::http::Client;
 use crate::hub::{Hub, require_success};
+use crate::table::Table;
 use crate::tools::{Result, Tools, output};
 
 /// Makes the repositories on the hub and their mirrors here, and measures a round in which nothing is new.
@@ -24,7 +24,7 @@ pub(super) fn measure(
     eprintln!("making and cloning {repositories} repositories");
     let mirrors = mirror(repositories, tools, hub, counter.address, directory)?;
     let (start, before) = (Instant::now(), cpu::of_children()?);
-    let mut asked = (0, 0);
+    let mut asked = Traffic::default();
     let at_hub = hub.cpu(|| {
         asked = counter.count(|| mirrors.iter().try_for_each(|mirror| round(tools, mirror)))?;
         Ok(())
@@ -35,8 +35,8 @@ pub(super) fn measure(
         start.elapsed().as_secs_f64(),
         "s",
     );
-    table.figure("  requests", real(asked.0)?, "");
-    table.figure("  bytes both ways", real(asked.1)? / 1e3, "kB");
+    table.figure("  requests", real(asked.requests)?, "");
+    table.figure("  bytes both ways", real(asked.bytes())? / 1e3, "kB");
     table.figure("  processor time of the follower", at_follower.as_secs_f64(), "s");
     table.figure("  processor time of the hub", at_hub.as_secs_f64(), "s");
     Ok(())

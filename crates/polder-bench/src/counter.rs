@@ -11,27 +11,53 @@ use crate::tools::Result;
 const REQUEST: &[u8] = b" HTTP/1.1\r\n";
 
 /// A door to the hub that counts.
-pub(super) struct Counter {
-    pub(super) address: SocketAddr,
+pub(crate) struct Counter {
+    pub(crate) address: SocketAddr,
     counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     requests: AtomicU64,
-    bytes: AtomicU64,
+    to_hub: AtomicU64,
+    from_hub: AtomicU64,
+}
+
+/// What passed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub(crate) requests: u64,
+    /// Bytes.
+    pub(crate) to_hub: u64,
+    /// Bytes.
+    pub(crate) from_hub: u64,
+}
+
+impl Traffic {
+    /// Bytes both ways.
+    pub(crate) fn bytes(self) -> u64 {
+        self.to_hub + self.from_hub
+    }
+}
+
+impl Counts {
+    fn read(&self) -> Traffic {
+        let [requests, to_hub, from_hub] =
+            [&self.requests, &self.to_hub, &self.from_hub].map(|count| count.load(Ordering::SeqCst));
+        Traffic { requests, to_hub, from_hub }
+    }
 }
 
 impl Counter {
     /// A door to a hub that runs.
-    pub(super) fn before(hub: SocketAddr) -> Result<Self> {
+    pub(crate) fn before(hub: SocketAddr) -> Result<Self> {
         Ok(Self::open(|_| Ok(((), hub)))?.1)
     }
 
     /// A door to the hub that `start` starts when it knows where the door is, and what else that returns.
     ///
     /// Each connection has threads of its own.
-    pub(super) fn open<T>(start: impl FnOnce(SocketAddr) -> Result<(T, SocketAddr)>) -> Result<(T, Self)> {
+    pub(crate) fn open<T>(start: impl FnOnce(SocketAddr) -> Result<(T, SocketAddr)>) -> Result<(T, Self)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (started, hub) = start(address)?;
@@ -47,13 +73,16 @@ impl Counter {
         Ok((started, Self { address, counts }))
     }
 
-    /// Requests, and bytes both ways, while `work` runs.
-    pub(super) fn count(&self, work: impl FnOnce() -> Result<()>) -> Result<(u64, u64)> {
-        let read = || (self.counts.requests.load(Ordering::SeqCst), self.counts.bytes.load(Ordering::SeqCst));
-        let before = read();
+    /// What passes while `work` runs.
+    pub(crate) fn count(&self, work: impl FnOnce() -> Result<()>) -> Result<Traffic> {
+        let before = self.counts.read();
         work()?;
-        let after = read();
-        Ok((after.0 - before.0, after.1 - before.1))
+        let after = self.counts.read();
+        Ok(Traffic {
+            requests: after.requests - before.requests,
+            to_hub: after.to_hub - before.to_hub,
+            from_hub: after.from_hub - before.from_hub,
+        })
     }
 }
 
@@ -77,7 +106,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counts: &Counts, is_asking: bool
         && count > 0
     {
         let Some(bytes) = space.get(..count) else { break };
-        counts.bytes.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::SeqCst);
+        let passed = if is_asking { &counts.to_hub } else { &counts.from_hub };
+        passed.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::SeqCst);
         if is_asking {
             seen.extend_from_slice(bytes);
             let requests = seen.windows(REQUEST.len()).filter(|window| *window == REQUEST).count();

@@ -10,20 +10,20 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// An object of any length that is made anew each time it is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Blob {
-    pub(super) seed: u64,
-    pub(super) mebibytes: u64,
+pub(crate) struct Blob {
+    pub(crate) seed: u64,
+    pub(crate) mebibytes: u64,
     /// The block that another one is in the place of.
-    pub(super) edited: Option<u64>,
+    pub(crate) edited: Option<u64>,
 }
 
 impl Blob {
-    pub(super) fn size_bytes(self) -> u64 {
+    pub(crate) fn size_bytes(self) -> u64 {
         self.mebibytes << 20
     }
 
     /// Hands out the object in blocks of 1 MiB.
-    pub(super) fn for_each_block(self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn for_each_block(self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut block = Vec::with_capacity(BLOCK_BYTES);
         for number in 0..self.mebibytes {
             let edit = u64::from(self.edited == Some(number));
@@ -42,7 +42,7 @@ impl Blob {
     }
 
     /// Its sha256, in hexadecimal.
-    pub(super) fn oid(self) -> Result<String> {
+    pub(crate) fn oid(self) -> Result<String> {
         let mut hash = Sha256::new();
         self.for_each_block(|block| {
             hash.update(block);
@@ -57,6 +57,6 @@ impl Blob {
 }
 
 /// What git keeps in the place of an object.
-pub(super) fn pointer(oid: &str, size_bytes: u64) -> String {
+pub(crate) fn pointer(oid: &str, size_bytes: u64) -> String {
     format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size_bytes}\n")
 }
