@@ -67,6 +67,7 @@ mod blobs;
 mod blocks;
 mod catalog;
 mod chunks;
+mod collections;
 #[cfg(test)]
 mod contract;
 mod damage;
@@ -112,6 +113,10 @@ pub use blobs::Blob;
 pub use blocks::{Block, Blocked};
 pub use catalog::{
     CATALOG_TAGS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry,
+};
+pub use collections::{
+    COLLECTION_ITEMS_MAX, COLLECTIONS_ASKED_MAX, COLLECTIONS_PER_NAMESPACE_MAX, Collected, Collection,
+    CollectionItem, CollectionQuery, CollectionText,
 };
 pub use damage::Damage;
 pub use db::Db;

@@ -13,7 +13,8 @@ statements! {
         UNION ALL SELECT MAX(id) FROM repo UNION ALL SELECT MAX(id) FROM pack UNION ALL SELECT MAX(id) FROM blob \
         UNION ALL SELECT MAX(id) FROM job UNION ALL SELECT MAX(id) FROM lock UNION ALL SELECT MAX(id) FROM upload \
         UNION ALL SELECT MAX(id) FROM reservation UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM log \
-        UNION ALL SELECT MAX(id) FROM webhook UNION ALL SELECT MAX(id) FROM webhook_delivery) ids";
+        UNION ALL SELECT MAX(id) FROM webhook UNION ALL SELECT MAX(id) FROM webhook_delivery \
+        UNION ALL SELECT MAX(id) FROM collection UNION ALL SELECT MAX(id) FROM collection_item) ids";
     INIT_META = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 }
 

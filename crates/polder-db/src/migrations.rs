@@ -40,6 +40,7 @@ pub(crate) const MAIN: Steps = &[
     (25, "webhook", include_str!("../migrations/0025_webhook.sql")),
     (26, "discussion", include_str!("../migrations/0026_discussion.sql")),
     (27, "gate", include_str!("../migrations/0027_gate.sql")),
+    (28, "collection", include_str!("../migrations/0028_collection.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

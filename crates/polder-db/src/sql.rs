@@ -120,10 +120,10 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        access_requests, accounts, audit, blobs, blocks, catalog, chunks, contract, damage, discussions,
-        downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, pull_mirrors, push, quota,
-        recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs,
-        xorbs,
+        access_requests, accounts, audit, blobs, blocks, catalog, chunks, collections, contract, damage,
+        discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, pull_mirrors, push,
+        quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks,
+        xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -173,6 +173,7 @@ mod tests {
             .chain(push::EVERY)
             .chain(webhooks::EVERY)
             .chain(discussions::EVERY)
+            .chain(collections::EVERY)
             .chain(follow::EVERY)
             .chain(log::EVERY)
             .copied()

@@ -14,8 +14,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, discussions, file, gate, info, lfs_files, people, refs, repos, search, tree, upload,
-    webhooks, xet_token,
+    account, card_check, collections, discussions, file, gate, info, lfs_files, people, refs, repos, search,
+    tree, upload, webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -81,13 +81,6 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::CreateTag => refs::create_tag(ask, body).await,
         RouteKind::DeleteTag => refs::delete_tag(ask).await,
         RouteKind::SuperSquash => refs::super_squash(ask, body).await,
-        RouteKind::Webhooks => webhooks::list(ask).await,
-        RouteKind::AddWebhook => webhooks::add(ask, body).await,
-        RouteKind::Webhook => webhooks::one(ask).await,
-        RouteKind::SetWebhook => webhooks::set(ask, body).await,
-        RouteKind::DeleteWebhook => webhooks::delete(ask).await,
-        RouteKind::EnableWebhook => webhooks::enable(ask, true).await,
-        RouteKind::DisableWebhook => webhooks::enable(ask, false).await,
         RouteKind::Discussions => discussions::list(ask).await,
         RouteKind::OpenDiscussion => discussions::open(ask, body).await,
         RouteKind::Discussion => discussions::details(ask).await,
@@ -104,7 +97,29 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::DeleteLfsFiles => lfs_files::delete(ask, body).await,
         RouteKind::DuplicateLfsFiles => lfs_files::duplicate(ask, body).await,
         RouteKind::DuplicateRepo => repos::duplicate(ask, body).await,
-        RouteKind::WrongMethod => Ok(wrong_method(ask)),
+        kind => respond_to_account(kind, ask, body).await,
+    }
+}
+
+/// What accounts set up, or put together.
+async fn respond_to_account(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
+    match kind {
+        RouteKind::Webhooks => webhooks::list(ask).await,
+        RouteKind::AddWebhook => webhooks::add(ask, body).await,
+        RouteKind::Webhook => webhooks::one(ask).await,
+        RouteKind::SetWebhook => webhooks::set(ask, body).await,
+        RouteKind::DeleteWebhook => webhooks::delete(ask).await,
+        RouteKind::EnableWebhook => webhooks::enable(ask, true).await,
+        RouteKind::DisableWebhook => webhooks::enable(ask, false).await,
+        RouteKind::Collections => collections::list(ask).await,
+        RouteKind::AddCollection => collections::add(ask, body).await,
+        RouteKind::Collection => collections::one(ask).await,
+        RouteKind::SetCollection => collections::set(ask, body).await,
+        RouteKind::DeleteCollection => collections::delete(ask).await,
+        RouteKind::AddCollectionItem => collections::add_item(ask, body).await,
+        RouteKind::SetCollectionItem => collections::set_item(ask, body).await,
+        RouteKind::DeleteCollectionItem => collections::delete_item(ask).await,
+        _ => Ok(wrong_method(ask)),
     }
 }
 
@@ -115,7 +130,7 @@ fn wrong_method(ask: &Ask<'_>) -> Response {
     }
     let body = serde_json::json!({ "error": "this address has no such method" });
     let mut response = respond::json(StatusCode::METHOD_NOT_ALLOWED, &body);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"));
     response
 }
 

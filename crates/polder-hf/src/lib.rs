@@ -9,6 +9,7 @@ mod account;
 mod ask;
 mod card_check;
 pub mod cas;
+mod collections;
 mod commit_lines;
 mod discussions;
 mod failure;
@@ -23,6 +24,7 @@ mod refs;
 mod repos;
 mod route;
 mod route_api;
+mod route_collections;
 mod route_discussions;
 mod route_settings;
 #[cfg(test)]

@@ -134,6 +134,22 @@ polder_http::route_kinds! {
         DuplicateLfsFiles => "duplicate-lfs-files",
         /// `POST …/duplicate`.
         DuplicateRepo => "duplicate-repo",
+        /// `GET /api/collections`.
+        Collections => "collections",
+        /// `POST /api/collections`.
+        AddCollection => "add-collection",
+        /// `GET /api/collections/{slug}`.
+        Collection => "collection",
+        /// `PATCH /api/collections/{slug}`.
+        SetCollection => "set-collection",
+        /// `DELETE /api/collections/{slug}`.
+        DeleteCollection => "delete-collection",
+        /// `POST /api/collections/{slug}/items`.
+        AddCollectionItem => "add-collection-item",
+        /// `PATCH /api/collections/{slug}/items/{id}`.
+        SetCollectionItem => "set-collection-item",
+        /// `DELETE /api/collections/{slug}/items/{id}`.
+        DeleteCollectionItem => "delete-collection-item",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -178,7 +194,13 @@ impl RouteKind {
             | Self::SetWebhook
             | Self::DeleteWebhook
             | Self::EnableWebhook
-            | Self::DisableWebhook => Access::Account,
+            | Self::DisableWebhook
+            | Self::AddCollection
+            | Self::SetCollection
+            | Self::DeleteCollection
+            | Self::AddCollectionItem
+            | Self::SetCollectionItem
+            | Self::DeleteCollectionItem => Access::Account,
             // They show what the caller may read.
             Self::Models
             | Self::Datasets
@@ -187,7 +209,9 @@ impl RouteKind {
             | Self::UserOverview
             | Self::UserLikes
             | Self::OrgOverview
-            | Self::OrgMembers => Access::Anyone,
+            | Self::OrgMembers
+            | Self::Collections
+            | Self::Collection => Access::Anyone,
             // Who may change what of a discussion is decided by the use case.
             Self::OpenDiscussion
             | Self::DuplicateLfsFiles

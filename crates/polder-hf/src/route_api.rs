@@ -7,14 +7,17 @@ use polder_http::{Place, Url};
 use polder_types::RepoKind;
 
 use crate::route::{At, Route, RouteKind};
-use crate::route_discussions;
-use crate::route_settings;
+use crate::{route_collections, route_discussions, route_settings};
 
 /// Reads a request line below `/api/`.
 pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
     let segments = url.segments();
     if let Some((kind, account)) = hub_route(method, segments) {
         return Some(Route { kind, at: at(url, 0, account, String::new()) });
+    }
+    let words: Vec<&str> = segments.iter().skip(1).map(AsRef::as_ref).collect();
+    if let Some((kind, slug, item)) = route_collections::parse(method, &words) {
+        return Some(Route { kind, at: at(url, 0, &slug, item) });
     }
     RepoKind::from_plural(segments.get(1)?)?;
     // Counted with the kind's word: `ns/name`, then the name alone.

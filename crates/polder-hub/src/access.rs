@@ -381,8 +381,12 @@ impl Hub {
         if repo.is_banned() || repo.withheld.is_some() {
             return Ok(false);
         }
-        let is_public = repo.visibility == Visibility::Public;
-        Ok(is_public || self.account_role(account, repo.namespace).await?.is_some())
+        let is_own = self.account_role(account, repo.namespace).await?.is_some();
+        Ok(match repo.visibility {
+            Visibility::Public => true,
+            Visibility::Gated => is_own || self.db.has_access(repo.id, account.id).await?,
+            Visibility::Private => is_own,
+        })
     }
 
     pub(crate) async fn account_role(&self, account: &Account, namespace: AccountId) -> Result<Option<Role>> {

@@ -19,6 +19,7 @@ mod card;
 mod catalog;
 mod chunk_lists;
 mod coalesced;
+mod collections;
 mod commit;
 mod commit_draft;
 mod compare;
@@ -84,6 +85,9 @@ pub use body::{BodyEncoding, BodyStream, ByteStream, HeldBody};
 pub use bundle::{BundleImported, BundleReport, BundleRequest};
 pub use card::Card;
 pub use catalog::{FoundRepo, RepoPage, RepoQuery};
+pub use collections::{
+    CollectionChange, CollectionSearch, ShownCollection, ShownItem, ShownWhat, collection_slug,
+};
 pub use commit::CommitRequest;
 pub use commit_draft::{CommitDraft, Lines, ReadCommit};
 pub use directory::{OrgSummary, TokenSummary, UserSummary};
@@ -117,8 +121,8 @@ pub use log::{
 pub use merge::Merged;
 pub use people::AccountOverview;
 pub use polder_db::{
-    AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Discussion, DiscussionEvent,
-    Happened, Limit as QuotaLimit, Lock, Watched, Webhook,
+    AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Collection, Discussion,
+    DiscussionEvent, Happened, Limit as QuotaLimit, Lock, Watched, Webhook,
 };
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,

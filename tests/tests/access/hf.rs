@@ -30,13 +30,21 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::UserLikes => http.get("/api/users/ada/likes"),
         Kind::OrgOverview => http.get("/api/organizations/acme/overview"),
         Kind::OrgMembers => http.get("/api/organizations/acme/members"),
-        Kind::Webhooks => http.get("/api/settings/webhooks"),
-        Kind::AddWebhook => json(http, "/api/settings/webhooks", &json!({"url": "https://example.org/"})),
-        Kind::Webhook => http.get(&format!("/api/settings/webhooks/{:024x}", 1)),
-        Kind::SetWebhook => json(http, &format!("/api/settings/webhooks/{:024x}", 1), &json!({})),
-        Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
-        Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
-        Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
+        Kind::Webhooks
+        | Kind::AddWebhook
+        | Kind::Webhook
+        | Kind::SetWebhook
+        | Kind::DeleteWebhook
+        | Kind::EnableWebhook
+        | Kind::DisableWebhook
+        | Kind::Collections
+        | Kind::AddCollection
+        | Kind::Collection
+        | Kind::SetCollection
+        | Kind::DeleteCollection
+        | Kind::AddCollectionItem
+        | Kind::SetCollectionItem
+        | Kind::DeleteCollectionItem => of_account(kind, http, repo),
         Kind::Discussions
         | Kind::OpenDiscussion
         | Kind::Discussion
@@ -89,44 +97,7 @@ fn hf_of_repo(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::SuperSquash => json(http, &format!("{api}/super-squash/never"), &json!({"message": "x"})),
         Kind::Settings => http.put(&format!("{api}/settings"), "{}"),
         Kind::WrongMethod => http.post(&format!("/{repo}/raw/main/README.md"), ""),
-        Kind::Whoami
-        | Kind::AgentHarnesses
-        | Kind::Telemetry
-        | Kind::ValidateYaml
-        | Kind::CreateRepo
-        | Kind::DeleteRepo
-        | Kind::MoveRepo
-        | Kind::Models
-        | Kind::Datasets
-        | Kind::Spaces
-        | Kind::Kernels
-        | Kind::UserOverview
-        | Kind::UserLikes
-        | Kind::OrgOverview
-        | Kind::OrgMembers
-        | Kind::Webhooks
-        | Kind::AddWebhook
-        | Kind::Webhook
-        | Kind::SetWebhook
-        | Kind::DeleteWebhook
-        | Kind::EnableWebhook
-        | Kind::DisableWebhook
-        | Kind::Discussions
-        | Kind::OpenDiscussion
-        | Kind::Discussion
-        | Kind::AddComment
-        | Kind::RenameDiscussion
-        | Kind::CloseDiscussion
-        | Kind::EditComment
-        | Kind::HideComment
-        | Kind::AskAccess
-        | Kind::AccessRequests
-        | Kind::HandleAccess
-        | Kind::GrantAccess
-        | Kind::LfsFiles
-        | Kind::DeleteLfsFiles
-        | Kind::DuplicateLfsFiles
-        | Kind::DuplicateRepo => unreachable!("{kind:?} has its request elsewhere"),
+        _ => unreachable!("{kind:?} has its request elsewhere"),
     }
 }
 
@@ -175,6 +146,36 @@ fn access_or_files(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Reques
             json(http, &format!("{api}/duplicate"), &json!({"repository": "acme/private"}))
         }
         _ => unreachable!("{kind:?} is neither of access nor of large files"),
+    }
+}
+
+/// One request for each route about what accounts set up, or put together.
+fn of_account(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
+    use polder_hf::RouteKind as Kind;
+    let collection = format!("/api/collections/acme/never-{:024x}", 1);
+    match kind {
+        Kind::Webhooks => http.get("/api/settings/webhooks"),
+        Kind::AddWebhook => json(http, "/api/settings/webhooks", &json!({"url": "https://example.org/"})),
+        Kind::Webhook => http.get(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::SetWebhook => json(http, &format!("/api/settings/webhooks/{:024x}", 1), &json!({})),
+        Kind::DeleteWebhook => http.delete(&format!("/api/settings/webhooks/{:024x}", 1)),
+        Kind::EnableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/enable", 1), ""),
+        Kind::DisableWebhook => http.post(&format!("/api/settings/webhooks/{:024x}/disable", 1), ""),
+        Kind::Collections => http.get("/api/collections"),
+        Kind::AddCollection => json(
+            http,
+            "/api/collections",
+            &json!({"title": "x", "namespace": "acme", "description": "x".repeat(2_000)}),
+        ),
+        Kind::Collection => http.get(&collection),
+        Kind::SetCollection => http.request("PATCH", &collection).body("{}"),
+        Kind::DeleteCollection => http.delete(&collection),
+        Kind::AddCollectionItem => {
+            json(http, &format!("{collection}/items"), &json!({"item": {"type": "model", "id": repo}}))
+        }
+        Kind::SetCollectionItem => http.request("PATCH", &format!("{collection}/items/1")).body("{}"),
+        Kind::DeleteCollectionItem => http.delete(&format!("{collection}/items/{:024x}", 1)),
+        _ => unreachable!("{kind:?} is not of accounts"),
     }
 }
 
@@ -253,6 +254,11 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
             403
         }
         Kind::AddWebhook => 400,
+        // Only who may write to the namespace learns what is wrong with it.
+        Kind::AddCollection => match who {
+            Writer | Admin | AdminWriting => 400,
+            _ => 403,
+        },
         // Only who may write to the namespace learns that a name is taken.
         Kind::CreateRepo => match who {
             Writer | Admin | AdminWriting => 409,

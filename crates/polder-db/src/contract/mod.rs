@@ -9,6 +9,7 @@ mod blobs;
 mod blocks;
 mod catalog;
 mod chunks;
+mod collections;
 mod commit;
 mod damage;
 mod discussions;

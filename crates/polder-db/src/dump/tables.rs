@@ -77,6 +77,8 @@ tables! {
         commit_oid Bytes, comment Int, edited_at Int, hidden Bool.
     "access_request", PAGE: id Int; repo Int, account Int, status Text, created_at Int, decided_at Int, reason Text,
         fields Text.
+    "collection", PAGE: id Int; ns Int, title Text, description Text, private Bool, theme Text, place Int, updated_at Int.
+    "collection_item", PAGE: id Int; collection Int, place Int, repo Int, inside Int, note Text.
     "event", PAGE: seq Int; repo Int, rseq Int, time Int, actor Int, type Text, facts Text, log_index Int.
     "job", PAGE: id Int; kind Text, dedup Text, payload Text, due Int, lease_until Int, attempt Int, again Bool,
         last_error Text, created_at Int.

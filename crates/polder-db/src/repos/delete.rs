@@ -10,7 +10,7 @@ use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result, access_requests, catalog};
+use crate::{Db, Result, access_requests, catalog, collections};
 
 statements! {
     DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
@@ -78,6 +78,7 @@ pub(crate) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
     }
     catalog::close(tx, id).await?;
     access_requests::forget(tx, id).await?;
+    collections::forget_repo(tx, id).await?;
     let facts = json!({"v": 1, "kind": before.name.kind().as_str(), "path": before.name.to_string(),
         "visibility": before.visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.delete" }, &facts).await?;
