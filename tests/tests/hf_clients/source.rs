@@ -259,3 +259,31 @@ fn a_private_source_needs_a_token_and_a_gate_is_respected() {
     });
     assert!(!two.to.hub.log().contains(&two.from.ada.secret));
 }
+
+#[test]
+fn a_gated_hub_is_mirrored_by_whom_it_gave_access() {
+    let two = Two::new();
+    two.from.create("model", "m");
+    two.commit("acme/m", &[("a.txt", "a")], &[("w.bin", &LargeObject::random(1, 100_000))], &[]);
+    let from = &two.from.hub;
+    from.cli(&["repo", "gate", "acme/m", "manual"]).ok();
+    let ann = from.user("ann", "read");
+    let token = two.to.dir.path().join("ann");
+    std::fs::write(&token, &ann.secret).unwrap();
+    let endpoint = from.url("");
+    let whole = ["hf:acme/m", "--endpoint", &endpoint, "--token-file", token.to_str().unwrap()];
+    let through = ["hf:acme/m", "acme/through", "--token-file", token.to_str().unwrap()];
+    for args in [whole.as_slice(), through.as_slice()] {
+        let told = two.import(args).fails();
+        assert!(told.contains("is gated: ask for access at ") && told.contains("/acme/m "), "{told}");
+    }
+    from.http().post("/api/models/acme/m/user-access-request", "").bearer(&ann.secret).send().expect(200);
+    from.cli(&["repo", "requests", "acme/m", "--accept", "ann"]).ok();
+    two.import(&whole).ok();
+    two.import(&through).ok();
+    let url = from.repo_url_as("acme/m", &ann);
+    let theirs = two.git.ok(two.to.dir.path(), &["ls-remote", &url]);
+    assert_eq!(two.refs(&two.to.hub, "acme/m"), theirs);
+    assert!(two.newest("acme/through").contains("Import of acme/m at "), "{}", two.newest("acme/through"));
+    two.to.hub.fsck();
+}

@@ -240,14 +240,15 @@ fn listed(files: &Files) -> Vec<Value> {
     for (path, has) in files {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let kind = if has.may_run { EntryKind::Executable } else { EntryKind::File };
-        let mut entry =
-            json!({"type": "file", "path": path, "size": has.bytes.len(), "oid": blob(&has.bytes)});
+        let mut entry = json!({"type": "file", "path": path, "size": has.bytes.len()});
         if has.is_large {
             let pointer = pointer(&has.bytes);
             let (oid, size) = (pointer.oid.to_string(), pointer.size_bytes);
             entry["oid"] = json!(blob(pointer.to_string().as_bytes()));
             entry["lfs"] = json!({"oid": oid, "size": size, "pointerSize": pointer.to_string().len()});
             entry["xetHash"] = json!(oid);
+        } else {
+            entry["oid"] = json!(blob(&has.bytes));
         }
         let oid: ObjectId = entry["oid"].as_str().expect("text").parse().expect("an id");
         folders.entry(folder.to_owned()).or_default().push((name.to_owned(), kind, oid));

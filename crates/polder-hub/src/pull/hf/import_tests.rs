@@ -1,5 +1,6 @@
 //! Imports from servers without git, most of which lie.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use polder_git::{EntryKind, Snapshot};
@@ -352,6 +353,35 @@ async fn a_link_to_another_server_is_not_followed_there() {
     place.pull().await.expect("imported");
     assert_eq!(place.files(MAIN).await.len(), 6);
     assert_eq!(other.seen(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_place_that_a_large_file_is_sent_to_is_asked_until_its_link_expires() {
+    let bytes = noise(3, 34 << 20);
+    let place = Place::new(&[("weights.bin", large(bytes.clone()))]).await;
+    let links = AtomicUsize::new(0);
+    let served = AtomicUsize::new(0);
+    place.evil.lie(move |asked, said| {
+        if is_file(asked) && asked.method == "GET" {
+            let link = format!("/cdn/{}", links.fetch_add(1, Ordering::SeqCst));
+            return Said::status(302).header("Location", link);
+        }
+        let (Some(_), Some((from, to))) = (asked.path.strip_prefix("/cdn/"), asked.range) else {
+            return said;
+        };
+        // The third answer is that the link has expired.
+        if served.fetch_add(1, Ordering::SeqCst) == 2 {
+            return Said::status(403);
+        }
+        let said = Said { body: bytes[from..=to].to_vec(), ..Said::status(206) };
+        said.header("Content-Range", format!("bytes {from}-{to}/{}", bytes.len()))
+    });
+    place.pull().await.expect("imported");
+    let asked = place.evil.seen();
+    let count =
+        |what: &str| asked.iter().filter(|line| line.starts_with("GET") && line.contains(what)).count();
+    // Those that begin at once ask at once.
+    assert!(count("/resolve/") < count("/cdn/") && count("/resolve/") >= 2, "{asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

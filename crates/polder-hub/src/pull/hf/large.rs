@@ -1,13 +1,13 @@
 //! The large objects of a commit: by ranges, going on where an earlier attempt ended.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RANGE;
 use http::{HeaderValue, Method, StatusCode};
-use polder_egress::Url;
+use polder_egress::{Response, Url};
 use polder_types::{RepoId, Sha256};
 use polder_xet::Extent;
 
@@ -43,7 +43,8 @@ impl Hub {
             transfers.until(TRANSFERS_MAX - 1, say).await?;
             let url = api.repo().file_url(sha, &wanted.path)?;
             let name = api.repo().endpoint().origin().to_string();
-            let source = HfObject { api: api.clone(), hub: self.clone(), url, name, wait: AtomicU64::new(0) };
+            let (settled, wait) = (Mutex::default(), AtomicU64::new(0));
+            let source = HfObject { api: api.clone(), hub: self.clone(), url, settled, name, wait };
             let (hub, wanted, options) = (self.clone(), wanted.clone(), transfers.options(wanted.oid));
             transfers.spawn(async move {
                 hub.fetch_one(repo, Arc::new(source), &wanted, options).await?;
@@ -80,6 +81,8 @@ struct HfObject {
     hub: Hub,
     api: Api,
     url: Url,
+    /// Where that led the last time, for as long as it is good: each range need not ask the server itself.
+    settled: Mutex<Option<Url>>,
     name: String,
     /// How long the server wants to be left alone, in seconds.
     wait: AtomicU64,
@@ -87,16 +90,28 @@ struct HfObject {
 
 impl HfObject {
     async fn ask(&self, place: Extent) -> Result<BodyStream, SourceError> {
-        let range = format!("bytes={}-{}", place.offset, place.end().saturating_sub(1));
-        let range = HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
-        let request = self.api.request(Method::GET, &self.url).header(RANGE, range);
-        let answer = self.hub.egress.send(request).await;
-        let answer = answer.map_err(|error| SourceError::Failed(error.to_string()))?;
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut answer = self.get(settled.as_ref().unwrap_or(&self.url), place).await?;
+        if settled.is_some() && matches!(answer.status().as_u16(), 401 | 403 | 404 | 410) {
+            // The link has expired.
+            answer = self.get(&self.url, place).await?;
+        }
+        if answer.status().is_success() {
+            let led_to = answer.url().clone();
+            *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(led_to);
+        }
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
             let seconds = asked_to_wait(answer.headers()).unwrap_or(WAIT_SECONDS_DEFAULT);
             self.wait.fetch_max(seconds.max(1), Ordering::Relaxed);
         }
         ranged(answer, place)
+    }
+
+    async fn get(&self, url: &Url, place: Extent) -> Result<Response, SourceError> {
+        let range = format!("bytes={}-{}", place.offset, place.end().saturating_sub(1));
+        let range = HeaderValue::from_str(&range).map_err(|error| SourceError::Failed(error.to_string()))?;
+        let answer = self.hub.egress.send(self.api.request(Method::GET, url).header(RANGE, range)).await;
+        answer.map_err(|error| SourceError::Failed(error.to_string()))
     }
 }
 
