@@ -8,7 +8,7 @@ use polder_db::{Appended, Db, LogEntry};
 use polder_log::{EventType, Statement};
 use polder_tests::{Git, Hub, LargeObject, Token, Work, until, until_followable};
 use polder_types::{Clock, IdSource};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Digest as _;
 
 struct Pair {
@@ -142,6 +142,52 @@ fn a_followed_repository_is_cloned_from_the_mirror_under_both_its_names() {
     // A push to the mirror is refused with the home's URL, in git's words and in those of LFS.
     let url = pair.mirror.repo_url("friends/m");
     let told = work.run(&["-c", "lfs.locksverify=false", "push", &url, "main:other"]).fails();
+    assert!(told.contains(&format!("{}/acme/m", pair.base())), "{told}");
+    pair.mirror.fsck();
+}
+
+/// The discussions themselves stay at home; the refs of pull requests are signed and mirrored like all others.
+#[test]
+fn a_mirror_has_the_commits_of_pull_requests_and_takes_none() {
+    let pair = Pair::new();
+    let work = Work::new();
+    work.commit_file("README.md", b"one\n");
+    pair.home.repo("acme/m");
+    pair.push(&work, "acme/m", &["main"]);
+    let post = |hub: &Hub, name: &str, rest: &str, body: Value| {
+        let path = format!("/api/models/{name}/{rest}");
+        hub.http().post(&path, body.to_string()).bearer(&pair.token.secret).send()
+    };
+    let new = json!({"title": "Proposed", "description": "Please.", "pullRequest": true});
+    assert_eq!(post(&pair.home, "acme/m", "discussions", new.clone()).expect(200).json()["num"], 1);
+    let proposed = work.commit_file("proposed.txt", b"proposed\n");
+    pair.push(&work, "acme/m", &["HEAD:refs/pr/1"]);
+    pair.follow(&["--alias", "acme=friends"]);
+    let refs = pair.in_step("m");
+    assert!(refs.contains(&format!("{}\trefs/pr/1", proposed.trim())), "{refs}");
+    let ask = |path: &str| pair.mirror.http().get(path).send();
+    let file = ask("/friends/m/resolve/refs%2Fpr%2F1/proposed.txt").expect(200);
+    assert_eq!(file.body, b"proposed\n");
+    assert_eq!(ask("/api/models/friends/m/discussions").expect(200).json()["count"], 0);
+
+    // What is merged at home is here too, and nobody opens, comments or pushes anything here.
+    post(&pair.home, "acme/m", "discussions/1/merge", json!({})).expect(200);
+    let refs = pair.in_step("m");
+    assert!(refs.contains(&format!("{}\trefs/heads/main", proposed.trim())), "{refs}");
+    let token = pair.mirror.user("ada", "write");
+    let name = "friends/m";
+    for (rest, body) in [
+        ("discussions", new),
+        ("discussions", json!({"title": "A word", "description": "x"})),
+        ("discussions/1/comment", json!({"comment": "x"})),
+    ] {
+        let path = format!("/api/models/{name}/{rest}");
+        let answer = pair.mirror.http().post(&path, body.to_string()).bearer(&token.secret).send();
+        let told = answer.expect(403).text();
+        assert!(told.contains(&format!("{}/acme/m", pair.base())), "{rest}: {told}");
+    }
+    let url = pair.mirror.repo_url_as(name, &token);
+    let told = work.run(&["push", &url, "HEAD~:refs/pr/1"]).fails();
     assert!(told.contains(&format!("{}/acme/m", pair.base())), "{told}");
     pair.mirror.fsck();
 }

@@ -77,7 +77,7 @@ pub use receive::{
     Severity, TreePath, check_push, check_ref_names, check_ref_target, index_pack, is_fast_forward, peel,
     progress, read_push, read_push_noting, read_push_options, report,
 };
-pub use ref_name::{check_pushable, check_ref_name};
+pub use ref_name::{check_pushable, check_ref_name, proposal_number};
 pub use revision::resolve_revision;
 pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};

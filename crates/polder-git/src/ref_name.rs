@@ -4,7 +4,7 @@ use polder_types::limits::REF_NAME_BYTES_MAX;
 
 use crate::snapshot::HIDDEN_PREFIX;
 
-/// Refs that only the hub itself writes: the heads of change proposals.
+/// Refs that only the hub itself makes and removes: the heads of change proposals.
 const PROPOSAL_PREFIX: &str = "refs/pr/";
 
 /// Checks a full ref name by git's rules.
@@ -39,6 +39,13 @@ pub fn check_ref_name(name: &str) -> Result<(), String> {
 
 fn is_forbidden(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, 0x7f | b' ' | b'~' | b'^' | b':' | b'?' | b'*' | b'[' | b'\\')
+}
+
+/// The number of the change proposal whose head this ref is.
+pub fn proposal_number(name: &str) -> Option<i64> {
+    let text = name.strip_prefix(PROPOSAL_PREFIX)?;
+    let number: i64 = text.parse().ok()?;
+    (number > 0 && number.to_string() == text).then_some(number)
 }
 
 /// Checks that a push may create, change or delete this ref.

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::LINK;
 use http::request::Parts;
 use polder_http::{Caller, Response, query_parameter, query_parameters, respond};
-use polder_hub::{Error, Grant, Hub, Manage, Read, See, Write};
+use polder_hub::{Contribute, Contribution, Error, Grant, Hub, Manage, Read, See, Write};
 
 use crate::failure::Failure;
 use crate::route::At;
@@ -50,6 +50,28 @@ impl Ask<'_> {
 
     pub(crate) async fn write(&self) -> Result<Grant<Write>, Failure> {
         self.caller().await?.write(&self.at.place.target).await.map_err(Failure::Repository)
+    }
+
+    /// Permission for what comes before and at a commit on the revision of the path, or with `create_pr` on a
+    /// pull request that is about to be opened.
+    pub(crate) async fn contribute(&self) -> Result<Grant<Contribute>, Failure> {
+        let to = if self.opens_pull() {
+            Some(Contribution::NewPull)
+        } else {
+            Contribution::of_revision(&self.at.revision)
+        };
+        let caller = self.caller().await?;
+        let target = &self.at.place.target;
+        let grant = match to {
+            Some(to) => caller.contribute(target, to).await,
+            None => caller.write(target).await.map(|grant| grant.as_contributor()),
+        };
+        grant.map_err(Failure::Repository)
+    }
+
+    /// Whether a commit shall open a pull request.
+    pub(crate) fn opens_pull(&self) -> bool {
+        self.flag("create_pr")
     }
 
     pub(crate) async fn manage(&self) -> Result<Grant<Manage>, Failure> {

@@ -6,7 +6,7 @@
 use axum::body::Body;
 use http::StatusCode;
 use polder_http::{Response, body, respond};
-use polder_hub::{Discussion, DiscussionEvent, DiscussionQuery, Error, Happened, Kind};
+use polder_hub::{Contribution, Discussion, DiscussionEvent, DiscussionQuery, Error, Happened, Kind};
 use polder_types::{DiscussionEventId, RepoName};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -61,7 +61,19 @@ pub(crate) async fn details(ask: &Ask<'_>) -> Result<Response, Failure> {
     let details = ask.hub.discussion(&grant, ask.discussion()?).await?;
     let events: Vec<Value> = details.events.iter().map(event).collect();
     let fields = fields(grant.repo(), &details.discussion);
-    Ok(respond::json(StatusCode::OK, &merged(Value::Object(fields), json!({ "events": events }))))
+    let mut answer = merged(Value::Object(fields), json!({ "events": events }));
+    if let Some(pull) = &details.discussion.pull {
+        let changes = ask.hub.pull_changes(&grant, &details.discussion).await?;
+        let conflicts = changes.conflicts.map_or(json!(true), |paths| json!(paths));
+        let merge_oid = pull.merge_oid.map(|oid| oid.to_string());
+        let of_pull = json!({
+            "changes": { "base": pull.base, "mergeCommitId": merge_oid },
+            "filesWithConflicts": conflicts,
+            "diff": changes.diff,
+        });
+        answer = merged(answer, of_pull);
+    }
+    Ok(respond::json(StatusCode::OK, &answer))
 }
 
 #[derive(Deserialize)]
@@ -78,10 +90,13 @@ struct NewDiscussion {
 pub(crate) async fn open(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let grant = ask.read_as_account().await?;
     let new: NewDiscussion = body::json(ask.hub, body).await?;
-    if new.pull_request {
-        return Err(Error::new(Kind::Invalid, "pull requests are not served here yet").into());
-    }
-    let num = ask.hub.open_discussion(&grant, &new.title, &new.description).await?;
+    let num = if new.pull_request {
+        let target = &ask.at.place.target;
+        let may = ask.caller().await?.contribute(target, Contribution::NewPull).await;
+        ask.hub.open_pull(&may.map_err(Failure::Repository)?, &new.title, &new.description).await?
+    } else {
+        ask.hub.open_discussion(&grant, &new.title, &new.description).await?
+    };
     let url = url(ask, grant.repo(), num);
     Ok(respond::json(StatusCode::OK, &json!({ "num": num, "url": url, "pullRequest": new.pull_request })))
 }
@@ -158,6 +173,27 @@ pub(crate) async fn hide(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read_as_account().await?;
     let hidden = ask.hub.hide_comment(&grant, ask.discussion()?, ask.comment()?).await?;
     Ok(respond::json(StatusCode::OK, &json!({ "updatedComment": event(&hidden) })))
+}
+
+/// Answers `POST /uploads`.
+pub(crate) fn no_attachments() -> Response {
+    let error = "this hub takes no attachments; commit the file to a repository and link to it";
+    respond::json(StatusCode::NOT_IMPLEMENTED, &json!({ "error": error }))
+}
+
+#[derive(Default, Deserialize)]
+struct Merging {
+    comment: Option<String>,
+}
+
+/// Answers `POST …/discussions/{num}/merge`, whose body may be empty.
+pub(crate) async fn merge(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
+    let grant = ask.write().await?;
+    let merging: Option<Merging> = body::maybe_json(ask.hub, body).await?;
+    let comment = merging.unwrap_or_default().comment.filter(|text| !text.trim().is_empty());
+    let merge_oid = ask.hub.merge_pull(&grant, ask.discussion()?, comment.as_deref()).await?;
+    let answer = json!({ "status": "merged", "mergeCommitId": merge_oid.to_string() });
+    Ok(respond::json(StatusCode::OK, &answer))
 }
 
 fn fields(repo: &RepoName, discussion: &Discussion) -> Map<String, Value> {

@@ -87,6 +87,8 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
         RouteKind::AddComment => discussions::comment(ask, body).await,
         RouteKind::RenameDiscussion => discussions::rename(ask, body).await,
         RouteKind::CloseDiscussion => discussions::set_status(ask, body).await,
+        RouteKind::Attachments => Ok(discussions::no_attachments()),
+        RouteKind::MergePull => discussions::merge(ask, body).await,
         RouteKind::EditComment => discussions::edit(ask, body).await,
         RouteKind::HideComment => discussions::hide(ask).await,
         RouteKind::AskAccess => gate::ask_access(ask, body).await,

@@ -114,6 +114,8 @@ polder_http::route_kinds! {
         RenameDiscussion => "rename-discussion",
         /// `POST …/discussions/{num}/status`.
         CloseDiscussion => "close-discussion",
+        /// `POST …/discussions/{num}/merge`.
+        MergePull => "merge-pull",
         /// `POST …/discussions/{num}/comment/{id}/edit`.
         EditComment => "edit-comment",
         /// `POST …/discussions/{num}/comment/{id}/hide`.
@@ -150,6 +152,8 @@ polder_http::route_kinds! {
         SetCollectionItem => "set-collection-item",
         /// `DELETE /api/collections/{slug}/items/{id}`.
         DeleteCollectionItem => "delete-collection-item",
+        /// `POST /uploads`, for files in comments: refused.
+        Attachments => "attachments",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -172,6 +176,7 @@ impl RouteKind {
             | Self::Discussion
             | Self::XetReadToken
             | Self::AuthCheck => Access::Read,
+            // On a pull request (`refs/pr/N`, `create_pr=1`), preupload, commit and token are its author's, too.
             Self::AuthCheckWrite
             | Self::LfsFiles
             | Self::DeleteLfsFiles
@@ -182,7 +187,8 @@ impl RouteKind {
             | Self::DeleteBranch
             | Self::CreateTag
             | Self::DeleteTag
-            | Self::SuperSquash => Access::Write,
+            | Self::SuperSquash
+            | Self::MergePull => Access::Write,
             Self::Settings | Self::AccessRequests | Self::HandleAccess | Self::GrantAccess => Access::Manage,
             Self::Whoami
             | Self::CreateRepo
@@ -222,7 +228,11 @@ impl RouteKind {
             | Self::EditComment
             | Self::HideComment => Access::ReadAsAccount,
             Self::Like | Self::Unlike | Self::AskAccess => Access::SeeAsAccount,
-            Self::AgentHarnesses | Self::Telemetry | Self::ValidateYaml | Self::WrongMethod => Access::Open,
+            Self::AgentHarnesses
+            | Self::Telemetry
+            | Self::ValidateYaml
+            | Self::Attachments
+            | Self::WrongMethod => Access::Open,
         }
     }
 }
@@ -259,6 +269,18 @@ impl Route {
         let segments = url.segments();
         if segments.first().is_some_and(|first| first == "api") {
             return route_api::parse(method, url);
+        }
+        if segments.len() == 1
+            && segments.first().is_some_and(|word| word == "uploads")
+            && *method == Method::POST
+        {
+            let at = At {
+                place: Place::read(url, 1, false),
+                revision: String::new(),
+                path: String::new(),
+                download: false,
+            };
+            return Some(Self { kind: RouteKind::Attachments, at });
         }
         let counts = match segments.first().and_then(|word| RepoKind::from_plural(word)) {
             Some(_) => [3, 2],

@@ -15,6 +15,7 @@ pub(crate) fn parse<'a>(method: &Method, words: &[&'a str]) -> Option<(RouteKind
         [num, "comment"] => posted(RouteKind::AddComment, num, ""),
         [num, "title"] => posted(RouteKind::RenameDiscussion, num, ""),
         [num, "status"] => posted(RouteKind::CloseDiscussion, num, ""),
+        [num, "merge"] => posted(RouteKind::MergePull, num, ""),
         [num, "comment", id, "edit"] => posted(RouteKind::EditComment, num, id),
         [num, "comment", id, "hide"] => posted(RouteKind::HideComment, num, id),
         _ => None,

@@ -101,6 +101,7 @@ fn every_request_about_discussions_is_read() {
         ("POST", "/7/comment", AddComment, "7", ""),
         ("POST", "/7/title", RenameDiscussion, "7", ""),
         ("POST", "/7/status", CloseDiscussion, "7", ""),
+        ("POST", "/7/merge", MergePull, "7", ""),
         ("POST", "/7/comment/0f/edit", EditComment, "7", "0f"),
         ("POST", "/7/comment/0f/hide", HideComment, "7", "0f"),
         ("GET", "/7/title", WrongMethod, "7", ""),

@@ -7,13 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use polder_http::{Response, body, respond};
-use polder_hub::{Error, Kind, OpenError, UploadCandidate, UploadMode};
+use polder_hub::{Contribute, Error, Grant, Kind, OpenError, UploadCandidate, UploadMode};
+use polder_types::{ObjectId, RepoName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::commit_lines::read_commit;
+use crate::discussions;
 use crate::failure::Failure;
+use crate::shown::merged;
 
 /// Most files in one question; the client sends 256.
 const FILES_MAX: usize = 1_000;
@@ -36,7 +39,7 @@ struct File {
 
 /// Answers `POST …/preupload/{revision}`.
 pub(crate) async fn preupload(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let grant = ask.write().await?;
+    let grant = ask.contribute().await?;
     let question: Question = body::json(ask.hub, body).await?;
     if question.files.len() > FILES_MAX {
         return Err(Error::new(Kind::Invalid, format!("ask about at most {FILES_MAX} files at once")).into());
@@ -47,7 +50,8 @@ pub(crate) async fn preupload(ask: &Ask<'_>, body: Body) -> Result<Response, Fai
         sample: STANDARD.decode(file.sample).unwrap_or_default(),
     };
     let files = question.files.into_iter().map(candidate).collect();
-    let answers = ask.hub.preupload(&grant, &ask.at.revision, files, question.git_ignore).await?;
+    let revision = if ask.opens_pull() { "HEAD" } else { &ask.at.revision };
+    let answers = ask.hub.preupload(&grant, revision, files, question.git_ignore).await?;
     let files: Vec<Value> = answers
         .into_iter()
         .map(|answer| {
@@ -64,10 +68,9 @@ pub(crate) async fn preupload(ask: &Ask<'_>, body: Body) -> Result<Response, Fai
 
 /// Answers `POST …/commit/{branch}`.
 pub(crate) async fn commit(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let grant = ask.write().await?;
-    if ask.flag("create_pr") {
-        let message = "pull requests are not served here yet; commit to a branch";
-        return Err(Error::new(Kind::Invalid, message).into());
+    let grant = ask.contribute().await?;
+    if ask.opens_pull() {
+        return propose(ask, &grant, body).await;
     }
     let branch = ask.at.revision.strip_prefix("refs/heads/").unwrap_or(&ask.at.revision);
     let stream = body::request_stream(body);
@@ -76,8 +79,18 @@ pub(crate) async fn commit(ask: &Ask<'_>, body: Body) -> Result<Response, Failur
             OpenError::Other(error) if error.kind() == Kind::Conflict => Failure::Stale(error),
             error => error.into(),
         })?;
-    let url = format!("{}/{}/commit/{commit_id}", ask.hub.public_url(), grant.repo());
-    let oid = commit_id.to_string();
-    let answer = json!({ "success": true, "commitOid": oid, "commitUrl": url, "hookOutput": "" });
-    Ok(respond::json(StatusCode::OK, &answer))
+    Ok(respond::json(StatusCode::OK, &committed(ask, grant.repo(), commit_id)))
+}
+
+/// A commit that opens a pull request for the default branch, whatever revision the path says.
+async fn propose(ask: &Ask<'_>, grant: &Grant<Contribute>, body: Body) -> Result<Response, Failure> {
+    let proposed = ask.hub.propose_stream(grant, body::request_stream(body), read_commit).await?;
+    let answer = committed(ask, grant.repo(), proposed.commit_id);
+    let url = discussions::url(ask, grant.repo(), proposed.num);
+    Ok(respond::json(StatusCode::OK, &merged(answer, json!({ "pullRequestUrl": url }))))
+}
+
+fn committed(ask: &Ask<'_>, repo: &RepoName, commit_id: ObjectId) -> Value {
+    let url = format!("{}/{repo}/commit/{commit_id}", ask.hub.public_url());
+    json!({ "success": true, "commitOid": commit_id.to_string(), "commitUrl": url, "hookOutput": "" })
 }

@@ -24,7 +24,7 @@ pub(crate) async fn read(ask: &Ask<'_>) -> Result<Response, Failure> {
 
 /// Answers `GET …/xet-write-token/{revision}`. The token is good for every branch.
 pub(crate) async fn write(ask: &Ask<'_>) -> Result<Response, Failure> {
-    let grant = ask.write().await?;
+    let grant = ask.contribute().await?;
     Ok(answer(ask, &ask.hub.xet_write_token(&grant)))
 }
 

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body::{Body as _, Frame};
-use polder_hub::{BodyEncoding, BodyStream, ByteStream, Error, Hub, Kind, Result};
+use polder_hub::{BodyEncoding, BodyStream, ByteStream, Error, HeldBody, Hub, Kind, Result};
 use polder_types::limits::JSON_BODY_BYTES_MAX;
 use serde::de::DeserializeOwned;
 
@@ -81,12 +81,25 @@ pub fn encoding(headers: &HeaderMap) -> Result<BodyEncoding, String> {
 /// # Errors
 /// As [`Hub::hold_body`], and [`Kind::Invalid`] with what is wrong and where.
 pub async fn json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<T> {
+    parsed(&held(hub, body).await?)
+}
+
+/// The same where there may be no body.
+///
+/// # Errors
+/// As [`json`].
+pub async fn maybe_json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<Option<T>> {
+    let bytes = held(hub, body).await?;
+    if bytes.is_empty() { Ok(None) } else { parsed(&bytes).map(Some) }
+}
+
+async fn held(hub: &Hub, body: Body) -> Result<HeldBody> {
     if body.size_hint().lower() > JSON_BODY_BYTES_MAX {
         let message = format!("the JSON body is over {JSON_BODY_BYTES_MAX} bytes");
         return Err(Error::new(Kind::TooLarge, message));
     }
     let stream = request_stream(body);
-    parsed(&hub.hold_body(stream, BodyEncoding::Identity, JSON_BODY_BYTES_MAX).await?)
+    hub.hold_body(stream, BodyEncoding::Identity, JSON_BODY_BYTES_MAX).await
 }
 
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

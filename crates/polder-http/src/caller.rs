@@ -5,7 +5,10 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use polder_hub::{Credentials, Error, Grant, Hub, Kind, Manage, Principal, Read, Result, Secret, See, Write};
+use polder_hub::{
+    Contribute, Contribution, Credentials, Error, Grant, Hub, Kind, Manage, Principal, Read, Result, Secret,
+    See, Write,
+};
 
 use crate::client_address::ClientAddress;
 use crate::place::Target;
@@ -72,6 +75,17 @@ impl Caller {
     pub async fn write(&self, target: &Target) -> Result<Grant<Write>> {
         match target {
             Target::Name(name) => self.hub.write(&self.principal, name).await,
+            Target::Impossible(text) => Err(self.missing(text)),
+        }
+    }
+
+    /// Permission to contribute to the repository that the path names.
+    ///
+    /// # Errors
+    /// As [`Hub::contribute`]; a name that cannot exist is answered like one that does not.
+    pub async fn contribute(&self, target: &Target, to: Contribution) -> Result<Grant<Contribute>> {
+        match target {
+            Target::Name(name) => self.hub.contribute(&self.principal, name, to).await,
             Target::Impossible(text) => Err(self.missing(text)),
         }
     }

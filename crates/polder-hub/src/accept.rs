@@ -19,7 +19,7 @@ use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contribute, Grant};
 use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::catalog::head_after;
@@ -48,7 +48,7 @@ pub(crate) struct Origin {
     pub(crate) name: RepoName,
     pub(crate) actor: Option<AccountId>,
     /// Whom the rules for branches apply to; `None` is the operator.
-    pub(crate) pusher: Option<Grant<Write>>,
+    pub(crate) pusher: Option<Grant<Contribute>>,
     /// For hooks; `None` if the client could send none.
     pub(crate) push_options: Option<Vec<String>>,
     pub(crate) severity: Severity,
@@ -229,6 +229,7 @@ impl Hub {
         push.lazy = lazy;
         push.catalog = self.catalog_entry(origin, &free, received, &push, &held);
         self.apply_protection(origin, &mut push.updates)?;
+        self.apply_proposals(origin, &mut push.updates)?;
         Ok(Ready { push, checked, commands: free, refused })
     }
 

@@ -1,5 +1,7 @@
 //! Who is asking, and what they may do. The only place where a [`Grant`] is made.
 
+mod contribute;
+
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
@@ -11,6 +13,8 @@ use crate::admission::{Client, Share};
 use crate::audit::{Entry, RequestOrigin};
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, looks_like_token};
+
+pub use contribute::{Contribute, Contributes, Contribution};
 
 /// What came with a request, whatever header it came in.
 #[derive(Debug, Clone)]
@@ -162,13 +166,6 @@ impl<L> Grant<L> {
     }
 }
 
-impl Grant<Write> {
-    /// Who may write may read.
-    pub fn as_read(&self) -> Grant<Read> {
-        Grant { repo: self.repo.clone(), principal: self.principal.clone(), level: PhantomData }
-    }
-}
-
 /// What a failed authentication is called in the audit log.
 const LOGIN: &str = "login";
 
@@ -284,15 +281,6 @@ impl Hub {
     pub(crate) async fn read_again(&self, principal: &Principal, repo: RepoId) -> Result<Grant<Read>> {
         let repo = self.still_readable(principal, repo).await?;
         Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
-    }
-
-    /// Permission to write for someone who had it, and proves that.
-    ///
-    /// # Errors
-    /// As [`Hub::read_again`], and as [`Hub::write`].
-    pub(crate) async fn write_again(&self, principal: &Principal, repo: RepoId) -> Result<Grant<Write>> {
-        let repo = self.still_readable(principal, repo).await?;
-        self.writable(principal, repo).await
     }
 
     async fn still_readable(&self, principal: &Principal, repo: RepoId) -> Result<Repo> {

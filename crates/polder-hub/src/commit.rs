@@ -2,16 +2,20 @@
 
 use std::io::Read;
 
-use polder_git::{BlobSpool, Change, Command, NOTHING_TO_COMMIT, Severity, Signature, Snapshot};
+use polder_db::Proposal;
+use polder_git::{
+    BlobSpool, Change, Command, NOTHING_TO_COMMIT, Severity, Signature, Snapshot, proposal_number,
+};
 use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::accept::{LargeObjects, Origin, STALE};
-use crate::access::{Grant, Write};
+use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::run_admitted;
 use crate::body::{BlockingBody, BodyStream};
 use crate::commit_draft::{CommitDraft, Lines, ReadCommit};
+use crate::discussions::is_proposal_rule;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
 use crate::protection::is_protection;
@@ -19,7 +23,8 @@ use crate::protection::is_protection;
 /// File changes to become one commit on a branch.
 #[derive(Debug, Clone)]
 pub struct CommitRequest {
-    /// The branch, without `refs/heads/`; made when it does not exist and the repository is empty.
+    /// The branch, without `refs/heads/`; made when it does not exist and the repository is empty. Or the whole
+    /// name of a pull request's ref.
     pub branch: String,
     /// The commit that the changes were made on. When given, the branch must still be there; when not,
     /// the changes are applied to whatever the branch is by then.
@@ -32,8 +37,20 @@ pub struct CommitRequest {
     pub message: String,
 }
 
+impl CommitRequest {
+    /// The full name of the ref that moves.
+    fn ref_name(&self) -> Result<String> {
+        if proposal_number(&self.branch).is_some() {
+            return Ok(self.branch.clone());
+        }
+        let name = format!("refs/heads/{}", self.branch);
+        polder_git::check_pushable(&name).map_err(Error::invalid)?;
+        Ok(name)
+    }
+}
+
 /// How often changes without a parent are applied again because the branch moved meanwhile.
-const REAPPLY_MAX: usize = 32;
+pub(crate) const REAPPLY_MAX: usize = 32;
 
 /// What a commit is called in the audit log.
 const COMMIT: &str = "api.commit";
@@ -47,7 +64,7 @@ impl Hub {
     /// path, a missing large object or a hook's refusal; [`Kind::Forbidden`] where a rule protects the
     /// branch; [`Kind::NotFound`] for an unknown branch or file; [`Kind::Throttled`] and
     /// [`Kind::Unavailable`] when no place came free.
-    pub async fn commit(&self, grant: &Grant<Write>, request: CommitRequest) -> Result<ObjectId> {
+    pub async fn commit<L: Contributes>(&self, grant: &Grant<L>, request: CommitRequest) -> Result<ObjectId> {
         let done = self.writing(grant, COMMIT, move |hub, grant| hub.apply(grant, &request, None)).await;
         done.map_err(OpenError::into_error)
     }
@@ -58,9 +75,9 @@ impl Hub {
     /// # Errors
     /// As [`Hub::commit`], and whatever `read` answers. [`OpenError::Revision`] for an unknown branch,
     /// [`OpenError::Entry`] for a path that is not there.
-    pub async fn commit_stream(
+    pub async fn commit_stream<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         branch: &str,
         body: BodyStream,
         read: ReadCommit,
@@ -76,13 +93,13 @@ impl Hub {
     }
 
     /// Does blocking work on a repository once it is its turn among pushes, and records a refusal of it.
-    pub(crate) async fn writing<T: Send + 'static>(
+    pub(crate) async fn writing<L: Contributes, T: Send + 'static>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         action: &'static str,
-        work: impl FnOnce(&Self, &Grant<Write>) -> Result<T, OpenError> + Send + 'static,
+        work: impl FnOnce(&Self, &Grant<Contribute>) -> Result<T, OpenError> + Send + 'static,
     ) -> Result<T, OpenError> {
-        let (hub, grant) = (self.clone(), grant.clone());
+        let (hub, grant) = (self.clone(), grant.as_contributor());
         let (entry, place) = (grant.entry(action), self.pushes.enter(grant.share()).await?);
         let done = run_admitted(place, move || Ok(work(&hub, &grant)))
             .await
@@ -96,7 +113,7 @@ impl Hub {
     /// Blocking.
     fn apply(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<Contribute>,
         request: &CommitRequest,
         spool: Option<&BlobSpool>,
     ) -> Result<ObjectId, OpenError> {
@@ -111,16 +128,16 @@ impl Hub {
     /// One attempt; `None` when the branch moved and the changes may be applied again. Blocking.
     fn try_commit(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<Contribute>,
         request: &CommitRequest,
         spool: Option<&BlobSpool>,
     ) -> Result<Option<ObjectId>, OpenError> {
-        let name = format!("refs/heads/{}", request.branch);
-        polder_git::check_pushable(&name).map_err(Error::invalid)?;
+        let name = request.ref_name()?;
         let held = Handle::current().block_on(self.held(grant.repo_id()))?;
         let snapshot = &held.snapshot;
         let tip = snapshot.find_ref(&name).map(|r| r.oid);
-        if tip.is_none() && snapshot.visible_refs().any(|r| r.name.starts_with("refs/heads/")) {
+        let is_pull = proposal_number(&name).is_some();
+        if tip.is_none() && (is_pull || snapshot.visible_refs().any(|r| r.name.starts_with("refs/heads/"))) {
             let error = Error::not_found(format!("there is no branch `{}`", request.branch));
             return Err(OpenError::Revision(error));
         }
@@ -144,7 +161,7 @@ impl Hub {
             written => written.map_err(Error::from)?,
         };
         let command = Command { name, old: tip.unwrap_or(ObjectId::ZERO), new: written.commit_id };
-        match self.land(grant, command, &mut written.pack(spool), COMMIT)? {
+        match self.land(grant, command, &mut written.pack(spool), COMMIT, None)? {
             Landed::Done => Ok(Some(written.commit_id)),
             Landed::Stale if request.parent.is_some() => Err(moved_on(&request.branch).into()),
             Landed::Stale => Ok(None),
@@ -152,12 +169,13 @@ impl Hub {
     }
 
     /// Receives the pack of a change that the hub made for someone, and moves its ref. Blocking.
-    pub(crate) fn land(
+    pub(crate) fn land<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         command: Command,
         pack: &mut dyn Read,
         action: &'static str,
+        proposal: Option<Proposal>,
     ) -> Result<Landed> {
         let mut silent = |_: &str| {};
         let quarantined = self.quarantine(grant.repo_id(), pack, &mut silent)?;
@@ -165,7 +183,7 @@ impl Hub {
             repo: grant.repo_id(),
             name: grant.repo().clone(),
             actor: grant.actor(),
-            pusher: Some(grant.clone()),
+            pusher: Some(grant.as_contributor()),
             push_options: None,
             severity: Severity::Push,
             run_hooks: true,
@@ -173,7 +191,7 @@ impl Hub {
             large_objects: LargeObjects::Here,
             head: None,
             mirror: None,
-            proposal: None,
+            proposal,
             entry: grant.entry(action),
         };
         let mut said = String::new();
@@ -189,7 +207,9 @@ impl Hub {
         match results.into_iter().next() {
             Some((_, Ok(()))) => Ok(Landed::Done),
             Some((_, Err(why))) if why.starts_with(STALE) => Ok(Landed::Stale),
-            Some((_, Err(why))) if is_protection(&why) => Err(Error::new(Kind::Forbidden, why)),
+            Some((_, Err(why))) if is_protection(&why) || is_proposal_rule(&why) => {
+                Err(Error::new(Kind::Forbidden, why))
+            }
             Some((_, Err(why))) => Err(Error::invalid(why)),
             None => Err(Error::internal("no result for a change's ref")),
         }

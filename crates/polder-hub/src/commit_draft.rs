@@ -11,7 +11,7 @@ use polder_types::{LfsPointer, ObjectId, Sha256};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contribute, Grant};
 use crate::body::BlockingBody;
 use crate::body_budget::Reserved;
 use crate::commit::CommitRequest;
@@ -94,7 +94,7 @@ impl Spool {
 /// What a commit will be. Its methods are blocking.
 pub struct CommitDraft<'a> {
     hub: &'a Hub,
-    grant: &'a Grant<Write>,
+    grant: &'a Grant<Contribute>,
     message: String,
     parent: Option<ObjectId>,
     changes: Vec<Change>,
@@ -104,7 +104,7 @@ pub struct CommitDraft<'a> {
 }
 
 impl<'a> CommitDraft<'a> {
-    pub(crate) fn new(hub: &'a Hub, grant: &'a Grant<Write>) -> Result<Self> {
+    pub(crate) fn new(hub: &'a Hub, grant: &'a Grant<Contribute>) -> Result<Self> {
         let scratch = hub.store.quarantine()?;
         let spool = Spool { blobs: BlobSpool::new(scratch.path()), _scratch: scratch };
         let (message, changes, sizeless) = (String::new(), Vec::new(), Vec::new());
@@ -231,7 +231,7 @@ impl<'a> CommitDraft<'a> {
 
 impl Hub {
     /// Whose name the commits are under that the hub makes for the holder of a grant.
-    pub(crate) fn author(&self, grant: &Grant<Write>) -> Signature {
+    pub(crate) fn author<L>(&self, grant: &Grant<L>) -> Signature {
         let name = grant.principal().name().unwrap_or("anonymous").to_owned();
         let host = self.public_url.split("://").last().unwrap_or_default();
         let host = host.split(['/', ':']).next().unwrap_or_default();

@@ -106,7 +106,7 @@ impl Hub {
             repo: target.repo_id(),
             name: target.repo().clone(),
             actor: target.actor(),
-            pusher: Some(target.clone()),
+            pusher: Some(target.as_contributor()),
             push_options: None,
             // They are on this hub already, so they were good enough.
             severity: Severity::Import,

@@ -9,7 +9,7 @@ use polder_types::{ObjectId, RepoId};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Read, Write};
+use crate::access::{Contributes, Grant, Read};
 use crate::blocking::start_admitted;
 use crate::body::{BodyEncoding, BodyStream, ByteStream, response};
 use crate::error::{Error, Result};
@@ -63,7 +63,11 @@ impl Hub {
     ///
     /// # Errors
     /// When the repository's state cannot be read.
-    pub async fn advertise_push(&self, grant: &Grant<Write>, protocol: Protocol) -> Result<Bytes> {
+    pub async fn advertise_push<L: Contributes>(
+        &self,
+        grant: &Grant<L>,
+        protocol: Protocol,
+    ) -> Result<Bytes> {
         let held = self.held(grant.repo_id()).await?;
         Ok(if self.push_options {
             polder_git::advertise_push_with_options(&held.snapshot, protocol)

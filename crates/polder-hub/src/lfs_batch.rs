@@ -7,7 +7,7 @@ use polder_types::limits::LFS_OBJECT_BYTES_MAX;
 use polder_types::{RepoId, Role, Sha256};
 
 use crate::Hub;
-use crate::access::{Grant, Principal, Read, Write};
+use crate::access::{Contribute, Contributes, Grant, Principal, Read};
 use crate::blocking::in_place;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_multipart::{LfsParts, LfsTransfer};
@@ -113,12 +113,13 @@ impl Hub {
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub async fn lfs_batch_upload(
+    pub async fn lfs_batch_upload<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         objects: &[LfsObject],
         transfer: LfsTransfer,
     ) -> Result<Vec<LfsAnswer>> {
+        let grant = &grant.as_contributor();
         let linked = self.linked(grant.repo_id(), objects).await?;
         let oids: Vec<Sha256> = objects.iter().map(|object| object.oid).collect();
         let blocked = self.db.blocked_objects(&oids).await?;
@@ -163,7 +164,7 @@ impl Hub {
     }
 
     /// One row for all objects of a batch that there is no room for.
-    async fn record_over_quota(&self, grant: &Grant<Write>, answers: &[LfsAnswer]) {
+    async fn record_over_quota(&self, grant: &Grant<Contribute>, answers: &[LfsAnswer]) {
         let refused = answers.iter().filter_map(|answer| answer.error.as_ref());
         let refused: Vec<_> = refused.filter(|(status, _)| *status == FULL_STATUS).collect();
         let Some((_, message)) = refused.first() else { return };
@@ -171,7 +172,7 @@ impl Hub {
         self.record_refusal(grant.entry("lfs.batch").with("objects", refused.len()), &error).await;
     }
 
-    fn ask_at_once(&self, grant: &Grant<Write>, object: LfsObject) -> LfsAnswer {
+    fn ask_at_once(&self, grant: &Grant<Contribute>, object: LfsObject) -> LfsAnswer {
         let action = Some(self.link(grant, object, Action::Upload, None));
         let verify = Some(self.link(grant, object, Action::Verify, None));
         LfsAnswer { action, verify, ..LfsAnswer::here(object) }
@@ -180,7 +181,7 @@ impl Hub {
     /// The answer for an object that need not or cannot be sent.
     async fn present(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<Contribute>,
         object: LfsObject,
         linked: Option<&Blob>,
     ) -> Result<Option<LfsAnswer>> {
@@ -210,7 +211,7 @@ impl Hub {
     }
 
     /// Size of the object if it is here and the caller may read it in some repository.
-    async fn readable_elsewhere(&self, grant: &Grant<Write>, object: LfsObject) -> Result<Option<i64>> {
+    async fn readable_elsewhere(&self, grant: &Grant<Contribute>, object: LfsObject) -> Result<Option<i64>> {
         let found = self.db.find_blob(&object.oid).await?;
         let Some(blob) = found.filter(|blob| !blob.damaged) else { return Ok(None) };
         for repo in self.db.blob_repos(&object.oid, PROOF_REPOS_MAX).await? {

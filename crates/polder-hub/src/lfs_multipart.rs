@@ -18,7 +18,7 @@ use polder_types::{AccountId, PartId, RepoName, Sha256, UnixMillis, UploadId, fa
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contribute, Grant};
 use crate::admission::{Client, Share};
 use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
@@ -75,7 +75,12 @@ impl Hub {
     }
 
     /// The answer that asks for an object in parts. `objects` is how many the batch has.
-    pub(crate) fn ask_in_parts(&self, grant: &Grant<Write>, object: LfsObject, objects: usize) -> LfsAnswer {
+    pub(crate) fn ask_in_parts(
+        &self,
+        grant: &Grant<Contribute>,
+        object: LfsObject,
+        objects: usize,
+    ) -> LfsAnswer {
         let parts_max = (BATCH_PARTS_MAX / objects.max(1)).clamp(1, UPLOAD_PARTS_MAX);
         let parts_max = u64::try_from(parts_max).unwrap_or(1);
         let part_bytes = part_size(object.size_bytes, self.lfs_part_bytes, parts_max);

@@ -11,7 +11,7 @@ use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpo
 use polder_xet::{Cut, FileHash};
 
 use crate::Hub;
-use crate::access::{Grant, Read, Write};
+use crate::access::{Contributes, Contribution, Grant, Read};
 use crate::admission::{Client, Share};
 use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
@@ -126,7 +126,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when it is not, [`Kind::Invalid`] when its size is another.
-    pub async fn lfs_verify(&self, grant: &Grant<Write>, object: LfsObject) -> Result<()> {
+    pub async fn lfs_verify<L: Contributes>(&self, grant: &Grant<L>, object: LfsObject) -> Result<()> {
         self.check_size(grant.repo_id(), object).await
     }
 
@@ -165,7 +165,8 @@ impl Hub {
         };
         if let Some(holder) = holder
             && let Some(account) = holder.token().map(|token| token.account.clone())
-            && self.role(&holder, repo).await? >= Some(Role::Write)
+            && (self.role(&holder, repo).await? >= Some(Role::Write)
+                || self.may_propose(&holder, repo, Contribution::NewPull).await?)
         {
             return Ok(account);
         }

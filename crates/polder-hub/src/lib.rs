@@ -76,7 +76,9 @@ mod webhooks;
 mod whoami;
 mod xet;
 
-pub use access::{Credentials, Grant, Manage, Principal, Read, See, Sees, Write};
+pub use access::{
+    Contribute, Contributes, Contribution, Credentials, Grant, Manage, Principal, Read, See, Sees, Write,
+};
 pub use accounts::TokenRequest;
 pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use backup::{BackupReport, RestoreReport, restore};
@@ -91,7 +93,7 @@ pub use collections::{
 pub use commit::CommitRequest;
 pub use commit_draft::{CommitDraft, Lines, ReadCommit};
 pub use directory::{OrgSummary, TokenSummary, UserSummary};
-pub use discussions::{DiscussionDetails, DiscussionPage, DiscussionQuery};
+pub use discussions::{DiscussionDetails, DiscussionPage, DiscussionQuery, Proposed, PullChanges};
 pub use downloads::DownloadSummary;
 pub use error::{Error, Kind, Result};
 pub use exchange::{ImportReport, Progress};

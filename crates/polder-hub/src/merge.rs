@@ -3,18 +3,19 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
+use polder_db::Proposal;
 use polder_git::{Command, Merge};
 use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Grant, Read, Write};
+use crate::access::{Contribute, Grant, Read, Write};
 use crate::commit::Landed;
 use crate::error::{Error, Result};
 use crate::files::OpenError;
 
 /// How often a merge is made again because the branch moved meanwhile.
-const REMERGE_MAX: usize = 32;
+pub(crate) const REMERGE_MAX: usize = 32;
 
 /// What a merge is called in the audit log.
 const MERGE: &str = "api.merge";
@@ -51,7 +52,7 @@ impl Hub {
         let (name, message) = (format!("refs/heads/{branch}"), message.to_owned());
         let done = self.writing(grant, MERGE, move |hub, grant| {
             for _ in 0..REMERGE_MAX {
-                if let Some(merged) = hub.try_merge(grant, source, &name, &message)? {
+                if let Some(merged) = hub.try_merge(grant, (source, &name), &message, |_, _| None)? {
                     return Ok(merged);
                 }
             }
@@ -60,13 +61,14 @@ impl Hub {
         done.await.map_err(OpenError::into_error)
     }
 
-    /// One attempt; `None` when the branch moved meanwhile. Blocking.
-    fn try_merge(
+    /// One attempt to merge a commit into a ref; `None` when that moved meanwhile. `proposal` is told where it was
+    /// and where it goes, and says what else happens then. Blocking.
+    pub(crate) fn try_merge(
         &self,
-        grant: &Grant<Write>,
-        source: ObjectId,
-        name: &str,
+        grant: &Grant<Contribute>,
+        (source, name): (ObjectId, &str),
         message: &str,
+        proposal: impl FnOnce(ObjectId, ObjectId) -> Option<Proposal>,
     ) -> Result<Option<Merged>> {
         polder_git::check_pushable(name).map_err(Error::invalid)?;
         let held = Handle::current().block_on(self.held(grant.repo_id()))?;
@@ -82,8 +84,8 @@ impl Hub {
                     (Merged::Merged(written.commit_id), written.commit_id, written.whole_pack()?)
                 }
             };
-        let command = Command { name: name.to_owned(), old: tip, new };
-        Ok(match self.land(grant, command, &mut Cursor::new(pack), MERGE)? {
+        let (command, proposal) = (Command { name: name.to_owned(), old: tip, new }, proposal(tip, new));
+        Ok(match self.land(grant, command, &mut Cursor::new(pack), MERGE, proposal)? {
             Landed::Done => Some(merged),
             Landed::Stale => None,
         })

@@ -4,7 +4,7 @@ use polder_git::{Attributes, Ignore};
 use polder_types::ObjectId;
 
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contributes, Grant};
 use crate::error::Result;
 use crate::files::OpenError;
 
@@ -52,9 +52,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`OpenError::Revision`] for an unknown revision.
-    pub async fn preupload(
+    pub async fn preupload<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         revision: &str,
         files: Vec<UploadCandidate>,
         ignore: Option<String>,

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::accept::{LargeObjects, Origin, RefResult, Say};
-use crate::access::{Grant, Write};
+use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
 use crate::error::{Error, Kind, Result};
@@ -23,14 +23,14 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Throttled`] and [`Kind::Unavailable`] when no place came free. What is wrong with the push is in the report.
-    pub async fn receive_pack(
+    pub async fn receive_pack<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         body: BodyStream,
         encoding: BodyEncoding,
     ) -> Result<ByteStream> {
         let (sink, stream) = response(self.pushes.enter(grant.share()).await?);
-        let (hub, grant) = (self.clone(), grant.clone());
+        let (hub, grant) = (self.clone(), grant.as_contributor());
         let body = BlockingBody::new(body);
         start_admitted(sink, move |mut sink| {
             let mut body = decoded(body, encoding);
@@ -44,7 +44,7 @@ impl Hub {
     }
 
     /// The blocking half. An `Err` is told with an `ERR` packet: the request itself was not understood.
-    fn push(&self, grant: &Grant<Write>, body: &mut dyn Read, out: &mut ResponseSink) -> Result<()> {
+    fn push(&self, grant: &Grant<Contribute>, body: &mut dyn Read, out: &mut ResponseSink) -> Result<()> {
         let mut seen = PushCapabilities::default();
         let request = match polder_git::read_push_noting(body, &mut seen) {
             Ok(Some(request)) => request,
@@ -83,7 +83,7 @@ impl Hub {
     }
 
     /// Puts the refs that were refused into the audit log, each with its reason.
-    fn record_refused_refs(&self, grant: &Grant<Write>, results: &[RefResult]) {
+    fn record_refused_refs(&self, grant: &Grant<Contribute>, results: &[RefResult]) {
         let refused = results.iter().filter_map(|(name, result)| Some((name, result.as_ref().err()?)));
         let count = refused.clone().count();
         let Some((_, why)) = refused.clone().next() else { return };
@@ -108,7 +108,7 @@ impl Hub {
     /// An answer for each command; an `Err` is about the pack as a whole.
     fn try_push(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<Contribute>,
         request: &PushRequest,
         body: &mut dyn Read,
         say: Say<'_>,
@@ -157,7 +157,7 @@ impl Hub {
 }
 
 fn tell(
-    grant: &Grant<Write>,
+    grant: &Grant<Contribute>,
     capabilities: &PushCapabilities,
     unpack: Result<(), String>,
     refs: &[RefReport],
@@ -211,7 +211,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn log(grant: &Grant<Write>, error: &Error) {
+fn log(grant: &Grant<Contribute>, error: &Error) {
     let repo = grant.repo();
     match error.kind() {
         Kind::Internal | Kind::Unavailable | Kind::Full => {

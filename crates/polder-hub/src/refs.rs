@@ -7,7 +7,7 @@ use polder_git::{Command, Snapshot};
 use polder_types::ObjectId;
 
 use crate::Hub;
-use crate::access::{Grant, Sees, Write};
+use crate::access::{Contribute, Grant, Sees, Write};
 use crate::commit::Landed;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
@@ -130,7 +130,7 @@ impl Hub {
         &self,
         grant: &Grant<Write>,
         action: &'static str,
-        decide: impl FnOnce(&Self, &Grant<Write>, &Snapshot) -> Result<(Command, Bytes), OpenError>
+        decide: impl FnOnce(&Self, &Grant<Contribute>, &Snapshot) -> Result<(Command, Bytes), OpenError>
         + Send
         + 'static,
     ) -> Result<(), OpenError> {
@@ -138,7 +138,7 @@ impl Hub {
         self.writing(grant, action, move |hub, grant| {
             let (command, pack) = decide(hub, grant, &held.snapshot)?;
             polder_git::check_pushable(&command.name).map_err(Error::invalid)?;
-            match hub.land(grant, command, &mut Cursor::new(pack), action)? {
+            match hub.land(grant, command, &mut Cursor::new(pack), action, None)? {
                 Landed::Done => Ok(()),
                 Landed::Stale => Err(Error::new(Kind::Conflict, "it changed meanwhile; look again").into()),
             }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
 use http::{HeaderMap, HeaderValue};
 use polder_http::{Caller, Place, Request, Response, body};
-use polder_hub::{BodyEncoding, ByteStream, Error, Hub, Kind, Protocol};
+use polder_hub::{BodyEncoding, ByteStream, Contribution, Error, Hub, Kind, Protocol};
 
 use crate::git_failure::GitFailure;
 
@@ -29,7 +29,7 @@ pub(crate) async fn advertise_push(
     request: Request,
 ) -> Result<Response, GitFailure> {
     let (parts, _) = request.into_parts();
-    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.contribute(&place.target, Contribution::AnyPull).await?;
     let refs = hub.advertise_push(&grant, protocol(&parts.headers)).await?;
     Ok(answer(Body::from(refs), "application/x-git-receive-pack-advertisement"))
 }
@@ -47,7 +47,7 @@ pub(crate) async fn upload_pack(hub: &Hub, place: &Place, request: Request) -> R
 /// Answers `POST git-receive-pack`.
 pub(crate) async fn receive_pack(hub: &Hub, place: &Place, request: Request) -> Result<Response, GitFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.contribute(&place.target, Contribution::AnyPull).await?;
     let encoding = check_body(&parts.headers, "application/x-git-receive-pack-request")?;
     let stream = hub.receive_pack(&grant, body::request_stream(body), encoding).await?;
     streamed(stream, "application/x-git-receive-pack-result").await

@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 use polder_http::{Caller, Place, Request, Response, Target, body, object_response, respond};
-use polder_hub::{Error, Hub, LfsAction, LfsAnswer, LfsObject, LfsParts, LfsTransfer};
+use polder_hub::{Contribution, Error, Hub, LfsAction, LfsAnswer, LfsObject, LfsParts, LfsTransfer};
 use polder_types::RepoName;
 use polder_types::limits::{LFS_BATCH_OBJECTS_MAX, LFS_OBJECT_BYTES_MAX};
 
@@ -28,7 +28,9 @@ pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<
     let caller = Caller::of(hub, &parts).await?;
     let read = caller.read(&place.target).await?;
     crate::lfs_accept::require(&parts.headers)?;
-    let BatchRequest { operation, objects, hash_algo, transfers } = body::json(hub, body).await?;
+    let asked: BatchRequest = body::json(hub, body).await?;
+    let to = asked.contribution();
+    let BatchRequest { operation, objects, hash_algo, transfers, .. } = asked;
     if hash_algo.is_some_and(|name| name != "sha256") {
         return Err(LfsFailure::new(StatusCode::CONFLICT, "only the hash algorithm `sha256` is known here"));
     }
@@ -40,7 +42,7 @@ pub(crate) async fn batch(hub: &Hub, place: &Place, request: Request) -> Result<
     let (transfer, answers) = match operation.as_str() {
         "download" => (LfsTransfer::Basic, hub.lfs_batch_download(&read, &sound).await?),
         "upload" => {
-            let write = caller.write(&place.target).await?;
+            let write = caller.contribute(&place.target, to).await?;
             let transfer = hub.lfs_transfer(transfers.iter().flat_map(Transfers::names), &sound);
             (transfer, hub.lfs_batch_upload(&write, &sound, transfer).await?)
         }
@@ -166,7 +168,7 @@ pub(crate) fn link_name(link: &LfsLink) -> Result<&RepoName, LfsFailure> {
 /// Answers `POST verify`.
 pub(crate) async fn verify(hub: &Hub, place: &Place, request: Request) -> Result<Response, LfsFailure> {
     let (parts, body) = request.into_parts();
-    let grant = Caller::of(hub, &parts).await?.write(&place.target).await?;
+    let grant = Caller::of(hub, &parts).await?.contribute(&place.target, Contribution::AnyPull).await?;
     crate::lfs_accept::require(&parts.headers)?;
     let object: WireObject = body::json(hub, body).await?;
     let object =

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use polder_hub::LfsObject;
+use polder_hub::{Contribution, LfsObject};
 use polder_types::limits::LFS_BATCH_OBJECTS_MAX;
 use polder_types::without_secrets;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ const SHOWN_CHARS_MAX: usize = 100;
 /// Most names of transfers that are read.
 const TRANSFERS_MAX: usize = 32;
 
-/// A batch request. What is not listed (`ref`, …) changes nothing here: who may write may write to every ref.
+/// A batch request. What is not listed changes nothing here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BatchRequest {
     /// `download` or `upload`.
@@ -33,6 +33,28 @@ pub(crate) struct BatchRequest {
     /// What the client can; no list means `basic`, which every client can.
     #[serde(default)]
     pub(crate) transfers: Option<Transfers>,
+    /// The ref that the objects are for. git-lfs always names one; `huggingface_hub` does but for a commit that
+    /// shall open a pull request.
+    #[serde(default, rename = "ref")]
+    reference: Option<WireRef>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum WireRef {
+    Named { name: String },
+    Other(serde::de::IgnoredAny),
+}
+
+impl BatchRequest {
+    /// What somebody who may not write wants the objects for.
+    pub(crate) fn contribution(&self) -> Contribution {
+        match &self.reference {
+            None => Contribution::NewPull,
+            Some(WireRef::Named { name }) => Contribution::of_revision(name).unwrap_or(Contribution::AnyPull),
+            Some(WireRef::Other(_)) => Contribution::AnyPull,
+        }
+    }
 }
 
 /// Names of transfers, in the client's order.

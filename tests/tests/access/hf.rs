@@ -22,6 +22,7 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::MoveRepo => {
             json(http, "/api/repos/move", &json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
         }
+        Kind::Attachments => http.post("/uploads", "a picture"),
         Kind::Models => http.get(&format!("/api/models?search={repo}")),
         Kind::Datasets => http.get("/api/datasets"),
         Kind::Spaces => http.get("/api/spaces"),
@@ -51,6 +52,7 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         | Kind::AddComment
         | Kind::RenameDiscussion
         | Kind::CloseDiscussion
+        | Kind::MergePull
         | Kind::EditComment
         | Kind::HideComment => discussion(kind, http, repo),
         Kind::AskAccess
@@ -89,7 +91,7 @@ fn hf_of_repo(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::Preupload => json(http, &format!("{api}/preupload/main"), &json!({"files": []})),
         Kind::Commit => http.post(&format!("{api}/commit/main"), "no commit"),
         Kind::XetReadToken => http.get(&format!("{api}/xet-read-token/main")),
-        Kind::XetWriteToken => http.get(&format!("{api}/xet-write-token/None?create_pr=1")),
+        Kind::XetWriteToken => http.get(&format!("{api}/xet-write-token/main")),
         Kind::CreateBranch => json(http, &format!("{api}/branch/main"), &json!({})),
         Kind::DeleteBranch => http.delete(&format!("{api}/branch/never")),
         Kind::CreateTag => json(http, &format!("{api}/tag/never"), &json!({"tag": "v1"})),
@@ -115,6 +117,7 @@ fn discussion(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::CloseDiscussion => {
             json(http, &format!("{api}/discussions/999/status"), &json!({"status": "open"}))
         }
+        Kind::MergePull => http.post(&format!("{api}/discussions/999/merge"), ""),
         Kind::EditComment => {
             json(http, &format!("{api}/discussions/999/comment/0f/edit"), &json!({"content": "x"}))
         }
@@ -219,6 +222,7 @@ pub(crate) fn hf_granted(kind: polder_hf::RouteKind, who: Credential, what: Visi
         | Kind::AddComment
         | Kind::RenameDiscussion
         | Kind::CloseDiscussion
+        | Kind::MergePull
         | Kind::EditComment
         | Kind::HideComment => 404,
         // Members need not ask, and other repositories have no gate.

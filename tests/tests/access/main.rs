@@ -96,7 +96,11 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
                 });
             }
             Access::Open => {
-                let status = if *kind == polder_hf::RouteKind::WrongMethod { 405 } else { 200 };
+                let status = match kind {
+                    polder_hf::RouteKind::WrongMethod => 405,
+                    polder_hf::RouteKind::Attachments => 501,
+                    _ => 200,
+                };
                 place.check(kind.as_str(), &build, &|_, _| status);
             }
             Access::Anyone => {

@@ -11,7 +11,8 @@ pub(crate) fn post(http: Http, path: &str, kind: &str, body: impl Into<Vec<u8>>)
 
 pub(crate) fn batch(http: Http, repo: &str, operation: &str, object: &LargeObject) -> Request {
     let objects = [json!({"oid": object.oid, "size": object.bytes.len()})];
-    let body = json!({"operation": operation, "transfers": ["basic"], "objects": objects});
+    let body = json!({"operation": operation, "transfers": ["basic"], "objects": objects,
+        "ref": {"name": "refs/heads/main"}});
     post(http, &format!("/{repo}.git/info/lfs/objects/batch"), LFS_JSON, body.to_string())
 }
 

@@ -94,7 +94,7 @@ pub struct Discussion {
 pub struct Pull {
     /// The branch that it is for, a full ref name.
     pub base: String,
-    /// Where that was when it was opened; once it is merged, before that.
+    /// What it was begun on; once it is merged, where the branch was before.
     pub base_oid: ObjectId,
     /// What the branch was moved to when it was merged.
     pub merge_oid: Option<ObjectId>,

@@ -37,6 +37,8 @@ statements! {
     DISCUSSIONS_COUNT = concat!(
         "SELECT COUNT(*) FROM discussion d JOIN account a ON a.id = d.author ", filtered!()
     );
+    OPEN_PULL_OF = "SELECT num FROM discussion WHERE author = $2 AND repo = $1 AND is_pull_request \
+        AND status IN ('draft', 'open') LIMIT 1";
     LAST_NUM = "SELECT MAX(num) FROM discussion WHERE repo = $1";
 }
 
@@ -81,6 +83,14 @@ impl Db {
             None => 0,
         };
         Ok((each(&rows, discussion)?, count))
+    }
+
+    /// Whether an account has a pull request that goes on.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn has_open_pull(&self, repo: RepoId, author: AccountId) -> Result<bool> {
+        Ok(self.row(OPEN_PULL_OF, args![repo, author]).await?.is_some())
     }
 
     /// The number that the next discussion of a repository will have, unless another comes first.

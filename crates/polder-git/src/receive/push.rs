@@ -152,6 +152,10 @@ pub fn check_ref_names(commands: &[Command]) -> Vec<RefReport> {
 }
 
 fn check_name(command: &Command) -> Result<(), String> {
+    // The heads of proposals are made and removed by the hub alone; those that are there may be moved.
+    if crate::proposal_number(&command.name).is_some() && !command.old.is_zero() && !command.new.is_zero() {
+        return Ok(());
+    }
     crate::check_pushable(&command.name).or_else(|reason| {
         // What is there under a bad name may still be deleted, unless it is the hub's.
         let is_bad_name_only = command.new.is_zero() && crate::check_ref_name(&command.name).is_err();
@@ -170,7 +174,8 @@ fn check_name(command: &Command) -> Result<(), String> {
 /// Source: git `refs.c` ("trying to write non-commit object").
 pub fn check_ref_target(view: &Snapshot, command: &Command) -> Result<Option<String>> {
     let Command { name, new, .. } = command;
-    if new.is_zero() || !name.starts_with("refs/heads/") {
+    let is_branch = name.starts_with("refs/heads/") || crate::proposal_number(name).is_some();
+    if new.is_zero() || !is_branch {
         return Ok(None);
     }
     let is_commit = matches!(ObjectReader::new(view).header(new)?, Some((ObjectKind::Commit, _)));

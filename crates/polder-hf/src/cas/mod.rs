@@ -17,7 +17,7 @@ use http::request::Parts;
 use polder_http::{
     ClientAddress, Edge, Request, RequestId, Response, ResponseFuture, Url, credentials, respond,
 };
-use polder_hub::{Credentials, Error, Grant, Hub, Kind, Read, Result, Secret, Write};
+use polder_hub::{Contribute, Credentials, Error, Grant, Hub, Kind, Read, Result, Secret};
 
 pub use route::{Route, RouteKind, Version};
 
@@ -47,8 +47,8 @@ impl Ask<'_> {
         self.hub.xet_reader(&self.token()?, ClientAddress::to_count_for(self.parts)).await
     }
 
-    /// Permission to write by the request's token.
-    async fn write(&self) -> Result<Grant<Write>> {
+    /// Permission to contribute by the request's token.
+    async fn write(&self) -> Result<Grant<Contribute>> {
         self.hub.xet_writer(&self.token()?, ClientAddress::to_count_for(self.parts)).await
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use polder_http::{RequestId, Response, body, log, respond};
-use polder_hub::{BodyEncoding, Error, Grant, HeldBody, Hub, Kind, Result, ShardStep, Write};
+use polder_hub::{BodyEncoding, Contribute, Error, Grant, HeldBody, Hub, Kind, Result, ShardStep};
 use polder_xet::{SHARD_BYTES_MAX, XorbHash};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -45,7 +45,7 @@ pub(super) async fn shard_in_lines(ask: &Ask<'_>, body: Body) -> Result<Response
     Ok(response)
 }
 
-async fn held(ask: &Ask<'_>, body: Body) -> Result<(Grant<Write>, HeldBody)> {
+async fn held(ask: &Ask<'_>, body: Body) -> Result<(Grant<Contribute>, HeldBody)> {
     let grant = ask.write().await?;
     let bytes_max = u64::try_from(SHARD_BYTES_MAX).unwrap_or(u64::MAX);
     let shard = ask.hub.hold_body(body::request_stream(body), BodyEncoding::Identity, bytes_max).await?;
@@ -55,7 +55,7 @@ async fn held(ask: &Ask<'_>, body: Body) -> Result<(Grant<Write>, HeldBody)> {
 /// Accepts a shard and tells of it as long as someone listens. It is accepted all the same when nobody does.
 async fn tell(
     hub: Hub,
-    grant: Grant<Write>,
+    grant: Grant<Contribute>,
     shard: HeldBody,
     lines: mpsc::Sender<std::io::Result<Bytes>>,
     id: RequestId,

@@ -1,5 +1,7 @@
 //! Discussions about a repository: who may see them, take part in them, and end them.
 
+mod merge;
+mod open;
 mod proposals;
 mod say;
 
@@ -10,7 +12,9 @@ use crate::Hub;
 use crate::access::{Grant, Read};
 use crate::error::{Error, Kind, Result};
 
-pub(crate) use proposals::{proposed_commits, too_many_discussions};
+pub use merge::PullChanges;
+pub use open::Proposed;
+pub(crate) use proposals::{is_proposal_rule, proposed_commits, too_many_discussions};
 
 /// Discussions on a page.
 const PAGE: i64 = 50;

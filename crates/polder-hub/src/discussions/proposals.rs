@@ -1,9 +1,12 @@
 //! What pushes do to the refs of pull requests.
 
-use polder_db::{Proposal, ProposedCommit, RefUpdate};
-use polder_git::Snapshot;
-use polder_types::ObjectId;
+use polder_db::{DiscussionAt, Proposal, ProposedCommit, RefUpdate};
+use polder_git::{Snapshot, proposal_number};
+use polder_types::{ObjectId, Role};
+use tokio::runtime::Handle;
 
+use crate::Hub;
+use crate::accept::Origin;
 use crate::error::{Error, Kind, Result};
 
 /// Most commits of one push that a pull request tells of: the latest.
@@ -11,11 +14,50 @@ const COMMITS_TOLD_MAX: usize = 100;
 /// Longest subject of a commit that is told, in characters.
 const SUBJECT_CHARS_MAX: usize = 200;
 
-/// The number of the pull request whose ref this is.
-pub(crate) fn proposal_of(ref_name: &str) -> Option<i64> {
-    let number = ref_name.strip_prefix("refs/pr/")?;
-    let num: i64 = number.parse().ok()?;
-    (num > 0 && num.to_string() == number).then_some(num)
+/// How every refusal begins.
+const RULE: &str = "pull request";
+
+impl Hub {
+    /// Notes on each update why it must not happen: of the ref of a pull request that is not open, or not the
+    /// pusher's; of any other by who may only propose. What has no pusher is the operator's, or a mirror's, and
+    /// free. Blocking.
+    pub(crate) fn apply_proposals(&self, origin: &Origin, updates: &mut [RefUpdate]) -> Result<()> {
+        let Some(grant) = &origin.pusher else { return Ok(()) };
+        let runtime = Handle::current();
+        let role = runtime.block_on(self.role(grant.principal(), grant.repo_row()))?;
+        let writes = role >= Some(Role::Write);
+        for update in updates.iter_mut().filter(|update| update.forbidden.is_none()) {
+            let why = match (proposal_number(&update.name), update.new) {
+                (None, _) if writes => continue,
+                (None, _) => "you may push to your own open ones and nothing else".to_owned(),
+                (Some(_), None) => "its ref stays".to_owned(),
+                (Some(num), Some(_)) => {
+                    if matches!(&origin.proposal, Some(Proposal::Open { num: opened, .. }) if *opened == num)
+                    {
+                        continue;
+                    }
+                    let at = DiscussionAt { repo: origin.repo, num };
+                    let found =
+                        runtime.block_on(self.db.discussion(at))?.filter(|found| found.pull.is_some());
+                    match found {
+                        None => format!("there is none of number {num}"),
+                        Some(found) if !found.status.is_open() => {
+                            format!("{num} is {}", found.status.as_str())
+                        }
+                        Some(found) if writes || Some(found.author) == grant.actor() => continue,
+                        Some(_) => format!("{num} is somebody else's"),
+                    }
+                }
+            };
+            update.forbidden = Some(format!("{RULE}: {why}"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a refusal is one of these rules'.
+pub(crate) fn is_proposal_rule(why: &str) -> bool {
+    why.starts_with(RULE)
 }
 
 /// The commits that updates bring to the refs of pull requests, the oldest first. `view` has their objects.
@@ -26,7 +68,7 @@ pub(crate) fn proposed_commits(
 ) -> Result<Vec<ProposedCommit>> {
     let mut proposed = Vec::new();
     for update in updates.iter().filter(|update| update.forbidden.is_none()) {
-        let (Some(num), Some(new)) = (proposal_of(&update.name), update.new) else { continue };
+        let (Some(num), Some(new)) = (proposal_number(&update.name), update.new) else { continue };
         let since = match proposal {
             Some(Proposal::Open { num: opened, pull, .. }) if *opened == num => Some(pull.base_oid),
             _ => update.old,

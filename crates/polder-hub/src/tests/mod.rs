@@ -16,6 +16,7 @@ pub(crate) mod moves;
 mod multipart;
 mod nodes;
 mod public_objects;
+mod pulls;
 mod recent_tips;
 pub(crate) mod scrub;
 pub(crate) mod transfer;

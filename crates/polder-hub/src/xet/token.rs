@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use polder_types::{RepoId, TokenId, UnixMillis};
 
 use crate::Hub;
-use crate::access::{Grant, Principal, Read, Write};
+use crate::access::{Contribute, Contributes, Grant, Principal, Read};
 use crate::audit::RequestOrigin;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, SigningKey};
@@ -93,7 +93,7 @@ impl Hub {
     }
 
     /// A token to read and write the chunks of a repository.
-    pub fn xet_write_token(&self, grant: &Grant<Write>) -> XetToken {
+    pub fn xet_write_token<L: Contributes>(&self, grant: &Grant<L>) -> XetToken {
         self.xet_token(Use::Write, grant)
     }
 
@@ -115,17 +115,17 @@ impl Hub {
         self.read_again(&principal, claim.repo).await
     }
 
-    /// Permission to write by a token from [`Hub::xet_write_token`].
+    /// Permission to contribute by a token from [`Hub::xet_write_token`].
     ///
     /// # Errors
     /// As [`Hub::xet_reader`]; [`Kind::Forbidden`] also for a token to read.
-    pub async fn xet_writer(&self, token: &Secret, address: Option<IpAddr>) -> Result<Grant<Write>> {
+    pub async fn xet_writer(&self, token: &Secret, address: Option<IpAddr>) -> Result<Grant<Contribute>> {
         let claim = self.claim(token)?;
         if claim.for_use != Use::Write {
             return Err(Error::new(Kind::Forbidden, "this token is for reading only"));
         }
         let principal = self.claimant(claim, address).await?;
-        self.write_again(&principal, claim.repo).await
+        self.contribute_again(&principal, claim.repo).await
     }
 
     fn claim(&self, token: &Secret) -> Result<Claim> {

@@ -14,7 +14,7 @@ use super::pieces::Pieces;
 use super::sources::Sources;
 use super::{ACCEPTING_SECONDS_MAX, KEPT_SECONDS, number};
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contributes, Grant};
 use crate::audit::Entry;
 use crate::blocking::to_the_end;
 use crate::body::HeldBody;
@@ -54,9 +54,9 @@ impl Hub {
     /// # Errors
     /// [`crate::Kind::Invalid`] for what is no shard, or does not hold; [`crate::Kind::OverQuota`], [`crate::Kind::Full`];
     /// [`crate::Kind::Throttled`] and [`crate::Kind::Unavailable`] when no place came free.
-    pub async fn xet_accept_shard(
+    pub async fn xet_accept_shard<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         shard: HeldBody,
         step: watch::Sender<ShardStep>,
     ) -> Result<()> {

@@ -7,7 +7,7 @@ use polder_xet::XorbHash;
 
 use super::{KEPT_SECONDS, number};
 use crate::Hub;
-use crate::access::{Grant, Write};
+use crate::access::{Contributes, Grant};
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
 use crate::error::{Error, Result};
@@ -21,7 +21,12 @@ impl Hub {
     /// [`crate::Kind::Invalid`] for bytes that are not this xorb, [`crate::Kind::OverQuota`],
     /// [`crate::Kind::Full`]; [`crate::Kind::Throttled`] and [`crate::Kind::Unavailable`] when no place came
     /// free, or too many wait for their files.
-    pub async fn xet_take_xorb(&self, grant: &Grant<Write>, hash: XorbHash, body: BodyStream) -> Result<()> {
+    pub async fn xet_take_xorb<L: Contributes>(
+        &self,
+        grant: &Grant<L>,
+        hash: XorbHash,
+        body: BodyStream,
+    ) -> Result<()> {
         let taken = self.take_xorb(grant, hash, body).await;
         if let Err(error) = &taken {
             self.record_refusal(grant.entry("xet.xorb").with("xorb", hash.to_string()), error).await;
@@ -29,7 +34,7 @@ impl Hub {
         taken
     }
 
-    async fn take_xorb(&self, grant: &Grant<Write>, hash: XorbHash, body: BodyStream) -> Result<()> {
+    async fn take_xorb<L>(&self, grant: &Grant<L>, hash: XorbHash, body: BodyStream) -> Result<()> {
         let repo = grant.repo_id();
         let account = grant.actor().ok_or_else(|| Error::hidden(true, ""))?;
         let place = self.uploads.enter(grant.share()).await?;
