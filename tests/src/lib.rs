@@ -16,6 +16,7 @@
 
 mod authority;
 mod client;
+mod door;
 mod faults;
 mod fetch;
 mod fixture;
@@ -40,6 +41,7 @@ mod wait;
 
 pub use authority::{Authority, Issued};
 pub use client::{Client, have, in_ci, skip};
+pub use door::Door;
 pub use faults::FailingReads;
 pub use fixture::{fixtures, minilm};
 pub use git::{Git, Work};

@@ -1,50 +1,11 @@
 //! Connections that break and a hub that is busy, as the client meets them.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::io::Write;
+use std::net::TcpStream;
 
-use polder_tests::{Hub, HubClient, LargeObject, until};
+use polder_tests::{Door, Hub, HubClient, LargeObject, until};
 
 use crate::Place;
-
-/// Passes on what one connection after the other says and tells what was asked; the first answer that is longer than
-/// `cut` ends there.
-fn proxy(hub: SocketAddr, cut: usize) -> (SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut is_whole = false;
-        for client in listener.incoming().map_while(Result::ok) {
-            let server = TcpStream::connect(hub).unwrap();
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            let tell = tell.clone();
-            std::thread::spawn(move || {
-                pass(from, to, usize::MAX, |bytes| {
-                    let _over = tell.send(String::from_utf8_lossy(bytes).into_owned());
-                })
-            });
-            // Of the answers only one connection's at a time: which is the first long one is certain then.
-            is_whole |= pass(server, client, if is_whole { usize::MAX } else { cut }, |_| {});
-        }
-    });
-    (address, told)
-}
-
-/// Whether it ended because it was cut.
-fn pass(mut from: TcpStream, mut to: TcpStream, cut: usize, mut see: impl FnMut(&[u8])) -> bool {
-    let (mut space, mut passed) = (vec![0; 64 << 10], 0);
-    while let Ok(count @ 1..) = from.read(&mut space) {
-        see(&space[..count]);
-        passed += count;
-        if to.write_all(&space[..count]).is_err() || passed > cut {
-            break;
-        }
-    }
-    let _closed = (to.shutdown(Shutdown::Both), from.shutdown(Shutdown::Both));
-    passed > cut
-}
 
 /// Check 26: what came stays, and the client asks for the rest.
 #[test]
@@ -55,10 +16,13 @@ fn a_download_that_breaks_goes_on_where_it_was() {
     std::fs::write(place.dir.path().join("w.bin"), &object.bytes).unwrap();
     let hf = |endpoint: &str, args: &[&str]| client.hf(endpoint, Some(&place.ada), place.dir.path(), args);
     hf(place.hub.url("").trim_end_matches('/'), &["upload", "acme/broken", "w.bin", "w.bin"]).ok();
-    let (address, told) = proxy(place.hub.address(), 15_000_000);
-    hf(&format!("http://{address}"), &["download", "acme/broken", "w.bin", "--local-dir", "back"]).ok();
+    let door = Door::open();
+    let url = door.url();
+    let told = door.lead_to(place.hub.address(), Some(15_000_000));
+    hf(&url, &["download", "acme/broken", "w.bin", "--local-dir", "back"]).ok();
     assert!(std::fs::read(place.dir.path().join("back/w.bin")).unwrap() == object.bytes);
-    let asked: String = told.try_iter().collect::<String>().to_lowercase();
+    let asked = told.try_iter().collect::<Vec<_>>().concat();
+    let asked = String::from_utf8_lossy(&asked).to_lowercase();
     assert!(asked.contains("range: bytes=10485760-"), "{asked}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polder_tests::{Client, HubClient, LargeObject, Token, Work, have};
+use polder_tests::{Client, Door, Hub, HubClient, LargeObject, Token, Work, have};
 
 use crate::Place;
 
@@ -145,4 +145,32 @@ fn what_is_not_true_is_refused_in_the_form_that_was_asked_for() {
     assert_eq!(lines[0]["type"], "validating");
     let last = lines.last().unwrap();
     assert_eq!((&last["type"], &last["retryable"]), (&"error".into(), &false.into()), "{last}");
+}
+
+/// X4 to X6: a client that remembers nothing sends of a file that the repository has, or nearly has, what is new.
+#[test]
+fn a_client_without_a_memory_sends_what_is_new() {
+    let door = Door::open();
+    let place = Place::with(Hub::builder().config(&format!("public-url = \"{}\"", door.url())).start());
+    let url = door.url();
+    let told = door.lead_to(place.hub.address(), None);
+    let sent = |bytes: &[u8]| {
+        let mut fresh = Uploader::new(&place)?;
+        fresh.url.clone_from(&url);
+        fresh.write("w.safetensors", bytes);
+        let _before = told.try_iter().count();
+        fresh.upload("acme/again");
+        Some(told.try_iter().map(|piece| piece.len()).sum::<usize>())
+    };
+    let whole = noise(9, 25_000_000);
+    let Some(first) = sent(&whole) else { return };
+    assert!(first > 25_000_000, "{first}");
+    let xorbs = requests(&place, "/cas/v1/xorbs/");
+    let again = sent(&whole).unwrap();
+    assert!(again < 10_000 && requests(&place, "/cas/v1/xorbs/") == xorbs, "{again} bytes of what is there");
+    let headed = [b"another header, longer than the one before it", &whole[8..]].concat();
+    let edited = sent(&headed).unwrap();
+    assert!(edited < 200_000, "{edited} bytes of another header");
+    let appended = sent(&[&headed[..], &noise(10, 300_000)].concat()).unwrap();
+    assert!((300_000..500_000).contains(&appended), "{appended} bytes of 300,000 more");
 }
