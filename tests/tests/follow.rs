@@ -239,6 +239,13 @@ fn what_is_hidden_or_deleted_at_home_is_hidden_here_and_what_is_not_selected_nev
     assert!(pair.refs(&pair.mirror, &format!("{}/other", pair.namespace)).is_none());
     pair.home.cli(&["repo", "visibility", "acme/hidden", "public"]).ok();
     pair.in_step("hidden");
+    // A gate lets those in whom the home knows, so a mirror lets nobody in.
+    pair.home.cli(&["repo", "gate", "acme/hidden", "auto"]).ok();
+    until("it to be hidden behind a gate", 15, || {
+        pair.refs(&pair.mirror, &format!("{}/hidden", pair.namespace)).is_none().then_some(())
+    });
+    pair.home.cli(&["repo", "gate", "acme/hidden", "off"]).ok();
+    pair.in_step("hidden");
 
     let told = pair.mirror.cli(&["sync", "--now"]).ok();
     assert!(told.contains("every mirror serves the newest"), "{told}");

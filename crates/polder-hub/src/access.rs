@@ -355,12 +355,7 @@ impl Hub {
         if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {
             return Ok(public);
         }
-        let own = match self.account_role(&token.account, repo.namespace).await? {
-            None if repo.visibility == Visibility::Gated => {
-                self.db.has_access(repo.id, token.account.id).await?.then_some(Role::Read)
-            }
-            own => own,
-        };
+        let own = self.repo_role(&token.account, repo).await?;
         Ok(own.map(|role| role.min(token.scope)).max(public))
     }
 
@@ -369,12 +364,18 @@ impl Hub {
         if repo.is_banned() || repo.withheld.is_some() {
             return Ok(false);
         }
-        let is_own = self.account_role(account, repo.namespace).await?.is_some();
-        Ok(match repo.visibility {
-            Visibility::Public => true,
-            Visibility::Gated => is_own || self.db.has_access(repo.id, account.id).await?,
-            Visibility::Private => is_own,
-        })
+        let is_public = repo.visibility == Visibility::Public;
+        Ok(is_public || self.repo_role(account, repo).await?.is_some())
+    }
+
+    /// As a member, or as one who was given access.
+    async fn repo_role(&self, account: &Account, repo: &Repo) -> Result<Option<Role>> {
+        match self.account_role(account, repo.namespace).await? {
+            None if repo.visibility == Visibility::Gated => {
+                Ok(self.db.has_access(repo.id, account.id).await?.then_some(Role::Read))
+            }
+            own => Ok(own),
+        }
     }
 
     pub(crate) async fn account_role(&self, account: &Account, namespace: AccountId) -> Result<Option<Role>> {

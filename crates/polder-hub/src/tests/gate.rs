@@ -48,6 +48,11 @@ async fn a_gate_lets_everyone_see_and_only_members_and_the_accepted_read() {
     assert_eq!(rights(hub, &carol).await, [None, None, Some(Forbidden)]);
     assert_eq!(rights(hub, &elsewhere).await[1], Some(Forbidden), "a token for other repositories");
     let grant = hub.read(&carol, &at).await.expect("may read");
+    let reads = async |user: &str| {
+        let account = hub.account(&name(user)).await.expect("there");
+        hub.account_reads(&account, grant.repo_row()).await.expect("decided")
+    };
+    assert!(reads("carol").await && reads("bob").await, "for what is told to webhooks");
     hub.read_again(&carol, grant.repo_id()).await.expect("still");
     let no = Some("no".to_owned());
     hub.decide_access(&manager, Asked::Id(asked.id), AccessStatus::Rejected, no).await.expect("rejected");
