@@ -33,13 +33,13 @@ fn a_client_that_is_told_to_wait_waits_and_succeeds() {
     let limits = "[limits]\nper-client-max = 1\nqueue-max = 0\n";
     let place = Place::with(Hub::builder().config(limits).start());
     place.create("model", "busy");
-    let held = LargeObject::random(71, 100_000);
-    let batch = held.batch(place.hub.http(), "acme/busy", "upload", Some(&place.ada)).expect(200).json();
+    let slow = LargeObject::random(71, 100_000);
+    let batch = slow.batch(place.hub.http(), "acme/busy", "upload", Some(&place.ada)).expect(200).json();
     let href = batch["objects"][0]["actions"]["upload"]["href"].as_str().unwrap().to_owned();
     let target = href.strip_prefix(&place.hub.url("")).unwrap();
     let mut stream = TcpStream::connect(place.hub.address()).unwrap();
-    let head = format!("PUT /{target} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", held.bytes.len());
-    stream.write_all(&[head.as_bytes(), &held.bytes[..50_000]].concat()).unwrap();
+    let head = format!("PUT /{target} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", slow.bytes.len());
+    stream.write_all(&[head.as_bytes(), &slow.bytes[..50_000]].concat()).unwrap();
     let is_held = || {
         place.hub.http().get("/metrics").send().text().lines().any(|line| {
             line.starts_with("polder_transfers_running") && line.contains("upload") && line.ends_with(" 1")
@@ -55,7 +55,7 @@ fn a_client_that_is_told_to_wait_waits_and_succeeds() {
             client.hf(url.trim_end_matches('/'), Some(&place.ada), place.dir.path(), &args)
         });
         until("the client to be told", 60, || place.hub.log().contains("status=429").then_some(()));
-        stream.write_all(&held.bytes[50_000..]).unwrap();
+        stream.write_all(&slow.bytes[50_000..]).unwrap();
         upload.join().unwrap().ok();
     });
     let told = place.hub.http().get("/acme/busy/resolve/main/w.bin").send().expect(200);

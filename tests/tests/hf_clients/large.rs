@@ -117,16 +117,13 @@ print(len(entries))
 fn a_tree_of_100_000_entries_is_listed_page_by_page_in_little_memory() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     let (place, work) = (Place::new(), Work::new());
-    let mut stream =
-        "commit refs/heads/main\ncommitter a <a@example.org> 1700000000 +0000\ndata 4\nwide\n".to_owned();
-    for n in 0..100_000 {
+    let file = |n: usize| {
         let content = format!("{n}\n");
-        stream.push_str(&format!(
-            "M 100644 inline {:02}/{n:06}.txt\ndata {}\n{content}\n",
-            n % 100,
-            content.len()
-        ));
-    }
+        format!("M 100644 inline {:02}/{n:06}.txt\ndata {}\n{content}\n", n % 100, content.len())
+    };
+    let head =
+        "commit refs/heads/main\ncommitter a <a@example.org> 1700000000 +0000\ndata 4\nwide\n".to_owned();
+    let stream = std::iter::once(head).chain((0..100_000).map(file)).collect::<Vec<_>>().concat();
     work.git.with_input(&work.path(), &["fast-import", "--quiet"], stream.as_bytes()).ok();
     place.hub.repo("acme/wide");
     work.ok(&["push", "-q", &place.hub.repo_url_as("acme/wide", &place.ada), "main"]);
