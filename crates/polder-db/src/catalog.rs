@@ -49,6 +49,11 @@ statements! {
     SEARCH_BY_CHANGE = search_by!("c.changed_at");
     SEARCH_BY_CREATION = search_by!("r.created_at");
     SEARCH_BY_LIKES = search_by!("c.likes");
+    SEARCH_BY_DOWNLOADS = search_by!("(SELECT COALESCE(CAST(SUM(d.times) AS BIGINT), 0) FROM download d \
+        WHERE d.repo = c.repo AND d.day >= $20)");
+    PUBLIC_TAGS = "SELECT t.tag, COUNT(*) AS times FROM catalog_tag t JOIN repo r ON r.id = t.repo \
+        WHERE r.kind = $1 AND r.state = 'live' AND r.withheld IS NULL AND r.visibility = 'public' \
+        GROUP BY t.tag ORDER BY times DESC, t.tag LIMIT $2";
     INSERT_ENTRY = "INSERT INTO catalog (repo, changed_at, likes, facts) VALUES ($1, $2, 0, '{}')";
     UPDATE_ENTRY = "UPDATE catalog SET commit_oid = $2, changed_at = $3, parameters = $4, facts = $5 WHERE repo = $1";
     DELETE_TAGS = "DELETE FROM catalog_tag WHERE repo = $1";
@@ -113,6 +118,8 @@ pub enum CatalogOrder {
     Created,
     /// How many like it.
     Likes,
+    /// How often it was downloaded here since [`CatalogQuery::since_day`].
+    Downloads,
 }
 
 /// Who looks, for what.
@@ -136,6 +143,8 @@ pub struct CatalogQuery {
     pub gated: Option<bool>,
     /// The order.
     pub order: CatalogOrder,
+    /// From which day on downloads count, in days since 1970.
+    pub since_day: i64,
     /// Where the page before ended: [`Cataloged::place`] of its last one.
     pub after: Option<(i64, RepoId)>,
     /// Most repositories of a page.
@@ -163,6 +172,7 @@ impl Db {
             CatalogOrder::Changed => SEARCH_BY_CHANGE,
             CatalogOrder::Created => SEARCH_BY_CREATION,
             CatalogOrder::Likes => SEARCH_BY_LIKES,
+            CatalogOrder::Downloads => SEARCH_BY_DOWNLOADS,
         };
         let text = query.text.as_deref().map(|text| format!("%{}%", escaped(text)));
         let (least, most) = query.parameters;
@@ -180,11 +190,22 @@ impl Db {
         }
         let (place, id) = query.after.unwrap_or((i64::MAX, RepoId(i64::MAX)));
         args.extend(args![place, id, query.limit, query.gated.map_or(-1, i64::from)]);
+        if query.order == CatalogOrder::Downloads {
+            args.extend(args![query.since_day]);
+        }
         each(&self.rows(statement, args).await?, |row| {
             let repo = Repo::from_row(row)?;
             let place = (row.read(REPO_COLUMNS + 4)?, repo.id);
             Ok(Cataloged { repo, entry: entry(row, REPO_COLUMNS)?, place })
         })
+    }
+
+    /// The tags of public repositories of a kind, the most frequent first.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn public_tags(&self, kind: RepoKind, limit: i64) -> Result<Vec<String>> {
+        each(&self.rows(PUBLIC_TAGS, args![kind.as_str(), limit]).await?, |row| row.read(0))
     }
 
     /// The entry of a repository.

@@ -14,6 +14,8 @@ statements! {
         SELECT r.id, CAST($2 AS BIGINT), CAST($3 AS BIGINT), 0 FROM repo r WHERE r.id = $1 \
         ON CONFLICT (repo, day) DO UPDATE SET times = download.times + excluded.times";
     SINCE = "SELECT COALESCE(CAST(SUM(times) AS BIGINT), 0) FROM download WHERE repo = $1 AND day >= $2";
+    TWICE = "SELECT COALESCE(CAST(SUM(times) AS BIGINT), 0), \
+        COALESCE(CAST(SUM(CASE WHEN day >= $2 THEN times ELSE 0 END) AS BIGINT), 0) FROM download WHERE repo = $1";
     RELAYED = "SELECT origin, CAST(SUM(times) AS BIGINT) AS times FROM relayed_download WHERE repo = $1 AND day >= $2 \
         GROUP BY origin ORDER BY times DESC, origin LIMIT $3";
     // Of mirrors that anyone may read. What is too little is told when it has become enough.
@@ -102,6 +104,15 @@ impl Db {
             })
         })
         .await
+    }
+
+    /// Downloads of a repository here: since a day, and all that are counted.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn downloads_since_and_ever(&self, repo: RepoId, day: i64) -> Result<(i64, i64)> {
+        let row = self.row(TWICE, args![repo, day]).await?;
+        row.map_or(Ok((0, 0)), |row| Ok((row.read(1)?, row.read(0)?)))
     }
 
     /// Downloads of a repository here since a day.

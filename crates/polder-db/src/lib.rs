@@ -90,6 +90,7 @@ mod push;
 mod quota;
 mod recent_tips;
 mod remote_namespaces;
+mod repo_storage;
 mod repos;
 mod row;
 mod snapshots;
@@ -147,6 +148,7 @@ pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
 pub use remote_namespaces::RemoteNamespace;
+pub use repo_storage::StoredRepo;
 pub use repos::{
     BLOCKED, Deleted, NameState, NewRepo, PROTECTIONS_PER_REPO_MAX, Protection, Repo, TAKEN_DOWN,
 };

@@ -122,8 +122,8 @@ mod tests {
     use crate::{
         access_requests, accounts, audit, blobs, blocks, catalog, chunks, collections, contract, damage,
         discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, pull_mirrors, push,
-        quota, recent_tips, remote_namespaces, repos, snapshots, tokens, upkeep, uploads, webhooks,
-        xorb_runs, xorbs,
+        quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens, upkeep, uploads,
+        webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -146,6 +146,7 @@ mod tests {
         quota::ALL,
         recent_tips::ALL,
         remote_namespaces::ALL,
+        repo_storage::ALL,
         snapshots::ALL,
         tokens::ALL,
         upkeep::ALL,

@@ -11,7 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::ask::Ask;
+use crate::card_rules;
 use crate::failure::Failure;
+
+const NO_DATA: &str = "empty or missing yaml metadata in repo card";
 
 #[derive(Deserialize)]
 struct Question {
@@ -21,10 +24,13 @@ struct Question {
 /// Answers `POST /api/validate-yaml`.
 pub(crate) async fn validate_yaml(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let question: Question = body::json(ask.hub, body).await?;
-    Ok(match Card::parse(&question.content) {
-        Ok(_) => respond::json(StatusCode::OK, &json!({ "errors": [], "warnings": [] })),
-        Err(why) => {
-            respond::json(StatusCode::BAD_REQUEST, &json!({ "errors": [{ "message": why }], "warnings": [] }))
-        }
-    })
+    let (errors, has_data) = match Card::parse(&question.content) {
+        Ok(card) => (card_rules::errors(&card.data), !card.data.is_empty()),
+        Err(why) => (vec![why], true),
+    };
+    let messages = |texts: &[String]| texts.iter().map(|text| json!({ "message": text })).collect::<Vec<_>>();
+    let warnings = if has_data { Vec::new() } else { vec![NO_DATA.to_owned()] };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let body = json!({ "errors": messages(&errors), "warnings": messages(&warnings) });
+    Ok(respond::json(status, &body))
 }

@@ -14,8 +14,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, collections, discussions, file, gate, info, lfs_files, people, refs, repos, search,
-    tree, upload, webhooks, xet_token,
+    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, people, refs,
+    repos, search, tree, upload, webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -113,6 +113,12 @@ async fn respond_to_account(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Resul
         RouteKind::DeleteWebhook => webhooks::delete(ask).await,
         RouteKind::EnableWebhook => webhooks::enable(ask, true).await,
         RouteKind::DisableWebhook => webhooks::enable(ask, false).await,
+        RouteKind::StoredRepos => listings::stored(ask).await,
+        RouteKind::UserFollowers => listings::followers(ask, false).await,
+        RouteKind::OrgFollowers => listings::followers(ask, true).await,
+        RouteKind::ModelTags => listings::tags(ask, RepoKind::Model).await,
+        RouteKind::DatasetTags => listings::tags(ask, RepoKind::Dataset).await,
+        RouteKind::OAuth => Ok(listings::no_oauth()),
         RouteKind::Collections => collections::list(ask).await,
         RouteKind::AddCollection => collections::add(ask, body).await,
         RouteKind::Collection => collections::one(ask).await,

@@ -8,6 +8,7 @@
 mod account;
 mod ask;
 mod card_check;
+mod card_rules;
 pub mod cas;
 mod collections;
 mod commit_lines;
@@ -18,6 +19,7 @@ mod gate;
 mod hf;
 mod info;
 mod lfs_files;
+mod listings;
 mod people;
 mod presentation;
 mod refs;
@@ -26,6 +28,7 @@ mod route;
 mod route_api;
 mod route_collections;
 mod route_discussions;
+mod route_listings;
 mod route_settings;
 #[cfg(test)]
 mod router_tests;

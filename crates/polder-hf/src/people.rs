@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::shown::{merged, moment};
 
 /// The account that the path names.
-fn account(ask: &Ask<'_>) -> Result<AccountName, Failure> {
+pub(crate) fn account(ask: &Ask<'_>) -> Result<AccountName, Failure> {
     let name = &ask.at.revision;
     let missing = |_why| Error::new(Kind::NotFound, format!("there is no account `{name}`"));
     Ok(name.parse().map_err(missing)?)

@@ -7,7 +7,7 @@ use http::Method;
 use polder_http::{Access, Place, Url};
 use polder_types::RepoKind;
 
-use crate::route_api;
+use crate::{route_api, route_listings};
 
 polder_http::route_kinds! {
     /// Kinds of [`Route`].
@@ -154,6 +154,18 @@ polder_http::route_kinds! {
         DeleteCollectionItem => "delete-collection-item",
         /// `POST /uploads`, for files in comments: refused.
         Attachments => "attachments",
+        /// `GET /api/settings/repositories`, and of an organisation.
+        StoredRepos => "stored-repos",
+        /// `GET /api/users/{user}/followers` and `…/following`.
+        UserFollowers => "user-followers",
+        /// `GET /api/organizations/{org}/followers`.
+        OrgFollowers => "org-followers",
+        /// `GET /api/models-tags-by-type`.
+        ModelTags => "model-tags",
+        /// `GET /api/datasets-tags-by-type`.
+        DatasetTags => "dataset-tags",
+        /// `POST /oauth/device` and `/oauth/token`.
+        OAuth => "oauth",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -190,6 +202,23 @@ impl RouteKind {
             | Self::SuperSquash
             | Self::MergePull => Access::Write,
             Self::Settings | Self::AccessRequests | Self::HandleAccess | Self::GrantAccess => Access::Manage,
+            // Who may change what of a discussion is decided by the use case.
+            Self::OpenDiscussion
+            | Self::DuplicateLfsFiles
+            | Self::DuplicateRepo
+            | Self::AddComment
+            | Self::RenameDiscussion
+            | Self::CloseDiscussion
+            | Self::EditComment
+            | Self::HideComment => Access::ReadAsAccount,
+            Self::Like | Self::Unlike | Self::AskAccess => Access::SeeAsAccount,
+            kind => kind.access_of_accounts(),
+        }
+    }
+
+    /// The same of what names no repository.
+    const fn access_of_accounts(self) -> Access {
+        match self {
             Self::Whoami
             | Self::CreateRepo
             | Self::DeleteRepo
@@ -201,6 +230,7 @@ impl RouteKind {
             | Self::DeleteWebhook
             | Self::EnableWebhook
             | Self::DisableWebhook
+            | Self::StoredRepos
             | Self::AddCollection
             | Self::SetCollection
             | Self::DeleteCollection
@@ -217,22 +247,19 @@ impl RouteKind {
             | Self::OrgOverview
             | Self::OrgMembers
             | Self::Collections
+            | Self::UserFollowers
+            | Self::OrgFollowers
+            | Self::ModelTags
+            | Self::DatasetTags
             | Self::Collection => Access::Anyone,
-            // Who may change what of a discussion is decided by the use case.
-            Self::OpenDiscussion
-            | Self::DuplicateLfsFiles
-            | Self::DuplicateRepo
-            | Self::AddComment
-            | Self::RenameDiscussion
-            | Self::CloseDiscussion
-            | Self::EditComment
-            | Self::HideComment => Access::ReadAsAccount,
-            Self::Like | Self::Unlike | Self::AskAccess => Access::SeeAsAccount,
             Self::AgentHarnesses
             | Self::Telemetry
             | Self::ValidateYaml
             | Self::Attachments
+            | Self::OAuth
             | Self::WrongMethod => Access::Open,
+            // A route that nobody thought of is for nobody else.
+            _ => Access::LoopbackOrAdmin,
         }
     }
 }
@@ -267,6 +294,10 @@ impl Route {
     /// missing one.
     pub fn parse(method: &Method, url: &Url<'_>) -> Option<Self> {
         let segments = url.segments();
+        let words: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        if let Some((kind, account)) = route_listings::parse(method, &words) {
+            return Some(Self { kind, at: route_api::at(url, 0, account, String::new()) });
+        }
         if segments.first().is_some_and(|first| first == "api") {
             return route_api::parse(method, url);
         }

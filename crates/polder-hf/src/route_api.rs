@@ -31,7 +31,7 @@ pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
     })
 }
 
-fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> At {
+pub(crate) fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> At {
     At { place: Place::read_api(url, count), revision: revision.to_owned(), path, download: false }
 }
 

@@ -66,6 +66,7 @@ fn shown(found: &FoundRepo) -> Shown<'_> {
         commit_id: found.commit_id,
         changed: found.changed,
         likes: found.likes,
+        downloads: found.downloads,
         facts: &found.facts,
     }
 }
@@ -93,10 +94,10 @@ fn query(ask: &Ask<'_>, kind: RepoKind) -> Result<RepoQuery, Error> {
     })
 }
 
-/// Downloads are not counted here, so what changed last comes first among equals.
 fn order(sort: Option<&str>) -> Result<RepoOrder, Error> {
     match sort {
-        None | Some("" | "lastModified" | "last_modified" | "downloads") => Ok(RepoOrder::Changed),
+        None | Some("" | "lastModified" | "last_modified") => Ok(RepoOrder::Changed),
+        Some("downloads") => Ok(RepoOrder::Downloads),
         Some("createdAt" | "created_at") => Ok(RepoOrder::Created),
         Some("likes" | "trendingScore" | "trending_score" | "likes7d") => Ok(RepoOrder::Likes),
         Some(other) => {

@@ -29,6 +29,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) commit_id: Option<ObjectId>,
     pub(crate) changed: UnixMillis,
     pub(crate) likes: i64,
+    /// In the last thirty days, and as long as they are counted.
+    pub(crate) downloads: (i64, i64),
     pub(crate) facts: &'a Facts,
 }
 
@@ -43,6 +45,9 @@ impl Shown<'_> {
         let mut all = self.common();
         all.extend(self.of_kind());
         let mut fields: Map<String, Value> = all.into_iter().filter(|(key, _)| wanted.has(key)).collect();
+        if wanted.is_named("downloadsAllTime") {
+            fields.insert("downloadsAllTime".to_owned(), json!(self.downloads.1));
+        }
         fields.insert("id".to_owned(), json!(self.id()));
         fields
     }
@@ -55,7 +60,7 @@ impl Shown<'_> {
             "visibility": visibility,
             "gated": gated(self.gate),
             "disabled": false,
-            "downloads": 0,
+            "downloads": self.downloads.0,
             "likes": self.likes,
             "trendingScore": self.likes,
             "createdAt": moment(self.created),

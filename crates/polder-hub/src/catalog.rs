@@ -59,6 +59,8 @@ pub struct FoundRepo {
     pub changed: UnixMillis,
     /// How many accounts like it.
     pub likes: i64,
+    /// How often it was downloaded here: in the last thirty days, and as long as that is counted.
+    pub downloads: (i64, i64),
     /// What its files say.
     pub facts: Facts,
 }
@@ -92,6 +94,7 @@ impl Hub {
             tags: query.tags,
             parameters: query.parameters,
             order: query.order,
+            since_day: self.shown_since(),
             after,
             limit: i64::try_from(limit).map_err(Error::internal)?.saturating_add(1),
         };
@@ -99,7 +102,12 @@ impl Hub {
         let has_more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| has_more).map(|last| format!("{}-{}", last.place.0, last.place.1));
-        Ok(RepoPage { repos: found.into_iter().map(shown).collect(), next })
+        let mut repos = Vec::with_capacity(found.len());
+        for one in found {
+            let downloads = self.downloads_of(one.repo.id).await?;
+            repos.push(shown(one, downloads));
+        }
+        Ok(RepoPage { repos, next })
     }
 
     /// What is known of a repository at a commit, and how many like it.
@@ -269,7 +277,7 @@ pub(crate) fn head_after<'a>(
     exact.unwrap_or(if is_there { head } else { first.unwrap_or(head) })
 }
 
-fn shown(found: Cataloged) -> FoundRepo {
+fn shown(found: Cataloged, downloads: (i64, i64)) -> FoundRepo {
     let Cataloged { repo, entry, .. } = found;
     FoundRepo {
         name: repo.name,
@@ -279,6 +287,7 @@ fn shown(found: Cataloged) -> FoundRepo {
         commit_id: entry.commit,
         changed: entry.changed,
         likes: entry.likes,
+        downloads,
         facts: serde_json::from_str(&entry.facts).unwrap_or_default(),
     }
 }

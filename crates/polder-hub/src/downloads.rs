@@ -10,7 +10,7 @@ use polder_db::Downloads;
 use polder_types::{RepoId, RepoName};
 
 use crate::Hub;
-use crate::access::{Grant, Read};
+use crate::access::{Grant, Read, See};
 use crate::error::Result;
 
 /// Most repositories that are counted between two writes; downloads of others are not.
@@ -40,6 +40,24 @@ impl Hub {
     /// Today in UTC, in days since 1970.
     pub(crate) fn today(&self) -> i64 {
         self.clock.now().0.div_euclid(DAY_MILLIS)
+    }
+
+    /// The first day whose downloads are shown.
+    pub(crate) fn shown_since(&self) -> i64 {
+        self.today() - SHOWN_DAYS + 1
+    }
+
+    /// Downloads of a repository here: in the last thirty days, and as long as counts are kept.
+    pub(crate) async fn downloads_of(&self, repo: RepoId) -> Result<(i64, i64)> {
+        Ok(self.db.downloads_since_and_ever(repo, self.shown_since()).await?)
+    }
+
+    /// The same of a repository that the caller may know of.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn downloads_seen(&self, grant: &Grant<See>) -> Result<(i64, i64)> {
+        self.downloads_of(grant.repo_id()).await
     }
 
     /// Counts a download by who may read the repository.
@@ -96,7 +114,7 @@ impl Hub {
     pub async fn repo_downloads(&self, name: &RepoName) -> Result<DownloadSummary> {
         let repo = self.live_repo(name).await?;
         self.write_downloads().await?;
-        let since = self.today() - SHOWN_DAYS + 1;
+        let since = self.shown_since();
         Ok(DownloadSummary {
             here: self.db.downloads_since(repo.id, since).await?,
             relayed: self.db.relayed_since(repo.id, since, ORIGINS_MAX).await?,

@@ -48,6 +48,7 @@ mod lfs_files;
 mod lfs_multipart;
 mod lfs_transfer;
 mod limits;
+mod listings;
 mod lock_check;
 mod locks;
 mod log;
@@ -124,7 +125,7 @@ pub use merge::Merged;
 pub use people::AccountOverview;
 pub use polder_db::{
     AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Collection, Discussion,
-    DiscussionEvent, Happened, Limit as QuotaLimit, Lock, Watched, Webhook,
+    DiscussionEvent, Happened, Limit as QuotaLimit, Lock, StoredRepo, Watched, Webhook,
 };
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,

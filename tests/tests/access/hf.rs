@@ -45,7 +45,13 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         | Kind::DeleteCollection
         | Kind::AddCollectionItem
         | Kind::SetCollectionItem
-        | Kind::DeleteCollectionItem => of_account(kind, http, repo),
+        | Kind::DeleteCollectionItem
+        | Kind::StoredRepos
+        | Kind::UserFollowers
+        | Kind::OrgFollowers
+        | Kind::ModelTags
+        | Kind::DatasetTags
+        | Kind::OAuth => of_account(kind, http, repo),
         Kind::Discussions
         | Kind::OpenDiscussion
         | Kind::Discussion
@@ -178,6 +184,12 @@ fn of_account(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         }
         Kind::SetCollectionItem => http.request("PATCH", &format!("{collection}/items/1")).body("{}"),
         Kind::DeleteCollectionItem => http.delete(&format!("{collection}/items/{:024x}", 1)),
+        Kind::StoredRepos => http.get("/api/settings/repositories"),
+        Kind::UserFollowers => http.get("/api/users/ada/followers"),
+        Kind::OrgFollowers => http.get("/api/organizations/acme/followers"),
+        Kind::ModelTags => http.get("/api/models-tags-by-type"),
+        Kind::DatasetTags => http.get("/api/datasets-tags-by-type"),
+        Kind::OAuth => http.post("/oauth/device", "client_id=x"),
         _ => unreachable!("{kind:?} is not of accounts"),
     }
 }
@@ -245,8 +257,8 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
         _ if who == Credential::None || !who.is_valid() => 401,
         Kind::Whoami => 200,
         // A token for some repositories sees nothing of the account's; one that only reads changes nothing.
-        Kind::Webhooks if who != WriterElsewhere => 200,
-        Kind::Webhooks => 403,
+        Kind::Webhooks | Kind::StoredRepos if who != WriterElsewhere => 200,
+        Kind::Webhooks | Kind::StoredRepos => 403,
         Kind::Webhook if who == WriterElsewhere => 403,
         Kind::AddWebhook
         | Kind::SetWebhook

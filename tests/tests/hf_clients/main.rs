@@ -11,6 +11,7 @@ mod discussions;
 mod gated;
 mod large;
 mod libraries;
+mod listings;
 mod proxy;
 mod requests;
 mod search;

@@ -14,6 +14,7 @@ fn all() -> CatalogQuery {
         parameters: (None, None),
         gated: None,
         order: CatalogOrder::Changed,
+        since_day: 0,
         after: None,
         limit: 10,
     }
@@ -91,6 +92,17 @@ async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     home.db.set_like(first, home.user("ann").await, true).await.unwrap();
     let liked = CatalogQuery { order: CatalogOrder::Likes, limit: 2, ..all() };
     assert_eq!(names(&home, &liked).await, ["acme/Bert-base", "other/bert"]);
+    let counted = |times, day| crate::Downloads { repo: first, day, times };
+    home.db.add_downloads(vec![counted(5, 10), counted(1, 20)]).await.unwrap();
+    let downloaded = CatalogQuery { order: CatalogOrder::Downloads, ..all() };
+    assert_eq!(names(&home, &downloaded).await[0], "acme/Bert-base");
+    let lately = CatalogQuery { since_day: 21, ..downloaded };
+    assert_eq!(names(&home, &lately).await[0], "other/bert", "by age among equals");
+    assert_eq!(home.db.downloads_since_and_ever(first, 20).await.unwrap(), (1, 6));
+    assert_eq!(home.db.downloads_since_and_ever(first, 21).await.unwrap(), (0, 6));
+    let tags = home.db.public_tags(RepoKind::Model, 100).await.unwrap();
+    assert!(tags.contains(&"bert".to_owned()) && tags.len() > 1, "{tags:?}");
+    assert_eq!(home.db.public_tags(RepoKind::Space, 100).await.unwrap(), [""; 0]);
     let text = |text: &str| Some(text.to_owned());
     for (query, expected) in [
         (CatalogQuery { author: text("acme"), ..all() }, vec!["acme/Bert-base", "acme/gpt_2"]),
@@ -105,7 +117,8 @@ async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     ] {
         assert_eq!(names(&home, &query).await, expected, "{query:?}");
     }
-    for order in [CatalogOrder::Changed, CatalogOrder::Created, CatalogOrder::Likes] {
+    for order in [CatalogOrder::Changed, CatalogOrder::Created, CatalogOrder::Likes, CatalogOrder::Downloads]
+    {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page =

@@ -1,0 +1,25 @@
+//! The request lines about what accounts store, whom they follow, and tags; and of OAuth.
+
+use http::Method;
+
+use crate::route::RouteKind;
+
+/// Reads the words of the path: the kind, and the account that it names.
+pub(crate) fn parse<'a>(method: &Method, words: &[&'a str]) -> Option<(RouteKind, &'a str)> {
+    let (kind, account) = match *words {
+        ["api", "settings", "repositories"] => (RouteKind::StoredRepos, ""),
+        ["api", "organizations", org, "settings", "repositories"] => (RouteKind::StoredRepos, org),
+        ["api", "users", user, "followers" | "following"] => (RouteKind::UserFollowers, user),
+        ["api", "organizations", org, "followers"] => (RouteKind::OrgFollowers, org),
+        ["api", "models-tags-by-type"] => (RouteKind::ModelTags, ""),
+        ["api", "datasets-tags-by-type"] => (RouteKind::DatasetTags, ""),
+        ["oauth", "device" | "token"] => (RouteKind::OAuth, ""),
+        _ => return None,
+    };
+    let fits = if kind == RouteKind::OAuth {
+        *method == Method::POST
+    } else {
+        matches!(*method, Method::GET | Method::HEAD)
+    };
+    Some((if fits { kind } else { RouteKind::WrongMethod }, account))
+}

@@ -1,0 +1,75 @@
+//! What is downloaded and stored, tags, followers, cards that are wrong, and logging in.
+
+use polder_tests::{HubClient, Work, until};
+
+use crate::Place;
+
+const LISTINGS: &str = r"
+import sys
+from huggingface_hub import HfApi, CommitOperationAdd
+endpoint, token, work = sys.argv[1:4]
+ada, stranger = HfApi(endpoint=endpoint, token=token), HfApi(endpoint=endpoint, token=False)
+info = stranger.model_info('acme/a')
+assert info.downloads == 3, info
+only = stranger.model_info('acme/a', expand=['downloads', 'downloadsAllTime'])
+assert only.downloads == 3 and only.downloads_all_time == 3, only
+listed = [(one.id, one.downloads) for one in stranger.list_models(sort='downloads')]
+assert listed == [('acme/a', 3), ('acme/b', 0)], listed
+assert [one.id for one in stranger.list_models(sort='created_at')] == ['acme/b', 'acme/a']
+stored = {one.id: one for one in ada.list_user_repos(namespace='acme')}
+assert set(stored) == {'acme/a', 'acme/b', 'acme/hidden'}, stored
+one = stored['acme/a']
+assert one.type == 'model' and one.visibility == 'public' and one.storage > 0, one
+assert stored['acme/hidden'].visibility == 'private'
+assert list(ada.list_user_repos()) == []
+tags = stranger.get_model_tags()
+assert tags['license'] == [{'id': 'license:mit', 'label': 'mit', 'type': 'license'}], tags
+assert stranger.get_dataset_tags() == {}
+assert list(stranger.list_user_followers('ada')) == [] and list(stranger.list_user_following('ada')) == []
+assert list(stranger.list_organization_followers('acme')) == []
+bad = chr(10).join(['---', 'tags: bert', 'license: {a: b}', '---', '# x']).encode()
+try:
+    ada.upload_file(path_or_fileobj=bad, path_in_repo='README.md', repo_id='acme/a')
+except ValueError as error:
+    text = str(error)
+    assert 'Invalid metadata in README.md' in text and 'must be an array' in text, text
+    assert 'tags' in text and 'license' in text, text
+else:
+    raise AssertionError('taken')
+";
+
+#[test]
+fn downloads_storage_tags_and_followers_are_listed_and_a_wrong_card_is_refused() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    place.hub.repo("acme/a");
+    place.hub.repo("acme/b");
+    place.hub.cli(&["repo", "add", "acme/hidden", "--private"]).ok();
+    let work = Work::new();
+    work.write("README.md", b"---\nlicense: mit\n---\n# A\n");
+    work.ok(&["add", "."]);
+    work.ok(&["commit", "-qm", "All"]);
+    work.ok(&["push", "-q", &place.hub.repo_url_as("acme/a", &place.ada), "main"]);
+    for _ in 0..3 {
+        place.hub.http().get("/acme/a/resolve/main/README.md").send().expect(200);
+    }
+    until("the downloads are counted", 30, || {
+        let shown = place.hub.http().get("/api/models/acme/a").send().expect(200).json();
+        (shown["downloads"] == 3).then_some(())
+    });
+    client.script(&place.hub, &place.ada, place.dir.path(), LISTINGS, &[]).ok();
+}
+
+#[test]
+fn logging_in_without_a_token_is_told_how_to_get_one() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    for path in ["/oauth/device", "/oauth/token"] {
+        let answer = place.hub.http().post(path, "client_id=x").send().expect(400).json();
+        assert_eq!(answer["error"], "unsupported_grant_type");
+        assert!(answer["error_description"].as_str().unwrap().contains("polder token add"));
+    }
+    let done = client.hf(place.hub.url("").trim_end_matches('/'), None, place.dir.path(), &["auth", "login"]);
+    let said = done.fails();
+    assert!(said.contains("polder token add --user NAME"), "{said}");
+}
