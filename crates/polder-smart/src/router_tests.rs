@@ -219,6 +219,22 @@ async fn what_is_wrong_with_a_fetch_is_said_in_a_packet() {
     assert_eq!(usize::from_str_radix(&answer.body[..4], 16), Ok(answer.body.len()));
 }
 
+/// Bob may read: his objects are for no branch, but without a ref for a pull request that he is about to open.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_sends_objects_for_a_pull_request_alone() {
+    let world = World::new().await;
+    let bob = Some(world.bob.as_str());
+    let objects = json!([{ "oid": HELLO, "size": 5 }]);
+    let upload = json!({ "operation": "upload", "objects": objects });
+    let for_a_branch =
+        json!({ "operation": "upload", "objects": objects, "ref": { "name": "refs/heads/main" } });
+    let for_a_pull = json!({ "operation": "upload", "objects": objects, "ref": { "name": "refs/pr/1" } });
+    for refused in [for_a_branch, for_a_pull] {
+        assert_eq!(world.batch("ann/open", bob, refused).await.status, 403);
+    }
+    assert_eq!(world.batch("ann/open", bob, upload).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_goes_up_and_comes_back_by_links_alone() {
     let world = World::new().await;
@@ -227,14 +243,6 @@ async fn an_object_goes_up_and_comes_back_by_links_alone() {
     let upload =
         json!({ "operation": "upload", "transfers": ["basic"], "objects": objects, "hash_algo": "sha256" });
     assert_eq!(world.batch("ann/open", None, upload.clone()).await.status, 401);
-    // Bob may read: his objects are for no branch, but without a ref for a pull request that he is about to open.
-    let for_a_branch =
-        json!({ "operation": "upload", "objects": objects, "ref": { "name": "refs/heads/main" } });
-    let for_a_pull = json!({ "operation": "upload", "objects": objects, "ref": { "name": "refs/pr/1" } });
-    for refused in [for_a_branch, for_a_pull] {
-        assert_eq!(world.batch("ann/open", bob, refused).await.status, 403);
-    }
-    assert_eq!(world.batch("ann/open", bob, upload.clone()).await.status, 200);
 
     let answer = world.batch("ann/closed", ann, upload.clone()).await;
     assert_eq!(

@@ -150,3 +150,52 @@ fn a_receiver_on_this_machine_that_the_operator_did_not_name_is_never_reached() 
     assert!(error.contains("is not at a public address"), "{error}");
     assert_eq!(receiver.posted(), []);
 }
+
+const TALK: &str = r"
+import sys
+from huggingface_hub import HfApi
+endpoint, token, work, url = sys.argv[1:5]
+ada = HfApi(endpoint=endpoint, token=token)
+ada.create_webhook(url=url, watched=[{'type': 'model', 'name': 'acme/m'}], domains=['discussions'])
+opened = ada.create_discussion('acme/m', title='A question', token=token)
+ada.comment_discussion('acme/m', opened.num, comment='An answer')
+ada.rename_discussion('acme/m', opened.num, new_title='A good question')
+ada.change_discussion_status('acme/m', opened.num, new_status='closed')
+pull = ada.upload_file(path_or_fileobj=b'x', path_in_repo='x.txt', repo_id='acme/m', create_pr=True)
+ada.change_discussion_status('acme/m', pull.pr_num, new_status='open')
+ada.merge_pull_request('acme/m', pull.pr_num)
+";
+
+#[test]
+fn who_watches_discussions_is_told_of_what_is_said_and_becomes_of_them() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let Some(reader) = HubClient::of(LIBRARIES) else { return };
+    let (place, receiver) = place();
+    place.create("model", "m");
+    let url = receiver.url("/talk");
+    client.script(&place.hub, &place.ada, place.dir.path(), TALK, &[&url]).ok();
+    let expected = [
+        "create discussion acme/m",
+        "create discussion.comment acme/m",
+        "update discussion acme/m",
+        "update discussion acme/m",
+        "create discussion acme/m",
+        "update discussion acme/m",
+        "update discussion acme/m",
+    ];
+    until("all is told", 20, || (receiver.posted().len() == expected.len()).then_some(()));
+    let posted = receiver.posted();
+    assert_eq!(posted.iter().map(scope).collect::<Vec<_>>(), expected);
+    let said = posted[1].json();
+    assert_eq!((&said["comment"]["content"], &said["discussion"]["num"]), (&json!("An answer"), &json!(1)));
+    assert_eq!(posted[2].json()["discussion"]["title"], "A good question");
+    assert_eq!(posted[3].json()["discussion"]["status"], "closed");
+    let merged = posted[6].json();
+    assert_eq!(merged["discussion"]["status"], "merged");
+    assert!(merged["discussion"]["changes"]["mergeCommitId"].is_string(), "{merged}");
+    let read = "import sys\nfrom huggingface_hub import WebhookPayload\nWebhookPayload.model_validate_json(sys.argv[4])";
+    for posted in &posted {
+        let body = posted.json().to_string();
+        reader.script(&place.hub, &place.ada, place.dir.path(), read, &[&body]).ok();
+    }
+}

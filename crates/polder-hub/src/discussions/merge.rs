@@ -46,7 +46,9 @@ impl Hub {
             }
             Err(Error::unavailable("the branch moves too fast; try again").into())
         });
-        merged.await.map_err(OpenError::into_error)
+        let merge_oid = merged.await.map_err(OpenError::into_error)?;
+        self.tell_discussion(grant, num, "update").await;
+        Ok(merge_oid)
     }
 
     /// One attempt; `None` when something moved meanwhile. Blocking.

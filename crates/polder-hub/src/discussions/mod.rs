@@ -4,6 +4,7 @@ mod merge;
 mod open;
 mod proposals;
 mod say;
+mod told;
 
 use polder_db::{Discussion, DiscussionAt, DiscussionEvent, DiscussionFilter, DiscussionStatus, Talked};
 use polder_types::{AccountId, AccountName, DiscussionEventId, RepoKind, Role};

@@ -56,7 +56,9 @@ impl Hub {
             }
             Err(Error::unavailable("too many open pull requests at the same time; try again").into())
         });
-        opened.await.map_err(OpenError::into_error)
+        let num = opened.await.map_err(OpenError::into_error)?;
+        self.tell_discussion(grant, num, "create").await;
+        Ok(num)
     }
 
     /// Opens a pull request for the default branch with a commit whose changes arrive as a stream; the commit's
@@ -72,7 +74,7 @@ impl Hub {
     ) -> Result<Proposed, OpenError> {
         has_discussions(grant)?;
         let body = BlockingBody::new(body);
-        self.writing(grant, OPEN, move |hub, grant| {
+        let proposed = self.writing(grant, OPEN, move |hub, grant| {
             let mut draft = CommitDraft::new(hub, grant)?;
             read(&mut Lines::new(body, hub.bodies.open()), &mut draft)?;
             let (request, spool) = draft.finish(String::new())?;
@@ -83,8 +85,10 @@ impl Hub {
                 }
             }
             Err(Error::unavailable("too many open pull requests at the same time; try again").into())
-        })
-        .await
+        });
+        let proposed = proposed.await?;
+        self.tell_discussion(grant, proposed.num, "create").await;
+        Ok(proposed)
     }
 
     /// One attempt to commit to a new pull request; `None` when the number was taken meanwhile. Blocking.

@@ -21,7 +21,9 @@ impl Hub {
         let (title, text) = (checked_title(title)?, checked_text(text)?);
         let new = NewDiscussion { repo: grant.repo_id(), author: talker.account, title, text };
         let entry = grant.entry("discussion.open");
-        done(self.audited(entry).add_discussion(new).await?, 0)
+        let num = done(self.audited(entry).add_discussion(new).await?, 0)?;
+        self.tell_discussion(grant, num, "create").await;
+        Ok(num)
     }
 
     /// Says something in a discussion.
@@ -32,7 +34,9 @@ impl Hub {
         let talker = self.talker(grant).await?;
         let text = checked_text(text)?;
         let at = DiscussionAt { repo: grant.repo_id(), num };
-        done(self.db.add_comment(at, talker.account, text).await?, num)
+        let comment = done(self.db.add_comment(at, talker.account, text).await?, num)?;
+        self.tell_comment(grant, num, "create", &comment).await;
+        Ok(comment)
     }
 
     /// Calls a discussion otherwise: its author, or who may write to the repository.
@@ -48,7 +52,9 @@ impl Hub {
         let (talker, at) = self.led(grant, num).await?;
         let title = checked_title(title)?;
         let entry = grant.entry("discussion.rename").with("num", num);
-        done(self.audited(entry).rename_discussion(at, talker.account, title).await?, num)
+        let renamed = done(self.audited(entry).rename_discussion(at, talker.account, title).await?, num)?;
+        self.tell_discussion(grant, num, "update").await;
+        Ok(renamed)
     }
 
     /// Closes a discussion or opens it again: its author, or who may write to the repository.
@@ -66,7 +72,10 @@ impl Hub {
         let comment = comment.map(checked_text).transpose()?;
         let status = if is_closed { DiscussionStatus::Closed } else { DiscussionStatus::Open };
         let entry = grant.entry("discussion.status").with("num", num).with("status", status.as_str());
-        done(self.audited(entry).set_discussion_status(at, talker.account, status, comment).await?, num)
+        let set = self.audited(entry).set_discussion_status(at, talker.account, status, comment).await?;
+        let set = done(set, num)?;
+        self.tell_discussion(grant, num, "update").await;
+        Ok(set)
     }
 
     /// Lets a comment say something else; its author only.
@@ -86,8 +95,9 @@ impl Hub {
             return Err(Error::new(Kind::Forbidden, "only its author may edit a comment"));
         }
         let text = checked_text(text)?;
-        let edited = self.db.edit_comment(at, text).await?;
-        done(edited, num)
+        let edited = done(self.db.edit_comment(at, text).await?, num)?;
+        self.tell_comment(grant, num, "update", &edited).await;
+        Ok(edited)
     }
 
     /// Hides a comment for good: who may write to the repository.
@@ -109,7 +119,9 @@ impl Hub {
             ));
         }
         let entry = grant.entry("discussion.hide").with("num", num).with("comment", id.to_string());
-        done(self.audited(entry).hide_comment(at).await?, num)
+        let hidden = done(self.audited(entry).hide_comment(at).await?, num)?;
+        self.tell_comment(grant, num, "update", &hidden).await;
+        Ok(hidden)
     }
 
     /// A discussion that the caller may end.

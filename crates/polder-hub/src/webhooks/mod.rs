@@ -6,6 +6,7 @@ mod payload;
 mod tests;
 
 use http::HeaderValue;
+pub(crate) use payload::hex_id;
 use polder_db::{WatchTarget, Webhook, WebhookSettings};
 use polder_egress::Allowance;
 use polder_types::{AccountId, AccountName, RepoKind, RepoName, Role};
@@ -126,16 +127,6 @@ impl Hub {
     pub async fn delete_webhook(&self, principal: &Principal, id: i64) -> Result<()> {
         let account = changer(principal)?;
         Ok(self.audited(Entry::of(principal, "webhook.delete")).delete_webhook(account, id).await?)
-    }
-
-    /// Has those told who watch the discussions of a repository: what changes discussions calls this, or
-    /// `polder_db`'s `tell` in a write of its own. `told` are the payload's members about it, a JSON object with
-    /// `event`, `discussion` and perhaps `comment`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn tell_talk(&self, repo: &crate::Grant<crate::Read>, told: &serde_json::Value) -> Result<()> {
-        Ok(self.db.tell_talk(repo.repo_id(), told.to_string()).await?)
     }
 
     async fn targets(&self, principal: &Principal, watched: &[(String, String)]) -> Result<Vec<WatchTarget>> {
