@@ -9,8 +9,8 @@ use polder_hub::{Error, Hub, Kind, OpenError};
 use polder_types::ObjectId;
 
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
+pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 /// With any other text a 401 is taken for "no such repository".
 const BAD_CREDENTIALS: &str = "Invalid credentials in Authorization header";
 

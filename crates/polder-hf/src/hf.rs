@@ -14,8 +14,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, people, refs,
-    repos, search, tree, upload, webhooks, xet_token,
+    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, not_served,
+    openapi, people, refs, repos, search, tree, upload, webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -103,7 +103,7 @@ async fn respond_to(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Respon
     }
 }
 
-/// What accounts set up, or put together.
+/// What accounts set up, or put together, and what is about the hub itself.
 async fn respond_to_account(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     match kind {
         RouteKind::Webhooks => webhooks::list(ask).await,
@@ -127,6 +127,8 @@ async fn respond_to_account(kind: RouteKind, ask: &Ask<'_>, body: Body) -> Resul
         RouteKind::AddCollectionItem => collections::add_item(ask, body).await,
         RouteKind::SetCollectionItem => collections::set_item(ask, body).await,
         RouteKind::DeleteCollectionItem => collections::delete_item(ask).await,
+        RouteKind::OpenApi => Ok(openapi::openapi()),
+        RouteKind::NotServed => Ok(not_served::not_served(ask)),
         _ => Ok(wrong_method(ask)),
     }
 }

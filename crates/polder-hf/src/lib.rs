@@ -20,6 +20,8 @@ mod hf;
 mod info;
 mod lfs_files;
 mod listings;
+mod not_served;
+mod openapi;
 mod people;
 mod presentation;
 mod refs;

@@ -166,6 +166,10 @@ polder_http::route_kinds! {
         DatasetTags => "dataset-tags",
         /// `POST /oauth/device` and `/oauth/token`.
         OAuth => "oauth",
+        /// `GET /.well-known/openapi.json`.
+        OpenApi => "openapi",
+        /// What other hubs do and this one does not.
+        NotServed => "not-served",
         /// One of these addresses with another method.
         WrongMethod => "wrong-method",
     }
@@ -257,6 +261,8 @@ impl RouteKind {
             | Self::ValidateYaml
             | Self::Attachments
             | Self::OAuth
+            | Self::OpenApi
+            | Self::NotServed
             | Self::WrongMethod => Access::Open,
             // A route that nobody thought of is for nobody else.
             _ => Access::LoopbackOrAdmin,

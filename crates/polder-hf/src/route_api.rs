@@ -7,7 +7,7 @@ use polder_http::{Place, Url};
 use polder_types::RepoKind;
 
 use crate::route::{At, Route, RouteKind};
-use crate::{route_collections, route_discussions, route_settings};
+use crate::{not_served, route_collections, route_discussions, route_settings};
 
 /// Reads a request line below `/api/`.
 pub(crate) fn parse(method: &Method, url: &Url<'_>) -> Option<Route> {
@@ -38,6 +38,9 @@ pub(crate) fn at(url: &Url<'_>, count: usize, revision: &str, path: String) -> A
 /// A route that names no repository in its path, but perhaps an account.
 fn hub_route<'a>(method: &Method, segments: &'a [Cow<'_, str>]) -> Option<(RouteKind, &'a str)> {
     let words: Vec<&str> = segments.iter().skip(1).map(AsRef::as_ref).collect();
+    if not_served::missing(&words).is_some() {
+        return Some((RouteKind::NotServed, ""));
+    }
     if let Some(found) = route_settings::parse(method, &words) {
         return Some(found);
     }

@@ -1,4 +1,5 @@
-//! The request lines about what accounts store, whom they follow, and tags; and of OAuth.
+//! The request lines about what accounts store, whom they follow, and tags; of OAuth; and of the description
+//! of all routes.
 
 use http::Method;
 
@@ -13,6 +14,7 @@ pub(crate) fn parse<'a>(method: &Method, words: &[&'a str]) -> Option<(RouteKind
         ["api", "organizations", org, "followers"] => (RouteKind::OrgFollowers, org),
         ["api", "models-tags-by-type"] => (RouteKind::ModelTags, ""),
         ["api", "datasets-tags-by-type"] => (RouteKind::DatasetTags, ""),
+        [".well-known", "openapi.json"] => (RouteKind::OpenApi, ""),
         ["oauth", "device" | "token"] => (RouteKind::OAuth, ""),
         _ => return None,
     };

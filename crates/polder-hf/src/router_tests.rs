@@ -135,3 +135,41 @@ async fn a_former_name_leads_to_the_new_one() {
         assert_eq!((answer.status, answer.header("location")), (307, location));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_is_said_in_json_with_the_code_that_its_exception_is_made_from() {
+    let world = World::new().await;
+    for (method, uri, code) in [
+        (Method::GET, "/api/spaces/ann/open/runtime", None),
+        (Method::POST, "/api/spaces/ann/open/secrets", None),
+        (Method::DELETE, "/api/spaces/ann/open/variables", None),
+        (Method::POST, "/api/spaces/ann/open/hardware", None),
+        (Method::GET, "/api/spaces/ann/open/logs/build", None),
+        (Method::GET, "/api/spaces/hardware", None),
+        (Method::GET, "/api/spaces/semantic-search?q=x", None),
+        (Method::GET, "/api/jobs/ann", None),
+        (Method::POST, "/api/jobs/ann", None),
+        (Method::GET, "/api/jobs/ann/1/logs", None),
+        (Method::PUT, "/api/scheduled-jobs/ann/1/labels", None),
+        (Method::GET, "/api/buckets/ann", None),
+        (Method::GET, "/api/buckets/ann/b", Some("RepoNotFound")),
+        (Method::HEAD, "/api/buckets/ann/b/tree", Some("RepoNotFound")),
+        (Method::POST, "/api/buckets/ann/b", None),
+        (Method::GET, "/api/papers/search?q=x", None),
+        (Method::GET, "/api/daily_papers", None),
+        (Method::GET, "/api/datasets/ann/open/leaderboard", None),
+        (Method::GET, "/api/sandboxes", None),
+        (Method::PATCH, "/api/anything/else", None),
+        (Method::GET, "/api/models/ann/open/nothing/like/this", None),
+        (Method::GET, "/api/", None),
+        (Method::GET, "/api", None),
+    ] {
+        let answer = world.send(method.clone(), uri, None).await;
+        assert_eq!((answer.status, answer.header("x-error-code")), (404, code), "{method} {uri}");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{method} {uri}");
+        if method != Method::HEAD {
+            let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+            assert!(body["error"].as_str().is_some_and(|words| words.starts_with("this hub")), "{body}");
+        }
+    }
+}

@@ -177,14 +177,23 @@ async fn answer(edges: Arc<Vec<Box<dyn AnyEdge>>>, mut request: Request) -> Answ
 }
 
 fn nothing_here(request: &Request) -> Response {
-    if Url::parse(request.uri()).is_none() {
-        return respond::text(StatusCode::BAD_REQUEST, "the path is not percent-encoded UTF-8\n");
+    let (status, words) = if Url::parse(request.uri()).is_none() {
+        (StatusCode::BAD_REQUEST, "the path is not percent-encoded UTF-8")
+    } else if is_api(request) {
+        (StatusCode::NOT_FOUND, "this hub has no such API")
+    } else {
+        (StatusCode::NOT_FOUND, "there is nothing at this address")
+    };
+    if is_api(request) {
+        return respond::json(status, &serde_json::json!({ "error": words }));
     }
-    if request.uri().path().starts_with("/api/") {
-        let body = serde_json::json!({ "error": "this hub has no such API" });
-        return respond::json(StatusCode::NOT_FOUND, &body);
-    }
-    respond::text(StatusCode::NOT_FOUND, "there is nothing at this address\n")
+    respond::text(status, format!("{words}\n"))
+}
+
+/// Whether whoever asks reads JSON.
+fn is_api(request: &Request) -> bool {
+    let path = request.uri().path();
+    path == "/api" || path.starts_with("/api/")
 }
 
 /// A future whose panic is a value.
@@ -255,6 +264,8 @@ mod tests {
         let (status, text, _) = get("/api/c").await;
         assert_eq!((status, text.as_str()), (404, "{\"error\":\"this hub has no such API\"}"));
         assert_eq!(get("/x/%ff").await.0, 400);
+        let (status, text, _) = get("/api/%ff").await;
+        assert_eq!((status, text.as_str()), (400, "{\"error\":\"the path is not percent-encoded UTF-8\"}"));
     }
 
     #[tokio::test]

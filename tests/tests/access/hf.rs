@@ -13,6 +13,8 @@ use crate::place::Visibility;
 pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
     use polder_hf::RouteKind as Kind;
     match kind {
+        Kind::NotServed => http.get("/api/jobs/acme"),
+        Kind::OpenApi => http.get("/.well-known/openapi.json"),
         Kind::Whoami => http.get("/api/whoami-v2"),
         Kind::AgentHarnesses => http.get("/api/agent-harnesses"),
         Kind::Telemetry => http.get("/api/telemetry/x"),

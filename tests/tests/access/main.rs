@@ -100,6 +100,7 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
                     polder_hf::RouteKind::WrongMethod => 405,
                     polder_hf::RouteKind::Attachments => 501,
                     polder_hf::RouteKind::OAuth => 400,
+                    polder_hf::RouteKind::NotServed => 404,
                     _ => 200,
                 };
                 place.check(kind.as_str(), &build, &|_, _| status);

@@ -84,3 +84,22 @@ fn what_is_not_served_is_refused_in_one_line() {
         assert!(!told.contains("Traceback") && !told.contains("<html"), "{told}");
     }
 }
+
+/// Check 48: what this hub does not do is said in one line of its own, not as a page or a traceback.
+#[test]
+fn hf_says_in_a_line_what_this_hub_does_not_do() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    for (args, words) in [
+        (["jobs", "ps"].as_slice(), "this hub runs no jobs"),
+        (&["buckets", "list"], "this hub has no buckets"),
+        (&["papers", "ls"], "this hub lists no papers"),
+        (&["spaces", "hardware"], "this hub runs no Spaces"),
+        (&["buckets", "list", "acme/none"], "Bucket 'acme/none' not found."),
+    ] {
+        let told = client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), args).fails();
+        let lines: Vec<&str> = told.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(lines.len(), 1, "{args:?}: {told}");
+        assert!(!told.contains("Traceback") && !told.contains('<'), "{args:?}: {told}");
+    }
+}

@@ -7,6 +7,7 @@ mod command_line;
 mod commits;
 mod conditions;
 mod copies;
+mod described;
 mod discussions;
 mod gated;
 mod large;
