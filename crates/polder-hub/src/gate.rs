@@ -71,7 +71,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] without credentials; [`Kind::Conflict`] where there is no gate, and for members,
-    /// who need not ask; [`Kind::TooLarge`] for more than [`ACCESS_FIELDS_BYTES_MAX`].
+    /// who need not ask; [`Kind::TooLarge`] for more than 8 KiB.
     pub async fn ask_access(&self, grant: &Grant<See>, fields: Map<String, Value>) -> Result<AccessRequest> {
         let token = grant.principal().token().ok_or_else(|| Error::hidden(true, ""))?;
         let (account, at) = (token.account.id, grant.repo_row());
