@@ -134,7 +134,7 @@ fn an_upload_is_confirmed_by_a_signed_url_that_does_nothing_else() {
 }
 
 /// A token is taken back while links that were made for it are still fresh: they end with it, before a byte
-/// is taken, and so do those of someone who may no longer write.
+/// is taken, and so do those of someone who may no longer bring objects.
 #[test]
 fn links_for_writing_end_with_the_token_and_with_the_right() {
     let place = Place::new();
@@ -148,10 +148,10 @@ fn links_for_writing_end_with_the_token_and_with_the_right() {
     let id = &listed[0]["id"];
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
 
+    // Bob may read, and so propose.
     let bob = place.hub.user("bob", "write");
-    place.hub.cli(&["org", "member", "acme", "bob", "--role", "write"]).ok();
     let bobs = second.action(http, "acme/m", "upload", Some(&bob)).expect("an action");
-    place.hub.cli(&["org", "member", "acme", "bob", "--role", "read"]).ok();
+    place.hub.cli(&["repo", "visibility", "acme/m", "private"]).ok();
     http.put(&bobs, second.bytes.clone()).send().expect(403);
 
     place.hub.cli(&["token", "revoke", &id]).ok();
