@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use polder_types::ObjectId;
 use proptest::prelude::*;
 
-use super::kit::{Opened, commit_all, git, new_repo, write};
+use super::kit::{Opened, branch, git, new_repo, numbered, pointer, write, write_base};
 use crate::upload_pack::fixture::{gits, run};
 use crate::upload_pack::random_history::world::{World, histories};
 use crate::{Diff, FileChange, Snapshot, compare, unified_diff};
@@ -63,35 +63,11 @@ proptest! {
     }
 }
 
-fn branch(dir: &Path, name: &str, from: &str, change: impl Fn(&Path)) -> ObjectId {
-    git(dir, &["checkout", "-q", "-b", name, from]);
-    change(dir);
-    commit_all(dir, name)
-}
-
 #[test]
 fn lines_modes_folders_pointers_and_odd_names_are_compared_as_by_git() {
     let dir = new_repo();
     let path = dir.path();
-    let numbered = |changed: &[usize]| -> String {
-        let line = |n| {
-            format!(
-                "line {n}{}
-",
-                if changed.contains(&n) { " changed" } else { "" }
-            )
-        };
-        (0..40).map(line).collect::<Vec<_>>().concat()
-    };
-    let pointer = |byte: &str| {
-        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", byte.repeat(64))
-    };
-    write(path, "text", numbered(&[]).as_bytes());
-    write(path, "d/file", b"1\n");
-    write(path, "gone", b"1\n");
-    write(path, "model.bin", pointer("a").as_bytes());
-    write(path, "空 \"q\".txt", b"a b\n");
-    commit_all(path, "base");
+    write_base(path);
     let tips = [
         branch(path, "top", "main", |p| write(p, "text", numbered(&[1, 2]).as_bytes())),
         branch(path, "bottom", "main", |p| write(p, "text", numbered(&[35]).as_bytes())),

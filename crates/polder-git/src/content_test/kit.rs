@@ -204,3 +204,31 @@ pub(super) fn delete(path: &str) -> Change {
 pub(super) fn delete_folder(path: &str) -> Change {
     Change::DeleteFolder { path: path.to_owned() }
 }
+
+/// Commits what `change` does on a new branch.
+pub(super) fn branch(dir: &Path, name: &str, from: &str, change: impl Fn(&Path)) -> ObjectId {
+    git(dir, &["checkout", "-q", "-b", name, from]);
+    change(dir);
+    commit_all(dir, name)
+}
+
+/// Forty lines, some of them changed.
+pub(super) fn numbered(changed: &[usize]) -> String {
+    let line = |n| format!("line {n}{}\n", if changed.contains(&n) { " changed" } else { "" });
+    (0..40).map(line).collect::<Vec<_>>().concat()
+}
+
+/// A pointer to a large object.
+pub(super) fn pointer(byte: &str) -> String {
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", byte.repeat(64))
+}
+
+/// Commits what the branches of a comparison or a merge begin with.
+pub(super) fn write_base(path: &Path) {
+    write(path, "text", numbered(&[]).as_bytes());
+    write(path, "d/file", b"1\n");
+    write(path, "gone", b"1\n");
+    write(path, "model.bin", pointer("a").as_bytes());
+    write(path, "空 \"q\".txt", b"a b\n");
+    commit_all(path, "base");
+}

@@ -8,7 +8,10 @@ use std::sync::{Arc, LazyLock};
 use polder_types::{ObjectId, PackId};
 use proptest::prelude::*;
 
-use super::kit::{Opened, author, commit_all, git, index, new_repo, oid, scratch, write};
+use super::kit::{
+    Opened, author, branch, commit_all, git, index, new_repo, numbered, oid, pointer, scratch, write,
+    write_base,
+};
 use crate::upload_pack::fixture::{gits, run};
 use crate::upload_pack::random_history::world::{HistoryPlan, World, histories};
 use crate::{Error, Merge, Pack, Snapshot, entry, merge_commits};
@@ -96,35 +99,11 @@ proptest! {
     }
 }
 
-fn branch(dir: &Path, name: &str, from: &str, change: impl Fn(&Path)) -> ObjectId {
-    git(dir, &["checkout", "-q", "-b", name, from]);
-    change(dir);
-    commit_all(dir, name)
-}
-
 #[test]
 fn what_each_side_did_to_lines_modes_folders_and_pointers_is_merged_or_named() {
     let dir = new_repo();
     let path = dir.path();
-    let numbered = |changed: &[usize]| -> String {
-        let line = |n| {
-            format!(
-                "line {n}{}
-",
-                if changed.contains(&n) { " changed" } else { "" }
-            )
-        };
-        (0..40).map(line).collect::<Vec<_>>().concat()
-    };
-    let pointer = |byte: &str| {
-        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", byte.repeat(64))
-    };
-    write(path, "text", numbered(&[]).as_bytes());
-    write(path, "d/file", b"1\n");
-    write(path, "gone", b"1\n");
-    write(path, "model.bin", pointer("a").as_bytes());
-    write(path, "空 \"q\".txt", b"a b\n");
-    commit_all(path, "base");
+    write_base(path);
     let tips = [
         branch(path, "top", "main", |p| write(p, "text", numbered(&[1, 2]).as_bytes())),
         branch(path, "bottom", "main", |p| write(p, "text", numbered(&[35]).as_bytes())),
