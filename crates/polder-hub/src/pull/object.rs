@@ -104,16 +104,8 @@ impl ObjectSource for LfsObject {
         &self.name
     }
 
-    fn chunks(&self, _: Sha256, _: u32) -> SourceFuture<'_, Bytes> {
-        Box::pin(async { Err(SourceError::Unsupported) })
-    }
-
     fn range(&self, _: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
         Box::pin(self.ask(place))
-    }
-
-    fn extents(&self, _: Sha256, _: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
-        Box::pin(async { Err(SourceError::Unsupported) })
     }
 }
 

@@ -38,12 +38,17 @@ pub trait ObjectSource: Send + Sync {
     fn name(&self) -> &str;
 
     /// A page of the object's chunk list, as `Hub::public_chunks` makes it: the header, and some chunks from
-    /// number `from` on.
-    fn chunks(&self, oid: Sha256, from: u32) -> SourceFuture<'_, Bytes>;
+    /// number `from` on. A source that is no hub has none.
+    fn chunks(&self, _oid: Sha256, _from: u32) -> SourceFuture<'_, Bytes> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
 
     /// The bytes of one place.
     fn range(&self, oid: Sha256, place: Extent) -> SourceFuture<'_, BodyStream>;
 
-    /// The bytes of several places, joined, within the bounds of [`Extent::decode_all`].
-    fn extents(&self, oid: Sha256, places: Vec<Extent>) -> SourceFuture<'_, BodyStream>;
+    /// The bytes of several places, joined, within the bounds of [`Extent::decode_all`]. Without it, each is asked
+    /// for alone.
+    fn extents(&self, _oid: Sha256, _places: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
+        Box::pin(async { Err(SourceError::Unsupported) })
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::RANGE;
 use http::{HeaderValue, Method, StatusCode};
 use polder_egress::{Response, Url};
@@ -120,15 +119,7 @@ impl ObjectSource for HfObject {
         &self.name
     }
 
-    fn chunks(&self, _: Sha256, _: u32) -> SourceFuture<'_, Bytes> {
-        Box::pin(async { Err(SourceError::Unsupported) })
-    }
-
     fn range(&self, _: Sha256, place: Extent) -> SourceFuture<'_, BodyStream> {
         Box::pin(self.ask(place))
-    }
-
-    fn extents(&self, _: Sha256, _: Vec<Extent>) -> SourceFuture<'_, BodyStream> {
-        Box::pin(async { Err(SourceError::Unsupported) })
     }
 }
