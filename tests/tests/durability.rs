@@ -268,13 +268,15 @@ fn a_webhook_is_told_of_every_push_although_the_hub_dies_after_the_push_and_whil
         place.hub.serve(None);
         let told = || receiver.posted().iter().filter(|one| told_of(one) == expected[n]).count();
         let times = if *point == "webhook.told" { 2 } else { 1 };
-        until("the push is told", 30, || (told() == times).then_some(()));
+        until("the push is told", 30, || (told() >= times).then_some(()));
     }
-    let all = receiver.posted();
-    let new: Vec<String> = all.iter().map(told_of).collect();
-    assert_eq!(new, [expected[0].as_str(), &expected[1], &expected[1]]);
-    assert_eq!(delivery(&all[1]), delivery(&all[2]));
-    assert_ne!(delivery(&all[0]), delivery(&all[1]));
+    // The kill of the next round may come between an answer and its note, so any may come twice, under its one name.
+    let mut named: Vec<(String, String)> =
+        receiver.posted().iter().map(|one| (told_of(one), delivery(one))).collect();
+    named.dedup();
+    let new: Vec<&str> = named.iter().map(|(push, _)| push.as_str()).collect();
+    assert_eq!(new, [&expected[0], &expected[1]]);
+    assert_ne!(named[0].1, named[1].1);
     place.hub.fsck();
 }
 
