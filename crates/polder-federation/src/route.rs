@@ -30,82 +30,51 @@ polder_http::route_kinds! {
     /// Kinds of [`Route`].
     pub enum RouteKind {
         /// Who this hub is.
-        WellKnown => "well-known",
+        WellKnown => "well-known", Access::Open,
         /// The signed end of a log.
-        Checkpoint => "checkpoint",
+        Checkpoint => "checkpoint", Access::Open,
         /// Hashes of a log.
-        Tile => "tile",
+        Tile => "tile", Access::Open,
         /// Leaves of a log.
-        Entries => "entries",
+        Entries => "entries", Access::Open,
         /// A body.
-        Body => "body",
+        Body => "body", Access::Open,
         /// Leaves and bodies from some index on, or as soon as there are some.
-        Events => "events",
+        Events => "events", Access::Open,
         /// Some bodies.
-        Bodies => "bodies",
+        Bodies => "bodies", Access::Open,
         /// Where the newest snapshot is.
-        Snapshot => "snapshot",
+        Snapshot => "snapshot", Access::Open,
         /// A part of a snapshot.
-        SnapshotPart => "snapshot-part",
+        SnapshotPart => "snapshot-part", Access::Open,
         /// The operations of a namespace.
-        Namespace => "namespace",
+        Namespace => "namespace", Access::Open,
         /// The newest event of a repository.
-        Repo => "repo",
+        Repo => "repo", Access::Open,
         /// A ref map.
-        Refs => "refs",
+        Refs => "refs", Access::Public,
         /// A manifest of large objects.
-        Manifest => "manifest",
+        Manifest => "manifest", Access::Public,
         /// What checks a clone.
-        Proof => "proof",
+        Proof => "proof", Access::Public,
         /// `GET …/info/refs?service=git-upload-pack`.
-        AdvertiseFetch => "advertise-fetch",
+        AdvertiseFetch => "advertise-fetch", Access::Public,
         /// `POST …/git-upload-pack`.
-        UploadPack => "upload-pack",
+        UploadPack => "upload-pack", Access::Public,
         /// A large object.
-        Object => "object",
+        Object => "object", Access::Public,
         /// Its chunk list.
-        Chunks => "chunks",
+        Chunks => "chunks", Access::Public,
         /// Some of its bytes.
-        Extents => "extents",
+        Extents => "extents", Access::Public,
         /// A hint that there is something new elsewhere.
-        Ping => "ping",
+        Ping => "ping", Access::Open,
         /// How often mirrors of repositories from here were downloaded elsewhere.
-        Downloads => "downloads",
+        Downloads => "downloads", Access::Open,
         /// Nothing that is asked for here.
-        Unknown => "unknown",
+        Unknown => "unknown", Access::Open,
         /// One of these addresses with another method.
-        WrongMethod => "wrong-method",
-    }
-}
-
-impl RouteKind {
-    /// What the caller must show.
-    pub const fn access(self) -> Access {
-        match self {
-            Self::WellKnown
-            | Self::Checkpoint
-            | Self::Tile
-            | Self::Entries
-            | Self::Body
-            | Self::Events
-            | Self::Bodies
-            | Self::Snapshot
-            | Self::SnapshotPart
-            | Self::Namespace
-            | Self::Repo
-            | Self::Ping
-            | Self::Downloads
-            | Self::Unknown
-            | Self::WrongMethod => Access::Open,
-            Self::Refs
-            | Self::Manifest
-            | Self::Proof
-            | Self::AdvertiseFetch
-            | Self::UploadPack
-            | Self::Object
-            | Self::Chunks
-            | Self::Extents => Access::Public,
-        }
+        WrongMethod => "wrong-method", Access::Open,
     }
 }
 

@@ -11,262 +11,171 @@ use crate::{route_api, route_listings};
 
 polder_http::route_kinds! {
     /// Kinds of [`Route`].
+    ///
+    /// On a pull request (`refs/pr/N`, `create_pr=1`), preupload, commit and write token are its author's, too.
+    /// Who may change what of a discussion is decided by the use case. What names no repository and asks for
+    /// no account shows what the caller may read.
     pub enum RouteKind {
         /// `GET …/resolve/{revision}/{path}`: the file itself.
-        Resolve => "resolve",
+        Resolve => "resolve", Access::Read,
         /// `GET …/raw/{revision}/{path}`: what git holds, so a pointer stays a pointer.
-        Raw => "raw",
+        Raw => "raw", Access::Read,
         /// `GET /api/whoami-v2`.
-        Whoami => "whoami",
+        Whoami => "whoami", Access::Account,
         /// `GET /api/agent-harnesses`, which every client asks when it starts.
-        AgentHarnesses => "agent-harnesses",
+        AgentHarnesses => "agent-harnesses", Access::Open,
         /// `HEAD /api/telemetry/…`.
-        Telemetry => "telemetry",
+        Telemetry => "telemetry", Access::Open,
         /// `POST /api/validate-yaml`.
-        ValidateYaml => "validate-yaml",
+        ValidateYaml => "validate-yaml", Access::Open,
         /// `POST /api/repos/create`.
-        CreateRepo => "create-repo",
+        CreateRepo => "create-repo", Access::Account,
         /// `DELETE /api/repos/delete`.
-        DeleteRepo => "delete-repo",
+        DeleteRepo => "delete-repo", Access::Account,
         /// `POST /api/repos/move`.
-        MoveRepo => "move-repo",
+        MoveRepo => "move-repo", Access::Account,
         /// `GET /api/models`.
-        Models => "models",
+        Models => "models", Access::Anyone,
         /// `GET /api/datasets`.
-        Datasets => "datasets",
+        Datasets => "datasets", Access::Anyone,
         /// `GET /api/spaces`.
-        Spaces => "spaces",
+        Spaces => "spaces", Access::Anyone,
         /// `GET /api/kernels`.
-        Kernels => "kernels",
+        Kernels => "kernels", Access::Anyone,
         /// `GET /api/users/{user}/overview`.
-        UserOverview => "user-overview",
+        UserOverview => "user-overview", Access::Anyone,
         /// `GET /api/users/{user}/likes`.
-        UserLikes => "user-likes",
+        UserLikes => "user-likes", Access::Anyone,
         /// `GET /api/organizations/{org}/overview`.
-        OrgOverview => "org-overview",
+        OrgOverview => "org-overview", Access::Anyone,
         /// `GET /api/organizations/{org}/members`.
-        OrgMembers => "org-members",
+        OrgMembers => "org-members", Access::Anyone,
         /// `GET /api/{kind}/{repo}`.
-        Info => "info",
+        Info => "info", Access::See,
         /// `GET …/revision/{revision}`.
-        Revision => "revision",
+        Revision => "revision", Access::See,
         /// `GET …/tree/{revision}[/{path}]`.
-        Tree => "tree",
+        Tree => "tree", Access::See,
         /// `POST …/paths-info/{revision}`.
-        PathsInfo => "paths-info",
+        PathsInfo => "paths-info", Access::See,
         /// `GET …/refs`.
-        Refs => "refs",
+        Refs => "refs", Access::See,
         /// `GET …/commits/{revision}`.
-        Commits => "commits",
+        Commits => "commits", Access::See,
         /// `GET …/auth-check`.
-        AuthCheck => "auth-check",
+        AuthCheck => "auth-check", Access::Read,
         /// `GET …/auth-check/write`.
-        AuthCheckWrite => "auth-check-write",
+        AuthCheckWrite => "auth-check-write", Access::Write,
         /// `GET …/likers`.
-        Likers => "likers",
+        Likers => "likers", Access::See,
         /// `POST …/like`.
-        Like => "like",
+        Like => "like", Access::SeeAsAccount,
         /// `DELETE …/like`.
-        Unlike => "unlike",
+        Unlike => "unlike", Access::SeeAsAccount,
         /// `POST …/preupload/{revision}`.
-        Preupload => "preupload",
+        Preupload => "preupload", Access::Write,
         /// `POST …/commit/{branch}`.
-        Commit => "commit",
+        Commit => "commit", Access::Write,
         /// `GET …/xet-read-token/{revision}`.
-        XetReadToken => "xet-read-token",
+        XetReadToken => "xet-read-token", Access::Read,
         /// `GET …/xet-write-token/{revision}`.
-        XetWriteToken => "xet-write-token",
+        XetWriteToken => "xet-write-token", Access::Write,
         /// `POST …/branch/{branch}`.
-        CreateBranch => "create-branch",
+        CreateBranch => "create-branch", Access::Write,
         /// `DELETE …/branch/{branch}`.
-        DeleteBranch => "delete-branch",
+        DeleteBranch => "delete-branch", Access::Write,
         /// `POST …/tag/{revision}`.
-        CreateTag => "create-tag",
+        CreateTag => "create-tag", Access::Write,
         /// `DELETE …/tag/{tag}`.
-        DeleteTag => "delete-tag",
+        DeleteTag => "delete-tag", Access::Write,
         /// `POST …/super-squash/{branch}`.
-        SuperSquash => "super-squash",
+        SuperSquash => "super-squash", Access::Write,
         /// `PUT …/settings`.
-        Settings => "settings",
+        Settings => "settings", Access::Manage,
         /// `GET /api/settings/webhooks`.
-        Webhooks => "webhooks",
+        Webhooks => "webhooks", Access::Account,
         /// `POST /api/settings/webhooks`.
-        AddWebhook => "add-webhook",
+        AddWebhook => "add-webhook", Access::Account,
         /// `GET /api/settings/webhooks/{id}`.
-        Webhook => "webhook",
+        Webhook => "webhook", Access::Account,
         /// `POST /api/settings/webhooks/{id}`.
-        SetWebhook => "set-webhook",
+        SetWebhook => "set-webhook", Access::Account,
         /// `DELETE /api/settings/webhooks/{id}`.
-        DeleteWebhook => "delete-webhook",
+        DeleteWebhook => "delete-webhook", Access::Account,
         /// `POST /api/settings/webhooks/{id}/enable`.
-        EnableWebhook => "enable-webhook",
+        EnableWebhook => "enable-webhook", Access::Account,
         /// `POST /api/settings/webhooks/{id}/disable`.
-        DisableWebhook => "disable-webhook",
+        DisableWebhook => "disable-webhook", Access::Account,
         /// `GET …/discussions`.
-        Discussions => "discussions",
+        Discussions => "discussions", Access::Read,
         /// `POST …/discussions`.
-        OpenDiscussion => "open-discussion",
+        OpenDiscussion => "open-discussion", Access::ReadAsAccount,
         /// `GET …/discussions/{num}`.
-        Discussion => "discussion",
+        Discussion => "discussion", Access::Read,
         /// `POST …/discussions/{num}/comment`.
-        AddComment => "add-comment",
+        AddComment => "add-comment", Access::ReadAsAccount,
         /// `POST …/discussions/{num}/title`.
-        RenameDiscussion => "rename-discussion",
+        RenameDiscussion => "rename-discussion", Access::ReadAsAccount,
         /// `POST …/discussions/{num}/status`.
-        CloseDiscussion => "close-discussion",
+        CloseDiscussion => "close-discussion", Access::ReadAsAccount,
         /// `POST …/discussions/{num}/merge`.
-        MergePull => "merge-pull",
+        MergePull => "merge-pull", Access::Write,
         /// `POST …/discussions/{num}/comment/{id}/edit`.
-        EditComment => "edit-comment",
+        EditComment => "edit-comment", Access::ReadAsAccount,
         /// `POST …/discussions/{num}/comment/{id}/hide`.
-        HideComment => "hide-comment",
+        HideComment => "hide-comment", Access::ReadAsAccount,
         /// `POST …/user-access-request`, and `POST /{repo}/ask-access` as on the web.
-        AskAccess => "ask-access",
+        AskAccess => "ask-access", Access::SeeAsAccount,
         /// `GET …/user-access-request/{status}`.
-        AccessRequests => "access-requests",
+        AccessRequests => "access-requests", Access::Manage,
         /// `POST …/user-access-request/handle`.
-        HandleAccess => "handle-access",
+        HandleAccess => "handle-access", Access::Manage,
         /// `POST …/user-access-request/grant`.
-        GrantAccess => "grant-access",
+        GrantAccess => "grant-access", Access::Manage,
         /// `GET …/lfs-files`.
-        LfsFiles => "lfs-files",
+        LfsFiles => "lfs-files", Access::Write,
         /// `POST …/lfs-files/batch`.
-        DeleteLfsFiles => "delete-lfs-files",
+        DeleteLfsFiles => "delete-lfs-files", Access::Write,
         /// `POST …/lfs-files/duplicate`.
-        DuplicateLfsFiles => "duplicate-lfs-files",
+        DuplicateLfsFiles => "duplicate-lfs-files", Access::ReadAsAccount,
         /// `POST …/duplicate`.
-        DuplicateRepo => "duplicate-repo",
+        DuplicateRepo => "duplicate-repo", Access::ReadAsAccount,
         /// `GET /api/collections`.
-        Collections => "collections",
+        Collections => "collections", Access::Anyone,
         /// `POST /api/collections`.
-        AddCollection => "add-collection",
+        AddCollection => "add-collection", Access::Account,
         /// `GET /api/collections/{slug}`.
-        Collection => "collection",
+        Collection => "collection", Access::Anyone,
         /// `PATCH /api/collections/{slug}`.
-        SetCollection => "set-collection",
+        SetCollection => "set-collection", Access::Account,
         /// `DELETE /api/collections/{slug}`.
-        DeleteCollection => "delete-collection",
+        DeleteCollection => "delete-collection", Access::Account,
         /// `POST /api/collections/{slug}/items`.
-        AddCollectionItem => "add-collection-item",
+        AddCollectionItem => "add-collection-item", Access::Account,
         /// `PATCH /api/collections/{slug}/items/{id}`.
-        SetCollectionItem => "set-collection-item",
+        SetCollectionItem => "set-collection-item", Access::Account,
         /// `DELETE /api/collections/{slug}/items/{id}`.
-        DeleteCollectionItem => "delete-collection-item",
+        DeleteCollectionItem => "delete-collection-item", Access::Account,
         /// `POST /uploads`, for files in comments: refused.
-        Attachments => "attachments",
+        Attachments => "attachments", Access::Open,
         /// `GET /api/settings/repositories`, and of an organisation.
-        StoredRepos => "stored-repos",
+        StoredRepos => "stored-repos", Access::Account,
         /// `GET /api/users/{user}/followers` and `…/following`.
-        UserFollowers => "user-followers",
+        UserFollowers => "user-followers", Access::Anyone,
         /// `GET /api/organizations/{org}/followers`.
-        OrgFollowers => "org-followers",
+        OrgFollowers => "org-followers", Access::Anyone,
         /// `GET /api/models-tags-by-type`.
-        ModelTags => "model-tags",
+        ModelTags => "model-tags", Access::Anyone,
         /// `GET /api/datasets-tags-by-type`.
-        DatasetTags => "dataset-tags",
+        DatasetTags => "dataset-tags", Access::Anyone,
         /// `POST /oauth/device` and `/oauth/token`.
-        OAuth => "oauth",
+        OAuth => "oauth", Access::Open,
         /// `GET /.well-known/openapi.json`.
-        OpenApi => "openapi",
+        OpenApi => "openapi", Access::Open,
         /// What other hubs do and this one does not.
-        NotServed => "not-served",
+        NotServed => "not-served", Access::Open,
         /// One of these addresses with another method.
-        WrongMethod => "wrong-method",
-    }
-}
-
-impl RouteKind {
-    /// What the caller must show.
-    pub const fn access(self) -> Access {
-        match self {
-            Self::Info
-            | Self::Revision
-            | Self::Tree
-            | Self::PathsInfo
-            | Self::Refs
-            | Self::Commits
-            | Self::Likers => Access::See,
-            Self::Resolve
-            | Self::Raw
-            | Self::Discussions
-            | Self::Discussion
-            | Self::XetReadToken
-            | Self::AuthCheck => Access::Read,
-            // On a pull request (`refs/pr/N`, `create_pr=1`), preupload, commit and token are its author's, too.
-            Self::AuthCheckWrite
-            | Self::LfsFiles
-            | Self::DeleteLfsFiles
-            | Self::Preupload
-            | Self::XetWriteToken
-            | Self::Commit
-            | Self::CreateBranch
-            | Self::DeleteBranch
-            | Self::CreateTag
-            | Self::DeleteTag
-            | Self::SuperSquash
-            | Self::MergePull => Access::Write,
-            Self::Settings | Self::AccessRequests | Self::HandleAccess | Self::GrantAccess => Access::Manage,
-            // Who may change what of a discussion is decided by the use case.
-            Self::OpenDiscussion
-            | Self::DuplicateLfsFiles
-            | Self::DuplicateRepo
-            | Self::AddComment
-            | Self::RenameDiscussion
-            | Self::CloseDiscussion
-            | Self::EditComment
-            | Self::HideComment => Access::ReadAsAccount,
-            Self::Like | Self::Unlike | Self::AskAccess => Access::SeeAsAccount,
-            kind => kind.access_of_accounts(),
-        }
-    }
-
-    /// The same of what names no repository.
-    const fn access_of_accounts(self) -> Access {
-        match self {
-            Self::Whoami
-            | Self::CreateRepo
-            | Self::DeleteRepo
-            | Self::MoveRepo
-            | Self::Webhooks
-            | Self::AddWebhook
-            | Self::Webhook
-            | Self::SetWebhook
-            | Self::DeleteWebhook
-            | Self::EnableWebhook
-            | Self::DisableWebhook
-            | Self::StoredRepos
-            | Self::AddCollection
-            | Self::SetCollection
-            | Self::DeleteCollection
-            | Self::AddCollectionItem
-            | Self::SetCollectionItem
-            | Self::DeleteCollectionItem => Access::Account,
-            // They show what the caller may read.
-            Self::Models
-            | Self::Datasets
-            | Self::Spaces
-            | Self::Kernels
-            | Self::UserOverview
-            | Self::UserLikes
-            | Self::OrgOverview
-            | Self::OrgMembers
-            | Self::Collections
-            | Self::UserFollowers
-            | Self::OrgFollowers
-            | Self::ModelTags
-            | Self::DatasetTags
-            | Self::Collection => Access::Anyone,
-            Self::AgentHarnesses
-            | Self::Telemetry
-            | Self::ValidateYaml
-            | Self::Attachments
-            | Self::OAuth
-            | Self::OpenApi
-            | Self::NotServed
-            | Self::WrongMethod => Access::Open,
-            // A route that nobody thought of is for nobody else.
-            _ => Access::LoopbackOrAdmin,
-        }
+        WrongMethod => "wrong-method", Access::Open,
     }
 }
 

@@ -2,8 +2,8 @@
 
 /// What the caller of a route must show.
 ///
-/// Each edge's `RouteKind::access` maps every route to one of these without a wildcard arm, and the
-/// matrix test (route × credential × visibility) reads the same function.
+/// Each edge names one of these beside each of its routes, in [`route_kinds!`](crate::route_kinds), and the
+/// matrix test (route × credential × visibility) reads the same list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Nothing: the answer is the same for everyone and looks at no repository.
@@ -38,24 +38,30 @@ pub enum Access {
     XetWrite,
 }
 
-/// Declares the kinds of an edge's routes with `ALL` and `as_str`, so that no list of them is kept by hand.
+/// Declares the kinds of an edge's routes with `ALL`, `as_str` and `access`, so that no list of them is kept
+/// by hand and no route is without an [`Access`].
 ///
 /// ```
+/// use polder_http::Access;
+///
 /// polder_http::route_kinds! {
 ///     /// Kinds of this example.
 ///     pub enum RouteKind {
 ///         /// The first.
-///         First => "first",
+///         First => "first", Access::Open,
 ///         /// The second.
-///         Second => "second",
+///         Second => "second", Access::Read,
 ///     }
 /// }
 /// assert_eq!(RouteKind::ALL, [RouteKind::First, RouteKind::Second]);
 /// assert_eq!(RouteKind::Second.as_str(), "second");
+/// assert_eq!(RouteKind::Second.access(), Access::Read);
 /// ```
 #[macro_export]
 macro_rules! route_kinds {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident => $text:literal, $access:expr),* $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -70,6 +76,13 @@ macro_rules! route_kinds {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
+                }
+            }
+
+            /// What the caller must show.
+            pub const fn access(self) -> $crate::Access {
+                match self {
+                    $(Self::$variant => $access,)*
                 }
             }
         }

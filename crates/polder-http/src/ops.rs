@@ -20,25 +20,15 @@ crate::route_kinds! {
     /// Routes of the operator's edge.
     pub enum OpsRoute {
         /// `GET /api/version`.
-        Version => "version",
+        Version => "version", Access::Open,
         /// `GET /healthz`: the process runs.
-        Health => "health",
+        Health => "health", Access::Open,
         /// `GET /readyz`: the hub can do its work.
-        Ready => "ready",
+        Ready => "ready", Access::Open,
         /// `GET /metrics`, in Prometheus' text format.
-        Metrics => "metrics",
+        Metrics => "metrics", Access::LoopbackOrAdmin,
         /// One of these paths with another method.
-        WrongMethod => "wrong-method",
-    }
-}
-
-impl OpsRoute {
-    /// What the caller must show.
-    pub const fn access(self) -> Access {
-        match self {
-            Self::Version | Self::Health | Self::Ready | Self::WrongMethod => Access::Open,
-            Self::Metrics => Access::LoopbackOrAdmin,
-        }
+        WrongMethod => "wrong-method", Access::Open,
     }
 }
 

@@ -8,67 +8,43 @@ polder_http::route_kinds! {
     /// Kinds of [`Route`].
     pub enum RouteKind {
         /// `GET …/info/refs?service=git-upload-pack`.
-        AdvertiseFetch => "advertise-fetch",
+        AdvertiseFetch => "advertise-fetch", Access::Read,
         /// `GET …/info/refs?service=git-receive-pack`.
-        AdvertisePush => "advertise-push",
+        AdvertisePush => "advertise-push", Access::Write,
         /// `POST …/git-upload-pack`.
-        UploadPack => "upload-pack",
+        UploadPack => "upload-pack", Access::Read,
         /// `POST …/git-receive-pack`.
-        ReceivePack => "receive-pack",
+        ReceivePack => "receive-pack", Access::Write,
         /// `GET …/info/refs` for the dumb protocol or an unknown service.
-        UnknownService => "unknown-service",
+        UnknownService => "unknown-service", Access::Open,
         /// A git address with another method.
-        GitWrongMethod => "git-wrong-method",
+        GitWrongMethod => "git-wrong-method", Access::Open,
         /// `POST …/info/lfs/objects/batch`.
-        LfsBatch => "lfs-batch",
+        LfsBatch => "lfs-batch", Access::Batch,
         /// `GET …/info/lfs/objects/{oid}` with a signed query.
-        LfsDownload => "lfs-download",
+        LfsDownload => "lfs-download", Access::Signed,
         /// `PUT …/info/lfs/objects/{oid}` with a signed query.
-        LfsUpload => "lfs-upload",
+        LfsUpload => "lfs-upload", Access::Signed,
         /// `POST …/info/lfs/verify`.
-        LfsVerify => "lfs-verify",
+        LfsVerify => "lfs-verify", Access::Write,
         /// `POST …/info/lfs/objects/{oid}/verify` with a signed query.
-        LfsVerifyLink => "lfs-verify-link",
+        LfsVerifyLink => "lfs-verify-link", Access::Signed,
         /// `PUT …/info/lfs/objects/{oid}/parts/{number}` with a signed query.
-        LfsUploadPart => "lfs-upload-part",
+        LfsUploadPart => "lfs-upload-part", Access::Signed,
         /// `POST …/info/lfs/objects/{oid}/complete` with a signed query.
-        LfsComplete => "lfs-complete",
+        LfsComplete => "lfs-complete", Access::Signed,
         /// `GET …/info/lfs/locks`.
-        LfsLocks => "lfs-locks",
+        LfsLocks => "lfs-locks", Access::Read,
         /// `POST …/info/lfs/locks`.
-        LfsLock => "lfs-lock",
+        LfsLock => "lfs-lock", Access::Write,
         /// `POST …/info/lfs/locks/verify`.
-        LfsLocksVerify => "lfs-locks-verify",
+        LfsLocksVerify => "lfs-locks-verify", Access::Write,
         /// `POST …/info/lfs/locks/{id}/unlock`.
-        LfsUnlock => "lfs-unlock",
+        LfsUnlock => "lfs-unlock", Access::Write,
         /// Any other address under `…/info/lfs`.
-        LfsUnknown => "lfs-unknown",
+        LfsUnknown => "lfs-unknown", Access::Open,
         /// An LFS address with another method.
-        LfsWrongMethod => "lfs-wrong-method",
-    }
-}
-
-impl RouteKind {
-    /// What the caller must show.
-    pub const fn access(self) -> Access {
-        match self {
-            Self::AdvertiseFetch | Self::UploadPack | Self::LfsLocks => Access::Read,
-            Self::AdvertisePush
-            | Self::ReceivePack
-            | Self::LfsVerify
-            | Self::LfsLock
-            | Self::LfsLocksVerify
-            | Self::LfsUnlock => Access::Write,
-            Self::LfsBatch => Access::Batch,
-            Self::LfsDownload
-            | Self::LfsUpload
-            | Self::LfsVerifyLink
-            | Self::LfsUploadPart
-            | Self::LfsComplete => Access::Signed,
-            Self::UnknownService | Self::GitWrongMethod | Self::LfsUnknown | Self::LfsWrongMethod => {
-                Access::Open
-            }
-        }
+        LfsWrongMethod => "lfs-wrong-method", Access::Open,
     }
 }
 

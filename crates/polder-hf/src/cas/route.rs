@@ -16,31 +16,19 @@ polder_http::route_kinds! {
     /// Kinds of [`Route`].
     pub enum RouteKind {
         /// Whether a chunk is here already.
-        Chunk => "chunk",
+        Chunk => "chunk", Access::XetRead,
         /// What a file is made of.
-        Reconstruction => "reconstruction",
+        Reconstruction => "reconstruction", Access::XetRead,
         /// Bytes of a file.
-        Data => "data",
+        Data => "data", Access::Signed,
         /// An xorb to be stored.
-        Xorb => "xorb",
+        Xorb => "xorb", Access::XetWrite,
         /// Which files the stored xorbs make.
-        Shard => "shard",
+        Shard => "shard", Access::XetWrite,
         /// What a client tells of itself.
-        Telemetry => "telemetry",
+        Telemetry => "telemetry", Access::Open,
         /// Nothing that is answered here.
-        Unknown => "unknown",
-    }
-}
-
-impl RouteKind {
-    /// What the caller must show.
-    pub const fn access(self) -> Access {
-        match self {
-            Self::Chunk | Self::Reconstruction => Access::XetRead,
-            Self::Xorb | Self::Shard => Access::XetWrite,
-            Self::Data => Access::Signed,
-            Self::Telemetry | Self::Unknown => Access::Open,
-        }
+        Unknown => "unknown", Access::Open,
     }
 }
 
