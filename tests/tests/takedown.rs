@@ -122,11 +122,26 @@ fn a_takedown_hides_a_repository_here_and_on_followers_until_it_is_undone() {
     is_gone(&two.home, "acme/seized", &object);
     assert_eq!(two.home.http().get(&link).send().status, 403, "a link from before");
     let url = two.home.repo_url_as("acme/seized", &two.token);
-    two.work.run(&["push", &url, "main:other"]).fails();
+    for args in [&["push", &url, "main:other"][..], &["fetch", &url, "main"]] {
+        let told = two.work.run(args).fails();
+        assert!(told.contains("took `acme/seized` down: a claim"), "{told}");
+    }
+    let told = object.batch(two.home.http(), "acme/seized", "download", Some(&two.token)).expect(403).json();
+    assert!(told["message"].as_str().is_some_and(|told| told.ends_with("down: a claim")), "{told}");
     let listed: Value = serde_json::from_str(&two.home.cli(&["repo", "list", "--json"]).ok()).expect("json");
     assert_eq!(listed[0]["withheld"], "takedown");
     until("it to be hidden", 15, || tip(&two.mirror, &here).is_none().then_some(()));
     is_gone(&two.mirror, &here, &object);
+    two.mirror.cli(&["user", "add", "zoe", "--admin"]).ok();
+    let zoe = two.mirror.token("zoe", "admin");
+    let told = |id: &str| {
+        two.mirror.http().get(&format!("/api/models/{id}")).bearer(&zoe.secret).send().expect(404).text()
+    };
+    assert_eq!(
+        told(&here).replace("seized", "never"),
+        told(&two.mirrored("never")),
+        "it is its home's to tell"
+    );
 
     two.home.cli(&["takedown", "--undo", "acme/seized"]).ok();
     two.in_step("seized");

@@ -2,6 +2,7 @@
 
 use polder_types::{AccountId, RepoId, UnixMillis};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::row::{Row, each};
 use crate::sql::statements;
@@ -67,6 +68,15 @@ pub(crate) struct Fact {
     pub(crate) rseq: i64,
     pub(crate) actor: Option<AccountId>,
     pub(crate) kind: &'static str,
+}
+
+/// What a fact says.
+pub(crate) fn parsed<T: DeserializeOwned>(seq: i64, facts: &str) -> Result<T> {
+    serde_json::from_str(facts).map_err(|source| Error::Other {
+        doing: "reading",
+        subject: format!("fact {seq}"),
+        source: Some(source.into()),
+    })
 }
 
 /// Records a fact in the write that makes it true.

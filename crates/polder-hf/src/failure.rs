@@ -14,6 +14,9 @@ pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-
 /// With any other text a 401 is taken for "no such repository".
 const BAD_CREDENTIALS: &str = "Invalid credentials in Authorization header";
 
+/// By this and no other text is a repository that was taken down told apart.
+const DISABLED: &str = "Access to this resource is disabled.";
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -95,7 +98,8 @@ impl Failure {
         let mut response = respond::json(status, &serde_json::json!({ "error": self.message() }));
         set_retry_after(&mut response, self.error());
         let headers = response.headers_mut();
-        headers.insert(X_ERROR_MESSAGE, respond::header_text(self.message()));
+        let told = if self.error().is_disabled() { DISABLED } else { self.message() };
+        headers.insert(X_ERROR_MESSAGE, respond::header_text(told));
         if let Some(code) = self.code() {
             headers.insert(X_ERROR_CODE, HeaderValue::from_static(code));
         }

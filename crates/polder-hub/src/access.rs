@@ -334,7 +334,7 @@ impl Hub {
             NameState::Retired => return Err(hidden()),
         };
         if !self.sees(principal, &repo).await? {
-            return Err(hidden());
+            return Err(self.disabled(principal, &repo).await?.unwrap_or_else(hidden));
         }
         if moved { Err(Error::moved(repo.name)) } else { Ok(repo) }
     }
@@ -345,11 +345,27 @@ impl Hub {
         Ok(is_shown || self.role(principal, repo).await?.is_some())
     }
 
+    /// What is said of a repository that was taken down here to those who could write to it before: all others
+    /// are told that there is none.
+    async fn disabled(&self, principal: &Principal, repo: &Repo) -> Result<Option<Error>> {
+        let is_down_here = repo.is_taken_down() && repo.home_url().is_none();
+        if !is_down_here || self.standing(principal, repo).await? < Some(Role::Write) {
+            return Ok(None);
+        }
+        let reason = self.db.takedown_reason(repo.id).await?;
+        Ok(Some(Error::disabled(&repo.name, reason.as_deref())))
+    }
+
     /// The most that `principal` may do with `repo`; `None` when it may not even read it.
     pub(crate) async fn role(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
         if repo.is_banned() || (repo.withheld.is_some() && !principal.is_admin()) {
             return Ok(None);
         }
+        self.standing(principal, repo).await
+    }
+
+    /// What [`Hub::role`] is of a repository that is not withheld.
+    async fn standing(&self, principal: &Principal, repo: &Repo) -> Result<Option<Role>> {
         let public = (repo.visibility == Visibility::Public).then_some(Role::Read);
         let Some(token) = &principal.token else { return Ok(public) };
         if token.repos.as_ref().is_some_and(|list| !list.contains(&repo.id)) {

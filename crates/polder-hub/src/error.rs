@@ -47,6 +47,7 @@ pub struct Error {
     moved_to: Option<Box<RepoName>>,
     retry_after_seconds: u32,
     is_gated: bool,
+    is_disabled: bool,
 }
 
 /// Seconds after which a client that met a busy hub may try again.
@@ -64,7 +65,15 @@ impl Error {
         // Messages name what the client sent, and clients put tokens everywhere.
         let message = without_secrets(&message.into()).into_owned();
         let retry_after_seconds = RETRY_AFTER_SECONDS;
-        Self { kind, message, source: None, moved_to: None, retry_after_seconds, is_gated: false }
+        Self {
+            kind,
+            message,
+            source: None,
+            moved_to: None,
+            retry_after_seconds,
+            is_gated: false,
+            is_disabled: false,
+        }
     }
 
     /// The same, with what caused it; only the log sees that.
@@ -120,6 +129,15 @@ impl Error {
         Self { is_gated: true, ..Self::new(kind, message) }
     }
 
+    /// What those are told who could write to `repo` before it was taken down.
+    pub(crate) fn disabled(repo: &RepoName, reason: Option<&str>) -> Self {
+        let message = match reason {
+            Some(reason) => format!("the operator of this hub took `{repo}` down: {reason}"),
+            None => format!("the operator of this hub took `{repo}` down"),
+        };
+        Self { is_disabled: true, ..Self::new(Kind::Forbidden, message) }
+    }
+
     pub(crate) fn moved(to: RepoName) -> Self {
         let error = Self::new(Kind::Moved, format!("this repository is now `{to}`"));
         Self { moved_to: Some(Box::new(to)), ..error }
@@ -147,6 +165,11 @@ impl Error {
     /// Whether the caller may know of the repository but must ask for access before reading it.
     pub fn is_gated(&self) -> bool {
         self.is_gated
+    }
+
+    /// Whether the repository is there and was taken down.
+    pub fn is_disabled(&self) -> bool {
+        self.is_disabled
     }
 
     /// Text for the client.

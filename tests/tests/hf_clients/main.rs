@@ -8,6 +8,7 @@ mod commits;
 mod conditions;
 mod copies;
 mod described;
+mod disabled;
 mod discussions;
 mod gated;
 mod large;

@@ -11,14 +11,18 @@ async fn what_is_taken_down_is_banned_until_it_is_put_back_and_each_leaves_its_f
     let home = Home::open().await;
     home.user("ada").await;
     let repo = home.repo("acme/a").await;
+    assert_eq!(home.db.takedown_reason(repo.id).await.unwrap(), None);
     assert!(home.db.take_down(repo.id, "a claim".to_owned(), false).await.unwrap());
     assert!(!home.db.take_down(repo.id, "again".to_owned(), false).await.unwrap());
+    assert_eq!(home.db.takedown_reason(repo.id).await.unwrap().as_deref(), Some("a claim"));
     let down = home.db.repo(repo.id).await.unwrap().unwrap();
     assert!(down.is_banned() && down.withheld.as_deref() == Some(TAKEN_DOWN));
     assert!(down.cache_epoch > repo.cache_epoch && down.rewind_gen > repo.rewind_gen);
     assert!(home.db.undo_takedown(repo.id).await.unwrap());
     assert!(!home.db.undo_takedown(repo.id).await.unwrap());
     assert!(!home.db.repo(repo.id).await.unwrap().unwrap().is_banned());
+    assert!(home.db.take_down(repo.id, "another".to_owned(), false).await.unwrap());
+    assert_eq!(home.db.takedown_reason(repo.id).await.unwrap().as_deref(), Some("another"));
     let events = home.db.list_events(1, 100).await.unwrap();
     let facts: Vec<(&str, Value)> = events
         .iter()
@@ -27,6 +31,7 @@ async fn what_is_taken_down_is_banned_until_it_is_put_back_and_each_leaves_its_f
     let expected = [
         ("repo.takedown", json!({"v": 1, "reason": "a claim", "erase": false})),
         ("repo.restore", json!({"v": 1})),
+        ("repo.takedown", json!({"v": 1, "reason": "another", "erase": false})),
     ];
     assert_eq!(facts, expected);
 }

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::published::{Published, PublishedNamespace, PublishedState};
 use crate::blobs::Blob;
-use crate::repos::TAKEN_DOWN;
+use crate::repos::{TAKEN_DOWN, TakedownFact};
 use crate::row::each;
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::Tx;
 use crate::value::{Value, args};
-use crate::{Db, Error, Result, catalog};
+use crate::{Db, Result, catalog, events};
 
 /// Most facts that one batch tells of.
 const FACTS_MAX: i64 = 256;
@@ -104,11 +104,6 @@ struct RefsFact {
     objects: Vec<Sha256>,
     #[serde(default)]
     objects_omitted: usize,
-}
-
-#[derive(Deserialize)]
-struct TakedownFact {
-    reason: String,
 }
 
 /// The facts of one repository.
@@ -260,12 +255,7 @@ async fn changes(tx: &mut Tx, id: RepoId, since: i64) -> Result<Option<Vec<RefCh
 /// What a fact says.
 async fn fact<T: DeserializeOwned>(tx: &mut Tx, seq: i64) -> Result<Option<T>> {
     let Some(row) = tx.row(FACT, args![seq]).await? else { return Ok(None) };
-    let unreadable = |source: serde_json::Error| Error::Other {
-        doing: "reading",
-        subject: format!("fact {seq}"),
-        source: Some(source.into()),
-    };
-    serde_json::from_str(&row.read::<String>(0)?).map(Some).map_err(unreadable)
+    events::parsed(seq, &row.read::<String>(0)?).map(Some)
 }
 
 /// The objects that a repository's facts name, or all of its objects.

@@ -15,6 +15,7 @@ pub(crate) use delete::{delete, empty};
 pub use protection::{PROTECTIONS_PER_REPO_MAX, Protection};
 pub(crate) use rename::rename;
 pub(crate) use settings::{point_head, withhold};
+pub(crate) use takedown::TakedownFact;
 pub use takedown::{BLOCKED, TAKEN_DOWN};
 
 use crate::db::missing;

@@ -19,6 +19,7 @@ mod public_objects;
 mod pulls;
 mod recent_tips;
 pub(crate) mod scrub;
+mod takedown;
 pub(crate) mod transfer;
 mod upkeep;
 mod xet;

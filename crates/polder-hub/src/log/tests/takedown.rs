@@ -20,12 +20,18 @@ async fn a_takedown_is_told_with_its_reason_and_a_restore_with_the_whole_state()
     let hub = &place.hub;
     let before = told(&place).await.pop().expect("an event");
     hub.add_user(&name("zoe"), true).await.expect("added");
-    let everyone = [Principal::ANONYMOUS, place.login(token("alice")).await, place.login(token("zoe")).await];
+    let strangers =
+        [Principal::ANONYMOUS, place.login(token("bob")).await, place.login(token("carol")).await];
+    let writers = [place.login(token("alice")).await, place.login(token("zoe")).await];
     hub.take_down(&repo("acme/open"), " a claim ", false).await.expect("taken down");
     let down = follow(hub).await.pop().expect("an event");
     assert_eq!((down.kind, down.reason.as_deref()), (EventType::RepoTakedown, Some("a claim")));
     assert_eq!((down.prev, down.state), (Some(before.sha256()), None));
-    for who in &everyone {
+    for who in &writers {
+        let told = hub.read(who, &repo("acme/open")).await.expect_err("nobody has it");
+        assert!(told.is_disabled() && told.message().ends_with("took `acme/open` down: a claim"), "{told}");
+    }
+    for who in &strangers {
         let hidden = hub.read(who, &repo("acme/open")).await.expect_err("hidden");
         let missing = hub.read(who, &repo("acme/none")).await.expect_err("missing");
         assert_eq!(
