@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
     account, card_check, collections, discussions, file, gate, info, lfs_files, listings, not_served,
-    openapi, people, refs, repos, search, tree, upload, webhooks, xet_token,
+    openapi, people, refs, repos, search, shards, tree, upload, webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -74,6 +74,7 @@ answers! {
     Info => info::info(ask).await,
     Revision => info::revision(ask).await,
     Tree => tree::tree(ask).await,
+    ShardHeaders => shards::headers(ask).await,
     PathsInfo => tree::paths_info(ask, body).await,
     Refs => refs::refs(ask).await,
     Commits => refs::commits(ask).await,

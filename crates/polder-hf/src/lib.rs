@@ -35,6 +35,7 @@ mod route_settings;
 #[cfg(test)]
 mod router_tests;
 mod search;
+mod shards;
 mod shown;
 mod tree;
 mod upload;

@@ -56,6 +56,8 @@ polder_http::route_kinds! {
         Revision => "revision", Access::See,
         /// `GET …/tree/{revision}[/{path}]`.
         Tree => "tree", Access::See,
+        /// `GET …/safetensors-metadata/{path}`.
+        ShardHeaders => "safetensors-metadata", Access::Read,
         /// `POST …/paths-info/{revision}`.
         PathsInfo => "paths-info", Access::See,
         /// `GET …/refs`.

@@ -111,6 +111,9 @@ fn repo_route<'a>(method: &Method, rest: &'a [Cow<'_, str>]) -> Option<(RouteKin
             let path = path.trim_end_matches('/').to_owned();
             return Some((checked(method, &Method::GET, RouteKind::Tree), revision, path));
         }
+        ["safetensors-metadata", path @ ..] if !path.is_empty() => {
+            return Some((checked(method, &Method::GET, RouteKind::ShardHeaders), "", path.join("/")));
+        }
         _ => return None,
     };
     Some((checked(method, &expected, kind), revision, String::new()))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use polder_git::{Snapshot, TreeEntry};
@@ -12,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::card::Card;
 use crate::error::Result;
+use crate::safetensors::{Source, Tensor, each_tensor, read_header};
 
 /// Longest card or configuration that is read, in bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -154,51 +154,25 @@ impl Files<'_> {
     }
 
     /// The JSON at the start of a safetensors file.
-    ///
-    /// Source: safetensors README, "Format": eight bytes of length, little-endian, then the header.
     fn header(&self, entry: &TreeEntry) -> Option<Vec<u8>> {
-        let length_of = |bytes: [u8; 8]| {
-            let length = u64::from_le_bytes(bytes);
-            (length <= HEADER_BYTES_MAX).then_some(length).and_then(|length| usize::try_from(length).ok())
+        let source = match entry.pointer {
+            Some(pointer) => Source::Object((self.open)(pointer.oid)?, pointer.size_bytes),
+            None => Source::Git(polder_git::read_file(self.snapshot, entry.oid).ok()?),
         };
-        if let Some(pointer) = entry.pointer {
-            let file = (self.open)(pointer.oid)?;
-            let mut length = [0; 8];
-            file.read_exact_at(&mut length, 0).ok()?;
-            let length_bytes = length_of(length)?;
-            if u64::try_from(length_bytes).ok()? > pointer.size_bytes {
-                return None;
-            }
-            let mut header = vec![0; length_bytes];
-            file.read_exact_at(&mut header, 8).ok()?;
-            return Some(header);
-        }
-        let content = polder_git::read_file(self.snapshot, entry.oid).ok()?;
-        let (length, rest) = content.split_first_chunk::<8>()?;
-        rest.get(..length_of(*length)?).map(<[u8]>::to_vec)
+        read_header(&entry.path, &source, HEADER_BYTES_MAX).ok()
     }
-}
-
-#[derive(Deserialize)]
-struct Tensor {
-    dtype: String,
-    shape: Vec<u64>,
 }
 
 /// Adds the tensors of a header; `None` if it is none.
 fn count_parameters(header: &[u8], sum: &mut Parameters) -> Option<()> {
-    let tensors: BTreeMap<String, Value> = serde_json::from_slice(header).ok()?;
-    for (name, tensor) in tensors {
-        if name == "__metadata__" {
-            continue;
-        }
-        let tensor: Tensor = serde_json::from_value(tensor).ok()?;
+    let mut add = |tensor: Tensor| {
         let count = tensor.shape.iter().try_fold(1_u64, |product, side| product.checked_mul(*side))?;
         let of_type = sum.parameters.entry(tensor.dtype).or_default();
         *of_type = of_type.checked_add(count)?;
         sum.total = sum.total.checked_add(count)?;
-    }
-    Some(())
+        Some(())
+    };
+    each_tensor(header, &mut add).ok()
 }
 
 fn config(text: &str) -> Map<String, Value> {

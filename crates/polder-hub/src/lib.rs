@@ -65,8 +65,10 @@ mod quota;
 mod refs;
 mod repo_owner;
 mod repos;
+mod safetensors;
 mod scrub;
 mod secret;
+mod shards;
 mod signed_url;
 mod snapshots;
 mod storage;
@@ -140,6 +142,7 @@ pub use refs::NamedCommit;
 pub use repos::RepoSummary;
 pub use scrub::{ScrubOptions, ScrubReport};
 pub use secret::Secret;
+pub use shards::ShardHeaders;
 pub use storage::Shared;
 pub use transfer::{
     Arrival, Arriving, Fetched, Liar, ObjectSource, Rate, SourceError, SourceFuture, TransferOptions,

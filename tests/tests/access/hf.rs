@@ -91,6 +91,7 @@ fn hf_of_repo(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::Info => http.get(&api),
         Kind::Revision => http.get(&format!("{api}/revision/main")),
         Kind::Tree => http.get(&format!("{api}/tree/main")),
+        Kind::ShardHeaders => http.get(&format!("{api}/safetensors-metadata/README.md")),
         Kind::PathsInfo => json(http, &format!("{api}/paths-info/main"), &json!({"paths": ["README.md"]})),
         Kind::Refs => http.get(&format!("{api}/refs")),
         Kind::Commits => http.get(&format!("{api}/commits/main")),
@@ -244,6 +245,8 @@ pub(crate) fn hf_granted(kind: polder_hf::RouteKind, who: Credential, what: Visi
             OtherUser | Accepted if what == Visibility::Gated => 200,
             _ => 409,
         },
+        // A card is no index.
+        Kind::ShardHeaders => 400,
         // To who has access already; a request that waits already, or was never made.
         Kind::Commit | Kind::OpenDiscussion | Kind::GrantAccess => 400,
         Kind::CreateBranch => 409,

@@ -17,6 +17,7 @@ mod listings;
 mod proxy;
 mod requests;
 mod search;
+mod shards;
 mod source;
 mod versions;
 mod webhooks;

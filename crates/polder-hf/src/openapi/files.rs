@@ -36,7 +36,7 @@ fn contents() -> Vec<Operation> {
 }
 
 fn listings() -> Vec<Operation> {
-    use RouteKind::{PathsInfo, Tree};
+    use RouteKind::{PathsInfo, ShardHeaders, Tree};
     let tree = |path, summary| {
         Operation::get(Tree, path, summary)
             .query("recursive", flag())
@@ -49,6 +49,13 @@ fn listings() -> Vec<Operation> {
         tree("/api/{type}/{namespace}/{repo}/tree/{revision}", "What is in the root folder"),
         tree("/api/{type}/{namespace}/{repo}/tree/{revision}/{folder}", "What is in a folder")
             .called("tree-of-folder"),
+        Operation::get(
+            ShardHeaders,
+            "/api/{type}/{namespace}/{repo}/safetensors-metadata/{path}",
+            "What the shards of a safetensors model hold, by its index",
+        )
+        .gives(object(vec![("headers", map()), ("index", map())], vec![]))
+        .refuses(&[409, 413]),
         Operation::post(
             PathsInfo,
             "/api/{type}/{namespace}/{repo}/paths-info/{revision}",
