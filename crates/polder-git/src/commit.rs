@@ -229,11 +229,7 @@ pub fn write_tag(
     let tag_id = object_id(ObjectKind::Tag, &data)?;
     let mut pack = PackStream::new();
     pack.add(tag_id, ObjectKind::Tag, &data)?;
-    let (header, objects) = pack.finish()?;
-    let mut bytes = Vec::new();
-    let read = CommitPack::new(header, None, &objects).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("write a tag", name, error))?;
-    Ok((tag_id, Bytes::from(bytes)))
+    Ok((tag_id, pack.whole()?))
 }
 
 /// Ends a pack with its commit.

@@ -9,4 +9,5 @@ mod import;
 mod kit;
 mod merge;
 mod revision;
+mod rewrite;
 mod tree;

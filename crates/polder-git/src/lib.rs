@@ -36,6 +36,7 @@ mod reader;
 mod receive;
 mod ref_name;
 mod revision;
+mod rewrite;
 mod shallow;
 mod sink;
 mod snapshot;
@@ -79,6 +80,7 @@ pub use receive::{
 };
 pub use ref_name::{check_pushable, check_ref_name, proposal_number};
 pub use revision::resolve_revision;
+pub use rewrite::{Rewritten, rewrite_without};
 pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};
 pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};

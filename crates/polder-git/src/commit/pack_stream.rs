@@ -56,6 +56,20 @@ impl PackStream {
         if self.written.insert(id) { append_entry(&mut self.bytes, id, kind, data) } else { Ok(()) }
     }
 
+    /// How many bytes the entries have so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The whole pack, of a stream that comes after no spool.
+    pub(crate) fn whole(self) -> Result<Bytes> {
+        let (header, objects) = self.finish()?;
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + objects.len() + ObjectId::BYTES);
+        let read = CommitPack::new(header, None, &objects).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io("write", "a pack", error))?;
+        Ok(Bytes::from(bytes))
+    }
+
     /// The entries of this stream alone, and the header of a pack with the spooled ones before them.
     pub(crate) fn finish(self) -> Result<([u8; HEADER_BYTES], Bytes)> {
         let count = u32::try_from(self.written.len().max(self.spooled))

@@ -47,6 +47,10 @@ impl RawEntry<'_> {
     pub(crate) fn is_folder(&self) -> bool {
         self.mode == MODE_FOLDER
     }
+
+    pub(crate) fn is_submodule(&self) -> bool {
+        self.mode == MODE_SUBMODULE
+    }
 }
 
 /// Splits the first entry off a tree; `None` if it is malformed or cut.
