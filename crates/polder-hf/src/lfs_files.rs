@@ -48,10 +48,13 @@ struct Batch {
     deletions: Deletions,
 }
 
-/// History is never rewritten here, so `rewriteHistory` changes nothing: what a ref reaches is refused.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Deletions {
     sha: Vec<String>,
+    /// Without it, what a ref reaches is refused.
+    #[serde(default)]
+    rewrite_history: bool,
 }
 
 /// Answers `POST …/lfs-files/batch`.
@@ -63,7 +66,7 @@ pub(crate) async fn delete(ask: &Ask<'_>, body: Body) -> Result<Response, Failur
         return Err(Error::new(Kind::TooLarge, message).into());
     }
     let oids = deletions.sha.iter().map(|text| oid(text)).collect::<Result<Vec<_>, _>>()?;
-    let deleted = ask.hub.delete_lfs_files(&grant, oids).await?;
+    let deleted = ask.hub.delete_lfs_files(&grant, oids, deletions.rewrite_history).await?;
     Ok(respond::json(StatusCode::OK, &json!({ "deleted": deleted })))
 }
 

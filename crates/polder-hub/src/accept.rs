@@ -42,6 +42,9 @@ const MISSING_NAMED_MAX: usize = 10;
 /// How every refusal begins that is about what changed meanwhile; git's own words.
 pub(crate) const STALE: &str = "failed to update ref";
 
+/// Why a ref stayed where another one of the same change had to.
+pub(crate) const ABORTED: &str = "atomic transaction failed";
+
 /// Where a change comes from and what it may do.
 pub(crate) struct Origin {
     pub(crate) repo: RepoId,
@@ -62,6 +65,8 @@ pub(crate) struct Origin {
     pub(crate) mirror: Option<MirrorPublish>,
     /// What happens to a pull request in the same transaction.
     pub(crate) proposal: Option<Proposal>,
+    /// Whether history is rewritten: the refs of pull requests move with it, of those that are over, too.
+    pub(crate) rewrites: bool,
     /// What the audit log will say.
     pub(crate) entry: Entry,
 }
@@ -347,7 +352,11 @@ fn decide(
         catalog: None,
         mirror: origin.mirror.clone(),
         proposal: origin.proposal.clone(),
-        proposed: proposed_commits(after, &updates, origin.proposal.as_ref())?,
+        proposed: if origin.rewrites {
+            Vec::new()
+        } else {
+            proposed_commits(after, &updates, origin.proposal.as_ref())?
+        },
         updates,
     })
 }
@@ -412,7 +421,7 @@ fn refusal(why: &RefRefusal) -> String {
         RefRefusal::Stale { current: None } => format!("{STALE}: it is gone"),
         RefRefusal::DirectoryFileConflict { with } => format!("'{with}' exists; cannot create"),
         RefRefusal::Forbidden { why } => why.clone(),
-        RefRefusal::AtomicAborted => "atomic transaction failed".to_owned(),
+        RefRefusal::AtomicAborted => ABORTED.to_owned(),
         RefRefusal::TooManyRefs => "too many refs in this repository".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{LargeObjects, Origin, STALE};
+use crate::accept::{ABORTED, LargeObjects, Origin, STALE};
 use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::run_admitted;
 use crate::body::{BlockingBody, BodyStream};
@@ -177,51 +177,65 @@ impl Hub {
         action: &'static str,
         proposal: Option<Proposal>,
     ) -> Result<Landed> {
+        self.land_all(&Origin { proposal, ..made_for(grant, action) }, &[command], pack)
+    }
+
+    /// The same for refs that move together or not at all. Blocking.
+    pub(crate) fn land_all(
+        &self,
+        origin: &Origin,
+        commands: &[Command],
+        pack: &mut dyn Read,
+    ) -> Result<Landed> {
         let mut silent = |_: &str| {};
-        let quarantined = self.quarantine(grant.repo_id(), pack, &mut silent)?;
-        let origin = Origin {
-            repo: grant.repo_id(),
-            name: grant.repo().clone(),
-            actor: grant.actor(),
-            pusher: Some(grant.as_contributor()),
-            push_options: None,
-            severity: Severity::Push,
-            run_hooks: true,
-            atomic: true,
-            large_objects: LargeObjects::Here,
-            head: None,
-            mirror: None,
-            proposal,
-            entry: grant.entry(action),
-        };
+        let quarantined = self.quarantine(origin.repo, pack, &mut silent)?;
         let mut said = String::new();
         let mut say = |line: &str| {
             said.push_str(line);
             said.push('\n');
         };
-        let commands = [command];
         let results = self
-            .accept(&origin, &commands, &quarantined, &mut say)
+            .accept(origin, commands, &quarantined, &mut say)
             .map_err(|error| with_output(error, &said))?;
-        self.post_receive(&origin, &commands, &results, &mut silent);
-        match results.into_iter().next() {
-            Some((_, Ok(()))) => Ok(Landed::Done),
-            Some((_, Err(why))) if why.starts_with(STALE) => Ok(Landed::Stale),
-            Some((_, Err(why))) if is_protection(&why) || is_proposal_rule(&why) => {
+        self.post_receive(origin, commands, &results, &mut silent);
+        let why = results.into_iter().filter_map(|(_, result)| result.err()).find(|why| why != ABORTED);
+        match why {
+            None => Ok(Landed::Done),
+            Some(why) if why.starts_with(STALE) => Ok(Landed::Stale),
+            Some(why) if is_protection(&why) || is_proposal_rule(&why) => {
                 Err(Error::new(Kind::Forbidden, why))
             }
-            Some((_, Err(why))) => Err(Error::invalid(why)),
-            None => Err(Error::internal("no result for a change's ref")),
+            Some(why) => Err(Error::invalid(why)),
         }
     }
 }
 
-/// How a change of one ref ended, unless it was refused.
+/// Where a change comes from that the hub makes for someone.
+pub(crate) fn made_for<L: Contributes>(grant: &Grant<L>, action: &'static str) -> Origin {
+    Origin {
+        repo: grant.repo_id(),
+        name: grant.repo().clone(),
+        actor: grant.actor(),
+        pusher: Some(grant.as_contributor()),
+        push_options: None,
+        severity: Severity::Push,
+        run_hooks: true,
+        atomic: true,
+        large_objects: LargeObjects::Here,
+        head: None,
+        mirror: None,
+        proposal: None,
+        rewrites: false,
+        entry: grant.entry(action),
+    }
+}
+
+/// How a change ended, unless it was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Landed {
     /// It is durable.
     Done,
-    /// The ref is not where it was thought to be.
+    /// A ref is not where it was thought to be.
     Stale,
 }
 

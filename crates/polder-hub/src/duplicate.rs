@@ -116,6 +116,7 @@ impl Hub {
             head: Some(theirs.snapshot.head().to_owned()),
             mirror: None,
             proposal: None,
+            rewrites: false,
             entry,
         };
         for (name, result) in

@@ -116,6 +116,7 @@ impl Hub {
             head: head.clone(),
             mirror: mirror.clone(),
             proposal: None,
+            rewrites: false,
             entry: entry.clone(),
         };
         if !commands.is_empty() {

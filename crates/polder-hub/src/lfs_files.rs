@@ -1,6 +1,6 @@
 //! The large objects of a repository as its owners look through them, let them go, and give them to another one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use polder_db::LinkedFile;
 use polder_types::{Sha256, UnixMillis};
@@ -105,11 +105,19 @@ impl Hub {
     }
 
     /// Takes large objects away from a repository for good; those that no other one has are removed. How many it had.
+    /// With `rewrite`, history that reaches them is written anew without them first, in every branch, tag and pull
+    /// request.
     ///
     /// # Errors
-    /// [`Kind::Conflict`] where a ref, hidden ones too, reaches one of them: nothing is taken then;
+    /// [`Kind::Conflict`] where a ref still reaches one of them, hidden ones too: nothing is taken then;
+    /// [`Kind::Forbidden`] where a rule protects a branch; [`Kind::TooLarge`] for too much history;
     /// [`Kind::Unavailable`] where others push all the time, or what is stored is damaged.
-    pub async fn delete_lfs_files(&self, grant: &Grant<Write>, oids: Vec<Sha256>) -> Result<usize> {
+    pub async fn delete_lfs_files(
+        &self,
+        grant: &Grant<Write>,
+        oids: Vec<Sha256>,
+        rewrite: bool,
+    ) -> Result<usize> {
         for _ in 0..RECHECKS_MAX {
             let held = self.held(grant.repo_id()).await?;
             let generation = held.snapshot.generation();
@@ -118,9 +126,12 @@ impl Hub {
                 return Err(Error::unavailable("what the refs reach is damaged: `polder fsck` says where"));
             }
             let reached: HashSet<Sha256> = walked.pointers.iter().map(|pointer| pointer.oid).collect();
-            let kept: Vec<&Sha256> = oids.iter().filter(|oid| reached.contains(*oid)).collect();
+            let kept: BTreeSet<Sha256> = oids.iter().filter(|oid| reached.contains(*oid)).copied().collect();
             if !kept.is_empty() {
-                return Err(still_reached(&kept));
+                if !rewrite || !self.rewrite_without(grant, kept.clone()).await? {
+                    return Err(still_reached(&kept));
+                }
+                continue;
             }
             let entry = grant.entry("lfs.delete");
             let gone = self.audited(entry).unlink_blobs(grant.repo_id(), generation, oids.clone()).await?;
@@ -172,13 +183,13 @@ impl Hub {
     }
 }
 
-fn still_reached(oids: &[&Sha256]) -> Error {
+fn still_reached(oids: &BTreeSet<Sha256>) -> Error {
     let named: Vec<String> = oids.iter().take(NAMED_MAX).map(|oid| format!("`{oid}`")).collect();
     let more = if oids.len() > NAMED_MAX { ", …" } else { "" };
     let named = named.join(", ");
     let message = format!(
-        "branches, tags or hidden refs still need {named}{more}; history is not rewritten here: push one without \
-         them first, such as by super_squash_history"
+        "branches, tags or hidden refs still need {named}{more}: delete them with `rewrite_history=True`, or push a \
+         history without them first"
     );
     Error::new(Kind::Conflict, message)
 }

@@ -65,6 +65,7 @@ mod quota;
 mod refs;
 mod repo_owner;
 mod repos;
+mod rewrite;
 mod safetensors;
 mod scrub;
 mod secret;

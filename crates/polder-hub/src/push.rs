@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{LargeObjects, Origin, RefResult, Say};
+use crate::accept::{ABORTED, LargeObjects, Origin, RefResult, Say};
 use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
@@ -133,6 +133,7 @@ impl Hub {
             head: None,
             mirror: None,
             proposal: None,
+            rewrites: false,
             entry: grant.entry(PUSH),
         };
         let held = Handle::current().block_on(self.held(origin.repo))?;
@@ -189,7 +190,7 @@ fn sort_out(request: &PushRequest, snapshot: &Snapshot) -> (Vec<Command>, Vec<Re
         }
     }
     if request.capabilities.atomic && !refused.is_empty() {
-        refused.extend(refuse_all(&wanted, "atomic transaction failed"));
+        refused.extend(refuse_all(&wanted, ABORTED));
         wanted.clear();
     }
     (wanted, refused)

@@ -2,13 +2,13 @@
 
 use super::operation::Operation;
 use super::repos::kind;
-use super::schema::{Shape, list, moment, nullable, number, object, sha256, text};
+use super::schema::{Shape, flag, list, moment, nullable, number, object, sha256, text};
 use super::shape;
 use crate::route::RouteKind;
 
 pub(super) fn operations() -> Vec<Operation> {
     use RouteKind::{DeleteLfsFiles, DuplicateLfsFiles, LfsFiles};
-    let deletions = object(vec![("sha", list(sha256()))], vec![]);
+    let deletions = object(vec![("sha", list(sha256()))], vec![("rewriteHistory", flag())]);
     let target = object(vec![("name", text())], vec![("type", nullable(kind()))]);
     let wanted = object(vec![("xetHash", sha256()), ("sha256", sha256())], vec![]);
     let failed = object(vec![("sha256", sha256()), ("error", text())], vec![]);
@@ -20,7 +20,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post(
             DeleteLfsFiles,
             "/api/{type}/{namespace}/{repo}/lfs-files/batch",
-            "Deletes large objects that no branch or tag reaches",
+            "Deletes large objects that no branch or tag reaches, or rewrites history without them",
         )
         .takes(object(vec![("deletions", deletions)], vec![]))
         .gives(object(vec![("deleted", number())], vec![])),

@@ -19,13 +19,16 @@ const RULE: &str = "pull request";
 
 impl Hub {
     /// Notes on each update why it must not happen: of the ref of a pull request that is not open, or not the
-    /// pusher's; of any other by who may only propose. What has no pusher is the operator's, or a mirror's, and
+    /// pusher's; of any other by who may only propose. Who may write rewrites all of history. What has no pusher is the operator's, or a mirror's, and
     /// free. Blocking.
     pub(crate) fn apply_proposals(&self, origin: &Origin, updates: &mut [RefUpdate]) -> Result<()> {
         let Some(grant) = &origin.pusher else { return Ok(()) };
         let runtime = Handle::current();
         let role = runtime.block_on(self.role(grant.principal(), grant.repo_row()))?;
         let writes = role >= Some(Role::Write);
+        if origin.rewrites && writes {
+            return Ok(());
+        }
         for update in updates.iter_mut().filter(|update| update.forbidden.is_none()) {
             let why = match (proposal_number(&update.name), update.new) {
                 (None, _) if writes => continue,

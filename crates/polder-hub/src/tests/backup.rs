@@ -8,10 +8,6 @@ use super::*;
 
 const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
-fn silent() -> Progress {
-    Arc::new(|_| {})
-}
-
 fn blobs(hub: &Hub) -> usize {
     let mut count = 0;
     let counted = hub.store.for_each_file(&mut |file| {

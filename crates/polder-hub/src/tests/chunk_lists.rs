@@ -7,10 +7,6 @@ use polder_xet::{Chunk, ChunkHash, ChunkList, Cut, FileHasher, ListHeader};
 use super::large_objects::put;
 use super::*;
 
-fn silent() -> Progress {
-    Arc::new(|_| {})
-}
-
 /// Stores an object as a version did that knew no chunk lists.
 async fn put_as_before(fixture: &Fixture, content: &[u8]) -> (BlobId, Sha256) {
     let hub = &fixture.hub;

@@ -18,6 +18,7 @@ mod nodes;
 mod public_objects;
 mod pulls;
 mod recent_tips;
+mod rewrite;
 pub(crate) mod scrub;
 mod takedown;
 pub(crate) mod transfer;
@@ -149,6 +150,10 @@ pub(crate) fn body(parts: &[&[u8]]) -> BodyStream {
     }
     let parts: Vec<Bytes> = parts.iter().map(|part| Bytes::copy_from_slice(part)).collect();
     Box::pin(Parts(parts.into_iter()))
+}
+
+pub(crate) fn silent() -> Progress {
+    Arc::new(|_| {})
 }
 
 pub(crate) fn signature() -> Signature {

@@ -6,10 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-fn silent() -> Progress {
-    Arc::new(|_| {})
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_check_goes_on_within_a_day_and_begins_anew_after_it() {
     let fixture = fixture().await;
