@@ -150,3 +150,30 @@ async fn a_file_goes_over_tcp_without_passing_through_this_process() {
     assert!(received == content[3..3 + stretch]);
     assert!(placeholder.iter().all(|byte| *byte == 0), "nobody filled the placeholder");
 }
+
+#[tokio::test]
+async fn a_head_waits_for_the_file_and_both_leave_in_full_segments() {
+    let (file, content) = (file(), pattern());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut transport = crate::TcpTransport::new(crate::accept_tcp(&listener).await.unwrap().0);
+    let (head, stretch) = (b"HTTP/1.1 200 OK\r\n\r\n", 100_000);
+    let placeholder = transport.files().unwrap().placeholder(&file, 0, stretch).unwrap();
+    let slices = [std::io::IoSlice::new(head), std::io::IoSlice::new(&placeholder)];
+    assert_eq!(transport.write_vectored(&slices).await.unwrap(), head.len());
+    let early = client.try_read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(early, Err(std::io::ErrorKind::WouldBlock), "a segment of a head alone");
+    let mut received = vec![0; head.len() + stretch];
+    let sent = tokio::join!(
+        async {
+            transport.write_all(&placeholder).await?;
+            transport.flush().await
+        },
+        client.read_exact(&mut received)
+    );
+    sent.0.and(sent.1.map(drop)).unwrap();
+    assert!(received[..head.len()] == *head && received[head.len()..] == content[..stretch]);
+    // What comes after the file is not held back.
+    transport.write_all(b"+").await.unwrap();
+    assert_eq!(timeout(Duration::from_millis(150), client.read_u8()).await.unwrap().unwrap(), b'+');
+}

@@ -22,15 +22,27 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl Transport for UnixStream {}
 
 /// A TCP connection that sends stretches of files without copying them through this process.
+///
+/// From the first stretch to the next flush it is corked: the system sends full segments only, whatever the
+/// pieces they are put together from. A client reads what it gets in fewer, longer pieces then.
 #[derive(Debug)]
 pub struct TcpTransport {
     stream: TcpStream,
     files: Arc<FileQueue>,
+    is_corked: bool,
 }
 
 impl TcpTransport {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, files: Arc::default() }
+        Self { stream, files: Arc::default(), is_corked: false }
+    }
+
+    fn cork(&mut self, is_corked: bool) -> io::Result<()> {
+        if self.is_corked != is_corked {
+            rustix::net::sockopt::set_tcp_cork(&self.stream, is_corked)?;
+            self.is_corked = is_corked;
+        }
+        Ok(())
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, stretch: &Stretch) -> Poll<io::Result<usize>> {
@@ -85,7 +97,10 @@ impl AsyncWrite for TcpTransport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self.files.next(data)? {
             Written::Memory => Pin::new(&mut self.stream).poll_write(cx, data),
-            Written::File(stretch) => self.poll_send(cx, &stretch),
+            Written::File(stretch) => {
+                self.cork(true)?;
+                self.poll_send(cx, &stretch)
+            }
         }
     }
 
@@ -99,8 +114,13 @@ impl AsyncWrite for TcpTransport {
         for (at, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_empty()) {
             match self.files.next(slice)? {
                 Written::Memory => memory_end = at + 1,
-                Written::File(stretch) if memory_end == 0 => return self.poll_send(cx, &stretch),
-                Written::File(_) => break,
+                Written::File(stretch) => {
+                    self.cork(true)?;
+                    if memory_end == 0 {
+                        return self.poll_send(cx, &stretch);
+                    }
+                    break;
+                }
             }
         }
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices.get(..memory_end).unwrap_or_default())
@@ -111,6 +131,7 @@ impl AsyncWrite for TcpTransport {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.cork(false)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
