@@ -61,7 +61,7 @@ pub(crate) fn read_header(name: &str, source: &Source, bytes_max: u64) -> Result
     let size_bytes = source.size_bytes();
     let Some(rest) = size_bytes.checked_sub(8) else { return Err(short()) };
     let length = source.read(0, LENGTH_BYTES).map_err(Error::internal)?;
-    let length = u64::from_le_bytes(length.try_into().map_err(|_| short())?);
+    let length = u64::from_le_bytes(length.try_into().map_err(|_length| short())?);
     if length > rest {
         let message =
             format!("`{name}` is no safetensors file, or cut short: its header would be {length} bytes");
