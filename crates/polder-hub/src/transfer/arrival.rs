@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::plan::UNIT_BYTES_MAX;
-use super::run::{Begun, Run};
+use super::run::Run;
+use super::running::Begun;
 use super::source::ObjectSource;
 use super::state::{Ending, Shared};
 use super::{TransferOptions, TransferProgress, Wanted};

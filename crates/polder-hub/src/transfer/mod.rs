@@ -13,6 +13,7 @@ mod race;
 mod ranges;
 mod rate;
 mod run;
+mod running;
 mod source;
 mod state;
 
@@ -29,7 +30,7 @@ pub use rate::Rate;
 pub use source::{ObjectSource, SourceError, SourceFuture};
 pub use state::TransferProgress;
 
-pub(crate) use run::Transfers;
+pub(crate) use running::Transfers;
 
 /// An object that is wanted for a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
