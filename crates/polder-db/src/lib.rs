@@ -84,6 +84,7 @@ mod locks;
 mod log;
 mod meta;
 mod migrations;
+mod oauth;
 mod postgres;
 mod pull_mirrors;
 mod push;
@@ -143,6 +144,11 @@ pub use log::{
     Appended, Came, Erased, Erasure, FileKind, Lease, Log, LogAppend, LogBody, LogEntry, LogFile, LogHeadRow,
     LogHeads, LogOp, LogStart, Outgoing, PendingBatch, PendingRepo, Published, PublishedNamespace,
     PublishedState, Refill, Retold, RetoldNamespace, Sequenced,
+};
+pub use oauth::{
+    DEVICE_LOGINS_MAX, DEVICE_LOGINS_PER_ADDRESS_MAX, DeviceApproval, DeviceChange, DeviceFound,
+    DeviceIssued, DeviceLogin, DeviceState, GUESS_WINDOW_SECONDS, GUESSES_MAX, NewDeviceLogin, NewRefresh,
+    Refreshed,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

@@ -121,8 +121,8 @@ mod tests {
     use super::*;
     use crate::{
         access_requests, accounts, audit, blobs, blocks, catalog, chunks, collections, contract, damage,
-        discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, pull_mirrors, push,
-        quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens, upkeep, uploads,
+        discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, oauth, pull_mirrors,
+        push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens, upkeep, uploads,
         webhooks, xorb_runs, xorbs,
     };
 
@@ -175,6 +175,7 @@ mod tests {
             .chain(webhooks::EVERY)
             .chain(discussions::EVERY)
             .chain(collections::EVERY)
+            .chain(oauth::EVERY)
             .chain(follow::EVERY)
             .chain(log::EVERY)
             .copied()

@@ -5,22 +5,22 @@ use polder_types::{AccountId, RepoId, Role, Sha256, TokenId, UnixMillis};
 use crate::db::missing;
 use crate::row::{Row, each};
 use crate::sql::statements;
-use crate::tx::Verdict;
+use crate::tx::{Tx, Verdict};
 use crate::value::args;
 use crate::{Account, AccountKind, Db, Error, Result};
 
 statements! {
-    INSERT_TOKEN = "INSERT INTO token (id, hash, account, scope, repos, expires, revoked, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7) ON CONFLICT (hash) DO NOTHING";
+    INSERT_TOKEN = "INSERT INTO token (id, hash, account, scope, repos, expires, revoked, created_at, name) \
+        VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8) ON CONFLICT (hash) DO NOTHING";
     TOKEN_BY_HASH = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at FROM token t JOIN account a ON a.id = t.account WHERE t.hash = $1";
+        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account WHERE t.hash = $1";
     TOKEN_BY_ID = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at FROM token t JOIN account a ON a.id = t.account WHERE t.id = $1";
+        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account WHERE t.id = $1";
     TOKENS_AFTER = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at FROM token t JOIN account a ON a.id = t.account \
+        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account \
         WHERE NOT t.revoked AND t.id > $1 ORDER BY t.id LIMIT $2";
     TOKENS_OF_AFTER = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at FROM token t JOIN account a ON a.id = t.account \
+        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account \
         WHERE NOT t.revoked AND t.id > $1 AND t.account = $3 ORDER BY t.id LIMIT $2";
     REVOKE_TOKEN = "UPDATE token SET revoked = TRUE WHERE id = $1";
 }
@@ -38,6 +38,8 @@ pub struct NewToken {
     pub repos: Option<Vec<RepoId>>,
     /// When it stops working; `None` is never.
     pub expires: Option<UnixMillis>,
+    /// What it is for, where the hub gave it to a client by itself.
+    pub name: Option<String>,
 }
 
 /// A stored token.
@@ -57,6 +59,8 @@ pub struct Token {
     pub revoked: bool,
     /// When it was made.
     pub created: UnixMillis,
+    /// What it is for, where the hub gave it to a client by itself.
+    pub name: Option<String>,
 }
 
 impl Db {
@@ -65,20 +69,13 @@ impl Db {
     /// # Errors
     /// [`Error::NotFound`] if the account is no user; [`Error::Conflict`] if the hash is known.
     pub async fn add_token(&self, token: NewToken) -> Result<TokenId> {
-        let repos = token.repos.map(|repos| encode_repos(&repos)).transpose()?;
         let is_user = |account: Account| account.kind == AccountKind::User;
         if !self.account(token.account).await?.is_some_and(is_user) {
             return Err(missing(format!("user {}", token.account)));
         }
         self.write(move |tx| {
             Box::pin(async move {
-                let (id, now) = (TokenId(tx.next_id()), tx.now());
-                let args =
-                    args![id, token.hash, token.account, token.scope.as_str(), repos, token.expires, now];
-                if tx.execute(INSERT_TOKEN, args).await? == 0 {
-                    return Err(Error::Conflict { what: "this token exists".to_owned() });
-                }
-                tx.audit(|entry| drop(entry.detail.insert("token".to_owned(), id.to_string().into())));
+                let id = insert_token(tx, token).await?;
                 Ok(Verdict::Keep(id))
             })
         })
@@ -137,6 +134,19 @@ impl Db {
     }
 }
 
+/// Stores a token, and says which in what is recorded.
+pub(crate) async fn insert_token(tx: &mut Tx, token: NewToken) -> Result<TokenId> {
+    let repos = token.repos.map(|repos| encode_repos(&repos)).transpose()?;
+    let (id, now) = (TokenId(tx.next_id()), tx.now());
+    let NewToken { account, hash, scope, expires, name, .. } = token;
+    let args = args![id, hash, account, scope.as_str(), repos, expires, now, name];
+    if tx.execute(INSERT_TOKEN, args).await? == 0 {
+        return Err(Error::Conflict { what: "this token exists".to_owned() });
+    }
+    tx.audit(|entry| drop(entry.detail.insert("token".to_owned(), id.to_string().into())));
+    Ok(id)
+}
+
 fn token(row: &Row) -> Result<Token> {
     let repos: Option<String> = row.read(2)?;
     let expires: Option<i64> = row.read(3)?;
@@ -148,15 +158,16 @@ fn token(row: &Row) -> Result<Token> {
         revoked: row.read(4)?,
         account: Account::from_row(row, 5)?,
         created: UnixMillis(row.read(9)?),
+        name: row.read(10)?,
     })
 }
 
-fn encode_repos(repos: &[RepoId]) -> Result<String> {
+pub(crate) fn encode_repos(repos: &[RepoId]) -> Result<String> {
     serde_json::to_string(repos).map_err(repos_error)
 }
 
 /// An unreadable list must never widen a token, so it is an error and not `None`.
-fn decode_repos(text: &str) -> Result<Vec<RepoId>> {
+pub(crate) fn decode_repos(text: &str) -> Result<Vec<RepoId>> {
     serde_json::from_str(text).map_err(repos_error)
 }
 

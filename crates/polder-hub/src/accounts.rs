@@ -116,6 +116,7 @@ impl Hub {
             scope: request.scope,
             repos: (!repos.is_empty()).then_some(repos),
             expires: request.lifetime_seconds.map(|seconds| self.clock.now().plus_seconds(seconds)),
+            name: None,
         };
         let names: Vec<String> = request.repos.iter().map(ToString::to_string).collect();
         let entry = Entry::operator("token.add").with("user", user.name.as_str());

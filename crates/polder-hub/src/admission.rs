@@ -34,6 +34,14 @@ impl Client {
             v4 @ IpAddr::V4(_) => v4,
         })
     }
+
+    /// The address of one without an account.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Account(_) => None,
+        }
+    }
 }
 
 /// What a place is counted for. A client that nothing is known of has no share of its own.

@@ -47,6 +47,8 @@ pub struct TokenSummary {
     pub expires: Option<UnixMillis>,
     /// When it was made.
     pub created: UnixMillis,
+    /// The program that it was given to, where the hub did that by itself.
+    pub name: Option<String>,
 }
 
 impl Hub {
@@ -125,6 +127,7 @@ impl Hub {
                     repos,
                     expires: token.expires,
                     created: token.created,
+                    name: token.name,
                 });
             }
         }

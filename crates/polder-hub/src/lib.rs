@@ -55,6 +55,7 @@ mod log;
 mod logins;
 mod mechanisms;
 mod merge;
+mod oauth;
 mod people;
 mod preupload;
 mod protection;
@@ -125,6 +126,7 @@ pub use log::{
     Term,
 };
 pub use merge::Merged;
+pub use oauth::{DeviceRequest, DeviceStart, Issued, NoToken};
 pub use people::AccountOverview;
 pub use polder_db::{
     AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Collection, Discussion,

@@ -74,6 +74,7 @@ impl Hub {
         self.sweep_xorbs().await?;
         self.sweep_transfers().await?;
         self.db.release_lapsed(self.clock.now()).await?;
+        self.db.sweep_logins().await?;
         self.drop_old_audit().await?;
         self.drop_old_downloads().await?;
         for job in jobs {

@@ -46,8 +46,10 @@ async fn a_token_is_found_by_its_hash_with_all_its_limits() {
     let ada = home.user("ada").await;
     let expires = Some(home.now().plus_seconds(60));
     let repos = Some(vec![RepoId(4), RepoId(5)]);
-    let narrow = NewToken { account: ada, hash: sha(1), scope: Role::Read, repos: repos.clone(), expires };
-    let wide = NewToken { account: ada, hash: sha(2), scope: Role::Admin, repos: None, expires: None };
+    let narrow =
+        NewToken { account: ada, hash: sha(1), scope: Role::Read, repos: repos.clone(), expires, name: None };
+    let wide =
+        NewToken { account: ada, hash: sha(2), scope: Role::Admin, repos: None, expires: None, name: None };
     let id = home.db.add_token(narrow.clone()).await.unwrap();
     home.db.add_token(wide).await.unwrap();
     home.reopen().await;
@@ -71,7 +73,8 @@ async fn a_token_needs_a_user() {
     let ada = home.user("ada").await;
     let org = home.db.add_org(&"acme".parse().unwrap(), ada).await.unwrap();
     for account in [org, AccountId(1)] {
-        let token = NewToken { account, hash: sha(1), scope: Role::Read, repos: None, expires: None };
+        let token =
+            NewToken { account, hash: sha(1), scope: Role::Read, repos: None, expires: None, name: None };
         assert!(matches!(home.db.add_token(token).await, Err(Error::NotFound { .. })));
     }
     assert_eq!(home.db.find_token(&sha(1)).await.unwrap(), None);
@@ -118,7 +121,14 @@ async fn an_administrator_is_seen_among_others() {
 async fn tokens_are_listed_until_they_are_revoked() {
     let home = Home::open().await;
     let (ada, bob) = (home.user("ada").await, home.user("bob").await);
-    let new = |account, hash, repos| NewToken { account, hash, scope: Role::Write, repos, expires: None };
+    let new = |account, hash, repos| NewToken {
+        account,
+        hash,
+        scope: Role::Write,
+        repos,
+        expires: None,
+        name: None,
+    };
     let first = home.db.add_token(new(ada, sha(1), Some(vec![RepoId(4)]))).await.unwrap();
     let second = home.db.add_token(new(bob, sha(2), None)).await.unwrap();
     let third = home.db.add_token(new(ada, sha(3), None)).await.unwrap();

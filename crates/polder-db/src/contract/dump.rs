@@ -46,6 +46,7 @@ async fn filled() -> Home {
             scope: polder_types::Role::Read,
             repos: Some(vec![repo.id]),
             expires: Some(home.now()),
+            name: Some("a name".to_owned()),
         })
         .await
         .unwrap();

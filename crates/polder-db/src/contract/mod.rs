@@ -24,6 +24,7 @@ mod log;
 mod missing;
 mod moving;
 mod names;
+mod oauth;
 mod outbox;
 mod protection;
 mod pull_mirrors;

@@ -122,6 +122,10 @@ pub(crate) async fn writer(hub: &Hub, at: &str) -> Grant<Write> {
 }
 
 impl Fixture {
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.millis.fetch_add(seconds * 1000, std::sync::atomic::Ordering::Relaxed);
+    }
+
     pub(crate) async fn login(&self, request: TokenRequest) -> Principal {
         login(&self.hub, request).await
     }
