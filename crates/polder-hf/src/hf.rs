@@ -1,5 +1,6 @@
 //! The edge: from a route to its answer.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,8 +15,8 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, not_served,
-    openapi, people, refs, repos, search, shards, tree, upload, webhooks, xet_token,
+    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, not_served, oauth,
+    oauth_page, openapi, people, refs, repos, search, shards, tree, upload, webhooks, xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -37,12 +38,18 @@ impl Hf {
     }
 }
 
+/// An answer under way, on the heap: without optimisation a function has room on its stack for each of the
+/// futures that it may make, and those of all routes together overflow it.
+fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
+}
+
 /// Declares `respond_to` from an answer for each kind of route: a match without an arm for the rest.
 macro_rules! answers {
     (($ask:ident, $body:ident) $($kind:ident => $answer:expr,)*) => {
         async fn respond_to(kind: RouteKind, $ask: &Ask<'_>, $body: Body) -> Result<Response, Failure> {
             match kind {
-                $(RouteKind::$kind => $answer,)*
+                $(RouteKind::$kind => boxed(|| async { $answer }).await,)*
             }
         }
     };
@@ -119,7 +126,10 @@ answers! {
     OrgFollowers => listings::followers(ask, true).await,
     ModelTags => listings::tags(ask, RepoKind::Model).await,
     DatasetTags => listings::tags(ask, RepoKind::Dataset).await,
-    OAuth => Ok(listings::no_oauth()),
+    OAuthDevice => Ok(oauth::device(ask, body).await),
+    OAuthToken => Ok(oauth::token(ask, body).await),
+    OAuthPage => Ok(oauth_page::form(ask).await),
+    OAuthDecide => Ok(oauth_page::decide(ask, body).await),
     Collections => collections::list(ask).await,
     AddCollection => collections::add(ask, body).await,
     Collection => collections::one(ask).await,
@@ -135,7 +145,8 @@ answers! {
 
 /// 405, in JSON where the clients of the API read it.
 fn wrong_method(ask: &Ask<'_>) -> Response {
-    if !ask.parts.uri.path().starts_with("/api/") {
+    let path = ask.parts.uri.path();
+    if !path.starts_with("/api/") && !path.starts_with("/oauth/") {
         return respond::wrong_method("GET, HEAD");
     }
     let body = serde_json::json!({ "error": "this address has no such method" });

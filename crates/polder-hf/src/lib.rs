@@ -21,6 +21,8 @@ mod info;
 mod lfs_files;
 mod listings;
 mod not_served;
+mod oauth;
+mod oauth_page;
 mod openapi;
 mod people;
 mod presentation;
@@ -31,6 +33,7 @@ mod route_api;
 mod route_collections;
 mod route_discussions;
 mod route_listings;
+mod route_oauth;
 mod route_settings;
 #[cfg(test)]
 mod router_tests;

@@ -1,7 +1,6 @@
 //! What accounts store, whom they follow, and the tags that there are.
 //!
-//! Source: `huggingface_hub` 2.4.0 `hf_api.py`, `list_user_repos`, `list_user_followers`, `get_model_tags`;
-//! `utils/_oauth_device.py`.
+//! Source: `huggingface_hub` 2.4.0 `hf_api.py`, `list_user_repos`, `list_user_followers`, `get_model_tags`.
 
 use std::collections::BTreeMap;
 
@@ -63,12 +62,4 @@ pub(crate) async fn tags(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fail
         by_type.entry(word.to_owned()).or_default().push(entry);
     }
     Ok(respond::json(StatusCode::OK, &by_type))
-}
-
-/// Answers `POST /oauth/device` and `/oauth/token`: there are no pages here on which somebody could agree.
-pub(crate) fn no_oauth() -> Response {
-    let text = "this hub gives no tokens by OAuth; ask its operator for one (`polder token add --user NAME`) \
-        and log in with it";
-    let body = json!({ "error": "unsupported_grant_type", "error_description": text });
-    respond::json(StatusCode::BAD_REQUEST, &body)
 }

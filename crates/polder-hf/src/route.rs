@@ -7,7 +7,7 @@ use http::Method;
 use polder_http::{Access, Place, Url};
 use polder_types::RepoKind;
 
-use crate::{route_api, route_listings};
+use crate::{route_api, route_listings, route_oauth};
 
 polder_http::route_kinds! {
     /// Kinds of [`Route`].
@@ -170,8 +170,14 @@ polder_http::route_kinds! {
         ModelTags => "model-tags", Access::Anyone,
         /// `GET /api/datasets-tags-by-type`.
         DatasetTags => "dataset-tags", Access::Anyone,
-        /// `POST /oauth/device` and `/oauth/token`.
-        OAuth => "oauth", Access::Open,
+        /// `POST /oauth/device`.
+        OAuthDevice => "oauth-device", Access::Open,
+        /// `POST /oauth/token`.
+        OAuthToken => "oauth-token", Access::Open,
+        /// `GET /oauth/approve`, a page.
+        OAuthPage => "oauth-page", Access::Account,
+        /// `POST /oauth/approve`, the form of the page.
+        OAuthDecide => "oauth-decide", Access::Account,
         /// `GET /.well-known/openapi.json`.
         OpenApi => "openapi", Access::Open,
         /// What other hubs do and this one does not.
@@ -212,6 +218,9 @@ impl Route {
     pub fn parse(method: &Method, url: &Url<'_>) -> Option<Self> {
         let segments = url.segments();
         let words: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        if let Some(kind) = route_oauth::parse(method, &words) {
+            return Some(Self { kind, at: route_api::at(url, 0, "", String::new()) });
+        }
         if let Some((kind, account)) = route_listings::parse(method, &words) {
             return Some(Self { kind, at: route_api::at(url, 0, account, String::new()) });
         }

@@ -1,4 +1,4 @@
-//! The request lines about what accounts store, whom they follow, and tags; of OAuth; and of the description
+//! The request lines about what accounts store, whom they follow, and tags; and of the description
 //! of all routes.
 
 use http::Method;
@@ -15,13 +15,8 @@ pub(crate) fn parse<'a>(method: &Method, words: &[&'a str]) -> Option<(RouteKind
         ["api", "models-tags-by-type"] => (RouteKind::ModelTags, ""),
         ["api", "datasets-tags-by-type"] => (RouteKind::DatasetTags, ""),
         [".well-known", "openapi.json"] => (RouteKind::OpenApi, ""),
-        ["oauth", "device" | "token"] => (RouteKind::OAuth, ""),
         _ => return None,
     };
-    let fits = if kind == RouteKind::OAuth {
-        *method == Method::POST
-    } else {
-        matches!(*method, Method::GET | Method::HEAD)
-    };
+    let fits = matches!(*method, Method::GET | Method::HEAD);
     Some((if fits { kind } else { RouteKind::WrongMethod }, account))
 }

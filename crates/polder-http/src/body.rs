@@ -14,6 +14,9 @@ use polder_hub::{BodyEncoding, BodyStream, ByteStream, Error, HeldBody, Hub, Kin
 use polder_types::limits::JSON_BODY_BYTES_MAX;
 use serde::de::DeserializeOwned;
 
+/// Largest posted form, in bytes.
+const FORM_BODY_BYTES_MAX: u64 = 64 << 10;
+
 /// The body of a request as the hub takes it. A read that fails is the client's doing.
 pub fn request_stream(body: Body) -> BodyStream {
     Box::pin(Incoming(body.into_data_stream()))
@@ -81,7 +84,7 @@ pub fn encoding(headers: &HeaderMap) -> Result<BodyEncoding, String> {
 /// # Errors
 /// As [`Hub::hold_body`], and [`Kind::Invalid`] with what is wrong and where.
 pub async fn json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<T> {
-    parsed(&held(hub, body).await?)
+    parsed(&held(hub, body, JSON_BODY_BYTES_MAX).await?)
 }
 
 /// The same where there may be no body.
@@ -89,17 +92,24 @@ pub async fn json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<T> {
 /// # Errors
 /// As [`json`].
 pub async fn maybe_json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<Option<T>> {
-    let bytes = held(hub, body).await?;
+    let bytes = held(hub, body, JSON_BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(None) } else { parsed(&bytes).map(Some) }
 }
 
-async fn held(hub: &Hub, body: Body) -> Result<HeldBody> {
-    if body.size_hint().lower() > JSON_BODY_BYTES_MAX {
-        let message = format!("the JSON body is over {JSON_BODY_BYTES_MAX} bytes");
-        return Err(Error::new(Kind::TooLarge, message));
+/// Reads a posted form, or the like, of at most [`FORM_BODY_BYTES_MAX`].
+///
+/// # Errors
+/// As [`Hub::hold_body`], and [`Kind::Invalid`] for what is no UTF-8.
+pub async fn form(hub: &Hub, body: Body) -> Result<String> {
+    let bytes = held(hub, body, FORM_BODY_BYTES_MAX).await?;
+    String::from_utf8(bytes.to_vec()).map_err(|_error| Error::new(Kind::Invalid, "the body is no UTF-8"))
+}
+
+async fn held(hub: &Hub, body: Body, bytes_max: u64) -> Result<HeldBody> {
+    if body.size_hint().lower() > bytes_max {
+        return Err(Error::new(Kind::TooLarge, format!("the body is over {bytes_max} bytes")));
     }
-    let stream = request_stream(body);
-    hub.hold_body(stream, BodyEncoding::Identity, JSON_BODY_BYTES_MAX).await
+    hub.hold_body(request_stream(body), BodyEncoding::Identity, bytes_max).await
 }
 
 fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

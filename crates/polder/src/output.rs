@@ -114,7 +114,8 @@ fn token_cells(row: &TokenRow) -> Vec<String> {
     };
     let expires =
         row.expires.as_ref().map_or_else(|| "never expires".to_owned(), |end| format!("until {end}"));
-    vec![row.id.clone(), row.user.clone(), row.scope.to_string(), repos, expires, row.created.clone()]
+    let name = row.name.clone().unwrap_or_else(|| "-".to_owned());
+    vec![row.id.clone(), row.user.clone(), row.scope.to_string(), repos, expires, row.created.clone(), name]
 }
 
 fn audit_cells(row: &AuditRow) -> Vec<String> {
@@ -292,13 +293,14 @@ mod tests {
             repos: Some(vec!["acme/m".to_owned()]),
             expires: Some(created.clone()),
             created,
+            name: Some("hf_hub/2.4.0".to_owned()),
         };
-        let wide = TokenRow { id: "8".to_owned(), repos: None, expires: None, ..token.clone() };
+        let wide = TokenRow { id: "8".to_owned(), repos: None, expires: None, name: None, ..token.clone() };
         let list = Answer::Tokens(vec![token, wide]);
         assert_eq!(
             shown(&list, false),
-            "7  ada  write  acme/m            until 2026-09-21T13:33:20Z  2026-09-21T13:33:20Z\n\
-             8  ada  write  all repositories  never expires               2026-09-21T13:33:20Z\n"
+            "7  ada  write  acme/m            until 2026-09-21T13:33:20Z  2026-09-21T13:33:20Z  hf_hub/2.4.0\n\
+             8  ada  write  all repositories  never expires               2026-09-21T13:33:20Z  -\n"
         );
         let value: serde_json::Value = serde_json::from_str(&shown(&list, true)).unwrap();
         assert_eq!((&value[0]["id"], &value[1]["repos"]), (&"7".into(), &serde_json::Value::Null));

@@ -53,7 +53,10 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         | Kind::OrgFollowers
         | Kind::ModelTags
         | Kind::DatasetTags
-        | Kind::OAuth => of_account(kind, http, repo),
+        | Kind::OAuthDevice
+        | Kind::OAuthToken
+        | Kind::OAuthPage
+        | Kind::OAuthDecide => of_account(kind, http, repo),
         Kind::Discussions
         | Kind::OpenDiscussion
         | Kind::Discussion
@@ -192,7 +195,10 @@ fn of_account(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
         Kind::OrgFollowers => http.get("/api/organizations/acme/followers"),
         Kind::ModelTags => http.get("/api/models-tags-by-type"),
         Kind::DatasetTags => http.get("/api/datasets-tags-by-type"),
-        Kind::OAuth => http.post("/oauth/device", "client_id=x"),
+        Kind::OAuthDevice => http.post("/oauth/device", "client=none"),
+        Kind::OAuthToken => http.post("/oauth/token", "grant_type=none"),
+        Kind::OAuthPage => http.get("/oauth/approve"),
+        Kind::OAuthDecide => http.post("/oauth/approve", "decision=approve"),
         _ => unreachable!("{kind:?} is not of accounts"),
     }
 }
@@ -260,7 +266,9 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
     use polder_hf::RouteKind as Kind;
     match kind {
         _ if who == Credential::None || !who.is_valid() => 401,
-        Kind::Whoami => 200,
+        Kind::Whoami | Kind::OAuthPage => 200,
+        // It was on no page.
+        Kind::OAuthDecide => 403,
         // A token for some repositories sees nothing of the account's; one that only reads changes nothing.
         Kind::Webhooks | Kind::StoredRepos if who != WriterElsewhere => 200,
         Kind::Webhooks | Kind::StoredRepos => 403,

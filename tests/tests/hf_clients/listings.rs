@@ -59,17 +59,3 @@ fn downloads_storage_tags_and_followers_are_listed_and_a_wrong_card_is_refused()
     });
     client.script(&place.hub, &place.ada, place.dir.path(), LISTINGS, &[]).ok();
 }
-
-#[test]
-fn logging_in_without_a_token_is_told_how_to_get_one() {
-    let Some(client) = HubClient::of("2.4.0") else { return };
-    let place = Place::new();
-    for path in ["/oauth/device", "/oauth/token"] {
-        let answer = place.hub.http().post(path, "client_id=x").send().expect(400).json();
-        assert_eq!(answer["error"], "unsupported_grant_type");
-        assert!(answer["error_description"].as_str().unwrap().contains("polder token add"));
-    }
-    let done = client.hf(place.hub.url("").trim_end_matches('/'), None, place.dir.path(), &["auth", "login"]);
-    let said = done.fails();
-    assert!(said.contains("polder token add --user NAME"), "{said}");
-}

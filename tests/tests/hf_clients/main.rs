@@ -14,6 +14,7 @@ mod gated;
 mod large;
 mod libraries;
 mod listings;
+mod logins;
 mod proxy;
 mod requests;
 mod search;

@@ -83,8 +83,8 @@ async fn a_client_has_its_token_once_somebody_agreed_and_only_once() {
     assert_eq!(none, DeviceIssued::Nothing, "nobody agreed");
 
     let repos = Some(vec![RepoId(4)]);
-    let ends = Some(home.now().plus_seconds(60));
-    let approval = DeviceApproval { repos: repos.clone(), ends, ..approval(ada) };
+    let ends = home.now().plus_seconds(60);
+    let approval = DeviceApproval { repos: repos.clone(), ends: Some(ends), ..approval(ada) };
     assert!(matches!(change(&home, USER, None, DeviceChange::Look).await, DeviceFound::Login(_)));
     assert_eq!(state(&home).await, DeviceState::Pending);
     change(&home, USER, None, DeviceChange::Approve(approval)).await;
@@ -94,9 +94,9 @@ async fn a_client_has_its_token_once_somebody_agreed_and_only_once() {
 
     let issued = home.db.finish_device_login(login.id, secrets(&home, 10)).await.unwrap();
     let token = home.db.find_token(&sha(10)).await.unwrap().unwrap();
-    assert_eq!(issued, DeviceIssued::Token(token.id, ends.unwrap()), "no longer than what agreed to it");
+    assert_eq!(issued, DeviceIssued::Token(token.id, ends), "no longer than what agreed to it");
     assert_eq!((token.account.id, token.scope, token.repos), (ada, Role::Write, repos));
-    assert_eq!((token.expires, token.name.as_deref()), (ends, Some("hf_hub/2.4.0")));
+    assert_eq!((token.expires, token.name.as_deref()), (Some(ends), Some("hf_hub/2.4.0")));
     let again = home.db.finish_device_login(login.id, secrets(&home, 20)).await.unwrap();
     assert_eq!((again, state(&home).await), (DeviceIssued::Nothing, DeviceState::Done));
 }

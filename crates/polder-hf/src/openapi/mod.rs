@@ -10,6 +10,7 @@ mod files;
 mod gate;
 mod large;
 mod listings;
+mod oauth;
 mod operation;
 mod repos;
 mod schema;
@@ -45,6 +46,7 @@ fn operations() -> Vec<Operation> {
         settings::operations(),
         collections::operations(),
         listings::operations(),
+        oauth::operations(),
     ]
     .concat()
 }
@@ -73,6 +75,7 @@ fn components() -> Components {
         settings::shapes(),
         collections::shapes(),
         listings::shapes(),
+        oauth::shapes(),
     ]
     .concat();
     let mut components = ComponentsBuilder::new().security_scheme(TOKEN, SecurityScheme::Http(token));

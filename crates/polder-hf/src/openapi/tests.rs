@@ -43,10 +43,15 @@ fn every_route_is_described_and_each_described_path_is_read_as_its_route() {
         described.push(operation.kind);
     }
     for kind in RouteKind::ALL {
-        // These are refused whatever is asked.
+        // The first are refused whatever is asked.
         let is_served = !matches!(
             kind,
-            RouteKind::WrongMethod | RouteKind::NotServed | RouteKind::Attachments | RouteKind::OAuth
+            RouteKind::WrongMethod
+                | RouteKind::NotServed
+                | RouteKind::Attachments
+                // A page for people.
+                | RouteKind::OAuthPage
+                | RouteKind::OAuthDecide
         );
         assert_eq!(described.contains(kind), is_served, "{kind:?}");
     }

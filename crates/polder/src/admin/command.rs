@@ -59,6 +59,13 @@ pub enum Command {
         #[serde(with = "text::maybe")]
         user: Option<AccountName>,
     },
+    /// `token approve`
+    TokenApprove {
+        code: String,
+        #[serde(with = "text")]
+        user: AccountName,
+        scope: Role,
+    },
     /// `token revoke`
     TokenRevoke { id: TokenId },
     /// `repo add`

@@ -35,6 +35,10 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             add_token(hub, TokenRequest { user, scope, repos, lifetime_seconds }).await
         }
         Command::TokenList { user } => Ok(Answer::Tokens(rows(hub.list_tokens(user.as_ref()).await?))),
+        Command::TokenApprove { code, user, scope } => {
+            hub.approve_device_for(&user, &code, scope).await?;
+            done(format!("the program that shows `{code}` gets a token of `{user}`"))
+        }
         Command::TokenRevoke { id } => {
             hub.revoke_token(id).await?;
             done(format!("revoked the token {id}"))

@@ -52,6 +52,8 @@ pub struct TokenRow {
     pub expires: Option<String>,
     /// When it was made (RFC 3339, UTC).
     pub created: String,
+    /// The program that it was given to, where the hub did that by itself; null means `token add`.
+    pub name: Option<String>,
 }
 
 /// A line of `repo mirrors`.
@@ -199,6 +201,7 @@ impl From<TokenSummary> for TokenRow {
             repos: token.repos.map(|names| names.iter().map(ToString::to_string).collect()),
             expires: token.expires.map(UnixMillis::rfc3339),
             created: token.created.rfc3339(),
+            name: token.name,
         }
     }
 }

@@ -76,6 +76,17 @@ pub enum Token {
         #[arg(long)]
         json: bool,
     },
+    /// Agree that a program that shows a code (as `hf auth login` does) acts for a user
+    Approve {
+        /// The code
+        code: String,
+        /// For whom
+        #[arg(long, value_name = "NAME")]
+        user: AccountName,
+        /// The most it may do: read, write or admin
+        #[arg(long, default_value = "write")]
+        scope: Role,
+    },
     /// Take a token back; its next request is refused
     Revoke {
         /// Its number, as `token list` shows it
@@ -111,6 +122,7 @@ impl Token {
                 (Command::TokenAdd { user, scope, repos, expires_seconds }, false)
             }
             Self::List { user, json } => (Command::TokenList { user }, json),
+            Self::Approve { code, user, scope } => (Command::TokenApprove { code, user, scope }, false),
             Self::Revoke { id } => (Command::TokenRevoke { id }, false),
         }
     }
