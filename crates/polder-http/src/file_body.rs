@@ -1,4 +1,4 @@
-//! A range of a file as a response body.
+//! Ranges of a file, and memory between them, as a response body.
 //!
 //! Over a connection that can, the system moves the bytes from the page cache to the socket
 //! ([`crate::file_queue`]); over any other they are read into buffers that are used again. What is in the
@@ -6,6 +6,7 @@
 //! which also asks the system to read ahead. The file is never mapped, so one that shrinks cuts the
 //! connection and nothing worse.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -42,14 +44,39 @@ impl Outlet {
     }
 }
 
-/// The bytes `range` of a file.
+/// A part of a [`FileBody`].
+#[derive(Debug, Clone)]
+pub enum FilePart {
+    /// These bytes.
+    Memory(Bytes),
+    /// Those of the file.
+    Range(Range<u64>),
+}
+
+impl FilePart {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => length(bytes),
+            Self::Range(range) => range.end.saturating_sub(range.start),
+        }
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Parts of a file, and memory.
 ///
 /// A file that ends early, or a failed read, is an error and never a short body.
 #[derive(Debug)]
 pub struct FileBody {
     file: Arc<File>,
-    offset: u64,
-    end: u64,
+    /// None of them is empty.
+    parts: VecDeque<FilePart>,
+    left_bytes: u64,
+    /// What of the file is known to be in the page cache.
+    cached: Range<u64>,
     /// Cleared when the file system cannot read without waiting.
     can_try: bool,
     pending: Option<JoinHandle<io::Result<Next>>>,
@@ -59,22 +86,24 @@ pub struct FileBody {
 impl FileBody {
     /// The bytes of `file` from `range.start` up to, not including, `range.end`.
     pub fn new(file: Arc<File>, range: Range<u64>) -> Self {
-        Self {
-            file,
-            offset: range.start,
-            end: range.end,
-            can_try: true,
-            pending: None,
-            outlet: Outlet::default(),
-        }
+        Self::of_parts(file, [FilePart::Range(range)])
     }
 
-    pub(crate) fn outlet(&self) -> Outlet {
-        self.outlet.clone()
+    /// The parts, one after the other.
+    pub fn of_parts(file: Arc<File>, parts: impl IntoIterator<Item = FilePart>) -> Self {
+        let parts: VecDeque<_> = parts.into_iter().filter(|part| part.len() > 0).collect();
+        let left_bytes = parts.iter().map(FilePart::len).fold(0, u64::saturating_add);
+        let (can_try, pending, outlet) = (true, None, Outlet::default());
+        Self { file, parts, left_bytes, cached: 0..0, can_try, pending, outlet }
     }
 
-    fn left_bytes(&self) -> u64 {
-        self.end.saturating_sub(self.offset)
+    /// A response with these bytes, and no headers yet. Where the connection can, the system sends what is of
+    /// the file.
+    pub fn into_response(self) -> Response<axum::body::Body> {
+        let outlet = self.outlet.clone();
+        let mut response = Response::new(axum::body::Body::new(self));
+        response.extensions_mut().insert(outlet);
+        response
     }
 
     /// Reads what the page cache has at `offset`; `None` when that is nothing.
@@ -96,23 +125,50 @@ impl FileBody {
     }
 
     /// Where the next bytes go as a stretch, and how many, if they can go so at all.
-    fn stretch(&self) -> Option<(&FileQueue, usize)> {
-        let bytes = usize::try_from(self.left_bytes()).unwrap_or(usize::MAX).min(STRETCH_BYTES_MAX);
+    fn stretch(&self, range: &Range<u64>) -> Option<(&FileQueue, usize)> {
+        let left_bytes = range.end.saturating_sub(range.start);
+        let bytes = usize::try_from(left_bytes).unwrap_or(usize::MAX).min(STRETCH_BYTES_MAX);
         let files = self.outlet.0.get().filter(|_| self.can_try && bytes >= STRETCH_BYTES_MIN)?;
         Some((files, bytes))
     }
 
-    /// What the page cache has of the next bytes; `None` when that is nothing.
-    fn try_next(&mut self) -> io::Result<Option<Next>> {
-        if let Some((_, bytes)) = self.stretch() {
-            let last = self.offset.saturating_add(u64::try_from(bytes - 1).unwrap_or(u64::MAX));
-            // Both ends stand for the rest: a hole costs the thread a short wait, as it would in nginx.
-            let is_cached =
-                self.try_read(&mut [0], self.offset)?.is_some() && self.try_read(&mut [0], last)?.is_some();
-            return Ok(is_cached.then_some(Next::Stretch(bytes)));
+    /// What is looked for in the page cache at once: of the ranges from `offset` on, all that would fit in one
+    /// stretch.
+    fn window(&self, offset: u64) -> Range<u64> {
+        let longest = offset.saturating_add(u64::try_from(STRETCH_BYTES_MAX).unwrap_or(u64::MAX));
+        let mut end = offset;
+        for part in &self.parts {
+            match part {
+                FilePart::Memory(_) => {}
+                FilePart::Range(range) if !(offset..=end).contains(&range.start) => break,
+                FilePart::Range(range) => end = range.end.min(longest),
+            }
+            if end == longest {
+                break;
+            }
         }
-        let mut buffer = Buffer::take(self.left_bytes());
-        let read = self.try_read(buffer.space(), self.offset)?;
+        offset..end
+    }
+
+    /// What the page cache has of the next bytes, which are at the beginning of `range`; `None` when that is
+    /// nothing.
+    fn try_next(&mut self, range: &Range<u64>) -> io::Result<Option<Next>> {
+        if let Some((_, bytes)) = self.stretch(range) {
+            let end = range.start.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            if !(self.cached.start <= range.start && end <= self.cached.end) {
+                let window = self.window(range.start);
+                // Both ends stand for the rest: a hole costs the thread a short wait, as it would in nginx.
+                let is_cached = self.try_read(&mut [0], window.start)?.is_some()
+                    && self.try_read(&mut [0], window.end.saturating_sub(1))?.is_some();
+                if !is_cached {
+                    return Ok(None);
+                }
+                self.cached = window;
+            }
+            return Ok(Some(Next::Stretch(bytes)));
+        }
+        let mut buffer = Buffer::take(range.end.saturating_sub(range.start));
+        let read = self.try_read(buffer.space(), range.start)?;
         Ok(read.map(|read| {
             buffer.truncate(read);
             Next::Memory(buffer)
@@ -123,30 +179,45 @@ impl FileBody {
         clippy::disallowed_methods,
         reason = "one positioned read per connection, so bounded by the number of connections"
     )]
-    fn next_on_a_thread(&self) -> JoinHandle<io::Result<Next>> {
-        let (file, offset, left_bytes) = (Arc::clone(&self.file), self.offset, self.left_bytes());
-        let stretch = self.stretch().map(|(_, bytes)| bytes);
+    fn next_on_a_thread(&mut self, range: &Range<u64>) -> JoinHandle<io::Result<Next>> {
+        let (file, range) = (Arc::clone(&self.file), range.clone());
+        let stretch = self.stretch(&range).map(|(_, bytes)| bytes);
+        let window = self.window(range.start);
+        if stretch.is_some() {
+            self.cached = window.clone();
+        }
         tokio::task::spawn_blocking(move || {
             // Only advice: where the system does not take it, reading is slower and nothing else.
             let ahead = NonZeroU64::new(READ_AHEAD_BYTES);
-            let _: Result<(), Errno> = rustix::fs::fadvise(&file, offset, ahead, Advice::WillNeed);
+            let _: Result<(), Errno> = rustix::fs::fadvise(&file, range.start, ahead, Advice::WillNeed);
             match stretch {
-                Some(bytes) => fill_page_cache(&file, offset, bytes).map(|()| Next::Stretch(bytes)),
-                None => read_waiting(&file, offset, Buffer::take(left_bytes)).map(Next::Memory),
+                Some(bytes) => fill_page_cache(&file, window).map(|()| Next::Stretch(bytes)),
+                None => read_waiting(&file, range.start, Buffer::take(range.end.saturating_sub(range.start)))
+                    .map(Next::Memory),
             }
         })
     }
 
-    fn deliver(&mut self, next: Next) -> io::Result<Frame<Bytes>> {
+    fn deliver(&mut self, range: Range<u64>, next: Next) -> io::Result<Frame<Bytes>> {
         let data = match next {
             Next::Memory(buffer) => Bytes::from_owner(buffer),
             Next::Stretch(bytes) => self
-                .stretch()
-                .and_then(|(files, _)| files.placeholder(&self.file, self.offset, bytes))
+                .stretch(&range)
+                .and_then(|(files, _)| files.placeholder(&self.file, range.start, bytes))
                 .ok_or_else(|| io::Error::other("the connection does not take a stretch of a file"))?,
         };
-        self.offset = self.offset.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-        Ok(Frame::data(data))
+        let left = FilePart::Range(range.start.saturating_add(length(&data))..range.end);
+        Ok(self.sent(left, data))
+    }
+
+    /// Takes `data` from the first part, of which `left` is left.
+    fn sent(&mut self, left: FilePart, data: Bytes) -> Frame<Bytes> {
+        self.left_bytes = self.left_bytes.saturating_sub(length(&data));
+        self.parts.pop_front();
+        if left.len() > 0 {
+            self.parts.push_front(left);
+        }
+        Frame::data(data)
     }
 }
 
@@ -166,13 +237,20 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if self.left_bytes() == 0 {
-            return Poll::Ready(None);
-        }
+        let range = match self.parts.front() {
+            None => return Poll::Ready(None),
+            Some(FilePart::Memory(bytes)) => {
+                let mut left = bytes.clone();
+                // Nothing as long as a stretch may be written while one waits.
+                let data = left.split_to(left.len().min(STRETCH_BYTES_MIN - 1));
+                return Poll::Ready(Some(Ok(self.sent(FilePart::Memory(left), data))));
+            }
+            Some(FilePart::Range(range)) => range.clone(),
+        };
         if self.pending.is_none() {
-            match self.try_next() {
-                Ok(Some(next)) => return Poll::Ready(Some(self.deliver(next))),
-                Ok(None) => self.pending = Some(self.next_on_a_thread()),
+            match self.try_next(&range) {
+                Ok(Some(next)) => return Poll::Ready(Some(self.deliver(range, next))),
+                Ok(None) => self.pending = Some(self.next_on_a_thread(&range)),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
@@ -180,15 +258,15 @@ impl Body for FileBody {
         let outcome = ready!(Pin::new(pending).poll(cx));
         self.pending = None;
         let next = outcome.map_err(io::Error::other).and_then(|read| read);
-        Poll::Ready(Some(next.and_then(|next| self.deliver(next))))
+        Poll::Ready(Some(next.and_then(|next| self.deliver(range, next))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left_bytes() == 0
+        self.parts.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left_bytes())
+        SizeHint::with_exact(self.left_bytes)
     }
 }
 
@@ -198,13 +276,11 @@ fn read_waiting(file: &File, offset: u64, mut buffer: Buffer) -> io::Result<Buff
     Ok(buffer)
 }
 
-/// Reads `bytes` bytes for no other use than that the page cache has them.
-fn fill_page_cache(file: &File, offset: u64, bytes: usize) -> io::Result<()> {
-    let end = offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-    let mut position = offset;
-    while position < end {
-        let read = read_some(file, position, Buffer::take(end - position).space())?;
-        position = position.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+/// Reads bytes for no other use than that the page cache has them.
+fn fill_page_cache(file: &File, mut range: Range<u64>) -> io::Result<()> {
+    while !range.is_empty() {
+        let read = read_some(file, range.start, Buffer::take(range.end - range.start).space())?;
+        range.start = range.start.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
     }
     Ok(())
 }

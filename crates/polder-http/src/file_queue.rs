@@ -4,7 +4,8 @@
 //! *placeholder*: memory that is never read, as long as the stretch it stands for, which the body has
 //! put into the connection's [`FileQueue`] meanwhile. The connection knows a placeholder by its address
 //! and sends the stretch in its stead. Should a placeholder ever be copied on its way, so that its
-//! address is lost, the copy is longer than any head of a response: it is refused and the connection cut.
+//! address is lost, the copy is long and of zeros, which heads of responses are not, and what bodies have in
+//! memory is short: it is refused and the connection cut.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,8 +16,8 @@ use bytes::Bytes;
 
 /// Longest stretch: one that fills hyper's buffer, so that it is sent before the next is asked for.
 pub(crate) const STRETCH_BYTES_MAX: usize = 512 << 10;
-/// Shortest stretch. Nothing else that is written while a stretch waits may be as long.
-pub(crate) const STRETCH_BYTES_MIN: usize = 64 << 10;
+/// Shortest stretch. Nothing of a body that is written while a stretch waits may be as long.
+pub(crate) const STRETCH_BYTES_MIN: usize = 16 << 10;
 
 /// Zeroed by the system when first touched, which never happens.
 static PLACEHOLDER: LazyLock<Bytes> = LazyLock::new(|| vec![0; STRETCH_BYTES_MAX].into());
@@ -76,7 +77,7 @@ impl FileQueue {
             };
         }
         match front {
-            Some(front) if front.is_begun || data.len() >= STRETCH_BYTES_MIN => {
+            Some(front) if front.is_begun || (data.len() >= STRETCH_BYTES_MIN && data.contains(&0)) => {
                 Err(io::Error::other("a placeholder was copied on its way to the connection"))
             }
             _ => Ok(Written::Memory),
@@ -110,7 +111,10 @@ mod tests {
     #[test]
     fn a_placeholder_is_its_stretch_until_all_of_it_is_sent() {
         let (queue, mut placeholder) = queue_of_one();
-        assert!(matches!(queue.next(b"HTTP/1.1 200 OK\r\n\r\n").unwrap(), Written::Memory));
+        let long = format!("HTTP/1.1 200 OK\r\nlink: {}\r\n\r\n", "l".repeat(STRETCH_BYTES_MIN));
+        for head in ["HTTP/1.1 200 OK\r\n\r\n", &long] {
+            assert!(matches!(queue.next(head.as_bytes()).unwrap(), Written::Memory));
+        }
         for (offset, sent) in [(7, 1), (8, STRETCH_BYTES_MIN - 1)] {
             let Written::File(stretch) = queue.next(&placeholder).unwrap() else { panic!("memory") };
             assert_eq!((stretch.offset, stretch.left_bytes), (offset, placeholder.len()));

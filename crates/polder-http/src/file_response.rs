@@ -38,13 +38,7 @@ impl FileSource {
     /// A response with the bytes `range`, and no headers yet.
     pub(crate) fn response(self, range: Range<u64>) -> Response<Body> {
         match self {
-            Self::File { file, .. } => {
-                let body = FileBody::new(file, range);
-                let outlet = body.outlet();
-                let mut response = Response::new(Body::new(body));
-                response.extensions_mut().insert(outlet);
-                response
-            }
+            Self::File { file, .. } => FileBody::new(file, range).into_response(),
             Self::Memory(bytes) => {
                 let at = |position| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
                 Response::new(Body::from(bytes.slice(at(range.start)..at(range.end))))

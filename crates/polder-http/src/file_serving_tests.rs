@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::app::{Request, ResponseFuture};
+use crate::file_body::{FileBody, FilePart};
 use crate::file_response::{FileSource, file_response};
 use crate::server::{ServerLimits, serve};
 use crate::stop::Stop;
@@ -45,12 +46,19 @@ fn answer(file: &Arc<File>) -> impl Fn(Request) -> ResponseFuture + Clone + Send
 
 /// A connection of each kind to a server of `file`.
 async fn connections(file: &Arc<File>) -> (tempfile::TempDir, TcpStream, UnixStream) {
+    connections_to(answer(file)).await
+}
+
+async fn connections_to<A>(answer: A) -> (tempfile::TempDir, TcpStream, UnixStream)
+where
+    A: Fn(Request) -> ResponseFuture + Clone + Send + Sync + Unpin + 'static,
+{
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let (tcp, unix) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), UnixListener::bind(&path).unwrap());
     let address = tcp.local_addr().unwrap();
-    tokio::spawn(serve(tcp, answer(file), ServerLimits::default(), Stop::default()));
-    tokio::spawn(serve(unix, answer(file), ServerLimits::default(), Stop::default()));
+    tokio::spawn(serve(tcp, answer.clone(), ServerLimits::default(), Stop::default()));
+    tokio::spawn(serve(unix, answer, ServerLimits::default(), Stop::default()));
     (directory, TcpStream::connect(address).await.unwrap(), UnixStream::connect(&path).await.unwrap())
 }
 
@@ -149,6 +157,68 @@ async fn a_file_goes_over_tcp_without_passing_through_this_process() {
     sent.0.and(sent.1).unwrap();
     assert!(received == content[3..3 + stretch]);
     assert!(placeholder.iter().all(|byte| *byte == 0), "nobody filled the placeholder");
+}
+
+/// Parts of all lengths that chunks have and shorter ones, with some memory before each, and what they are
+/// together.
+fn parts_of(content: &[u8], mut seed: u32) -> (Vec<FilePart>, Vec<u8>) {
+    let (mut parts, mut whole, mut at) = (Vec::new(), Vec::new(), 0);
+    while at < content.len() {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let len = match seed >> 30 {
+            0 => usize::try_from(seed >> 16 & 0x3f).unwrap(),
+            _ => usize::try_from(seed >> 13 & 0x1_ffff).unwrap(),
+        };
+        let (memory, end) = (seed.to_be_bytes().repeat(1 + len % 3), (at + len).min(content.len()));
+        whole.extend_from_slice(&memory);
+        whole.extend_from_slice(&content[at..end]);
+        parts.push(FilePart::Memory(memory.into()));
+        parts.push(FilePart::Range(u64::try_from(at).unwrap()..u64::try_from(end).unwrap()));
+        at = end;
+    }
+    // More than a stretch may have, of zeros as a placeholder is.
+    whole.extend_from_slice(&[0; 100_000]);
+    parts.push(FilePart::Memory(vec![0; 100_000].into()));
+    (parts, whole)
+}
+
+/// What a client gets of these parts, over each kind of connection.
+async fn exchange_parts(file: &Arc<File>, parts: &[FilePart]) -> [Vec<u8>; 2] {
+    let (file, parts) = (Arc::clone(file), parts.to_vec());
+    let answer = move |_: Request| -> ResponseFuture {
+        let body = FileBody::of_parts(Arc::clone(&file), parts.clone());
+        Box::pin(async move { body.into_response() })
+    };
+    let (_directory, tcp, unix) = connections_to(answer).await;
+    let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    [exchange(tcp, request).await, exchange(unix, request).await]
+}
+
+#[tokio::test]
+async fn parts_of_a_file_and_memory_arrive_in_their_order_by_either_way() {
+    let (file, content) = (file(), pattern());
+    for seed in 0..8 {
+        let (parts, whole) = parts_of(&content, seed);
+        if seed % 2 == 1 {
+            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        }
+        for received in exchange_parts(&file, &parts).await {
+            assert!(without_head(&received) == whole, "{seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_shorter_than_its_parts_cuts_the_connection() {
+    let (file, content) = (file(), pattern());
+    let (parts, whole) = parts_of(&content, 9);
+    file.set_len(u64::try_from(BYTES / 2).unwrap()).unwrap();
+    for received in exchange_parts(&file, &parts).await {
+        let head = String::from_utf8_lossy(&received[..200]).into_owned();
+        assert!(head.contains(&format!("content-length: {}\r\n", whole.len())), "{head}");
+        let body = without_head(&received);
+        assert!(body.len() < whole.len() && body == &whole[..body.len()]);
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub use app::{App, AppBuilder, Edge, Request, Response, ResponseFuture};
 pub use caller::{Caller, credentials};
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use error::{log, set_retry_after, status};
-pub use file_body::FileBody;
+pub use file_body::{FileBody, FilePart};
 pub use file_queue::FileQueue;
 pub use file_response::{FileSource, file_response};
 pub use idle::{IdleBody, IdleWriter};

@@ -149,6 +149,7 @@ pub struct Inner {
     pub(crate) downloads: Counter,
     pub(crate) counts_asked: Asked,
     pub(crate) xet_hints: crate::xet::Hints,
+    pub(crate) xet_verified: crate::xet::Verified,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
     /// Held by the one check that runs.
@@ -241,6 +242,7 @@ impl Hub {
             downloads: Counter::default(),
             counts_asked: Asked::default(),
             xet_hints: crate::xet::Hints::default(),
+            xet_verified: crate::xet::Verified::default(),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),
             _lock: lock,

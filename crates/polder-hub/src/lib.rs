@@ -153,7 +153,7 @@ pub use transfer::{
 };
 pub use webhooks::WebhookChange;
 pub use whoami::Whoami;
-pub use xet::{ShardStep, XetData, XetFile, XetTerm, XetTerms, XetToken};
+pub use xet::{ShardStep, XetBytes, XetData, XetFile, XetTerm, XetTerms, XetToken};
 
 #[cfg(test)]
 mod tests;

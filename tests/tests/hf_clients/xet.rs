@@ -202,6 +202,37 @@ fn a_reconstruction_is_of_the_range_that_was_asked_for() {
     assert_eq!(dedup.expect(200).body[..14], *b"HFRepoMetaData");
 }
 
+/// F08, X17: the second answer comes from the file by itself, and not one of a file that was touched meanwhile.
+#[test]
+fn bytes_that_were_hashed_are_sent_again_as_they_were_and_flipped_bits_never() {
+    let (place, object) = (Place::new(), LargeObject::random(16, 3_000_000));
+    pushed_by_hand(&place, &object);
+    let head = place.hub.http().head("/acme/pushed/resolve/main/weights.bin").send().expect(200);
+    let path = format!("/cas/v1/reconstructions/{}", head.header("x-xet-hash").expect("announced"));
+    let token = read_token(&place.hub, "acme/pushed", &place.ada);
+    let told = place.hub.http().get(&path).bearer(&token).send().expect(200).json();
+    let url = told["fetch_info"][told["terms"][0]["hash"].as_str().unwrap()][0]["url"].as_str().unwrap();
+    let url = url.replace(place.hub.url("").trim_end_matches('/'), "");
+    let hashed = place.hub.http().get(&url).send().expect(200).body;
+    let from = |at: usize, len: usize| object.bytes[at..at + len].to_vec();
+    assert!(hashed.len() > object.bytes.len() && hashed[8..5000] == from(0, 4992));
+    let last = hashed.len() - 1;
+    for (first, last) in [(0, last), (0, 0), (7, 8), (3, 200_003), (1_000_000, 2_500_000), (last, last)] {
+        let range = format!("bytes={first}-{last}");
+        let got = place.hub.http().get(&url).header("Range", &range).send().expect(206);
+        assert!(got.body == hashed[first..=last], "{range}");
+    }
+    let [blob] = &place.hub.stored_objects()[..] else { panic!("{:?}", place.hub.stored_objects()) };
+    let blob = place.hub.data().join(blob);
+    std::fs::set_permissions(&blob, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[1_500_000] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let answer = place.hub.http().get(&url).try_send();
+    assert!(answer.is_none_or(|answer| answer.status >= 500), "a flipped bit was served");
+    assert_eq!(place.hub.http().get(&url).send().status, 503);
+}
+
 const FROM_A_MIRROR: &str = r"
 import hashlib, sys
 from huggingface_hub import HfFileSystem, hf_hub_download

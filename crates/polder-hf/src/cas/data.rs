@@ -3,9 +3,9 @@
 use axum::body::Body;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
-use polder_http::{Response, Selection, body, respond, select_range};
-use polder_hub::{Error, Kind, Result};
-use polder_xet::XorbHash;
+use polder_http::{FileBody, FilePart, Response, Selection, body, respond, select_range};
+use polder_hub::{Error, Kind, Result, XetBytes};
+use polder_xet::{Piece, XorbHash};
 
 use super::Ask;
 
@@ -22,14 +22,10 @@ pub(super) async fn answer(ask: &Ask<'_>, xorb: XorbHash) -> Result<Response> {
     if bytes.start < allowed.start || bytes.end > allowed.end {
         return Err(beyond());
     }
-    let stream = (ask.parts.method != Method::HEAD).then(|| data.stream(bytes.clone()));
-    let content = match stream {
-        Some(stream) => body::response_body(stream).await.map_err(|error| {
-            Error::new(Kind::Unavailable, "the object cannot be read now").caused_by(error)
-        })?,
-        None => Body::empty(),
+    let mut response = match ask.parts.method {
+        Method::HEAD => Response::new(Body::empty()),
+        _ => response_of(data.bytes(bytes.clone()).await?).await?,
     };
-    let mut response = Response::new(content);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -41,6 +37,24 @@ pub(super) async fn answer(ask: &Ask<'_>, xorb: XorbHash) -> Result<Response> {
         headers.insert(CONTENT_RANGE, respond::header_text(&range));
     }
     Ok(response)
+}
+
+async fn response_of(bytes: XetBytes) -> Result<Response> {
+    match bytes {
+        XetBytes::Known(file, pieces) => {
+            let parts = pieces.into_iter().map(|piece| match piece {
+                Piece::Header(bytes) => FilePart::Memory(bytes.into()),
+                Piece::Object(range) => FilePart::Range(range),
+            });
+            Ok(FileBody::of_parts(file, parts).into_response())
+        }
+        XetBytes::Checked(stream) => {
+            let body = body::response_body(stream).await;
+            body.map(Response::new).map_err(|error| {
+                Error::new(Kind::Unavailable, "the object cannot be read now").caused_by(error)
+            })
+        }
+    }
 }
 
 fn beyond() -> Error {

@@ -162,6 +162,95 @@ async fn a_chunk_that_is_not_what_it_was_is_never_sent() {
     assert!(hub.xet_hashes(&grant, &[oid]).await.expect("read").is_empty());
 }
 
+/// One link for all of a file, made anew each time.
+async fn link_to(hub: &Hub, grant: &Grant<Read>, file: FileHash) -> crate::XetData {
+    let found = hub.xet_file(grant, file).await.expect("there");
+    let size = found.size_bytes();
+    let mut terms = hub.xet_terms(grant, &found, 0..size).await.expect("terms").terms;
+    assert_eq!(terms.len(), 1);
+    let term = terms.remove(0);
+    hub.xet_data(term.xorb, &term.query).await.expect("a link")
+}
+
+/// The bytes, and whether they were to be sent as they are in the file.
+async fn sent(data: crate::XetData, bytes: std::ops::Range<u64>) -> (bool, std::io::Result<Vec<u8>>) {
+    use std::os::unix::fs::FileExt as _;
+    match data.bytes(bytes).await.expect("looked at") {
+        XetBytes::Checked(stream) => (false, collect(stream).await),
+        XetBytes::Known(file, pieces) => {
+            let mut all = Vec::new();
+            for piece in pieces {
+                match piece {
+                    polder_xet::Piece::Header(bytes) => all.extend_from_slice(&bytes),
+                    polder_xet::Piece::Object(range) => {
+                        let at = all.len();
+                        all.resize(at + usize::try_from(range.end - range.start).unwrap(), 0);
+                        file.read_exact_at(&mut all[at..], range.start).expect("read");
+                    }
+                }
+            }
+            (true, Ok(all))
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_hashed_lately_is_sent_from_the_file_and_is_the_same() {
+    let fixture = fixture().await;
+    let (hub, content) = (&fixture.hub, noise(11, 3_000_000));
+    let oid = put(&fixture, "acme/open", &content).await.oid;
+    let file = list_of(hub, oid).await.header.file_hash;
+    let grant = fixture.writer("acme/open").await.as_read();
+    let data = link_to(hub, &grant, file).await;
+    let size = data.size_bytes();
+    let (is_known, part) = sent(data.clone(), 9..100).await;
+    assert!(!is_known && part.is_ok());
+    let (is_known, whole) = sent(data.clone(), 0..size).await;
+    let whole = whole.expect("good");
+    assert!(!is_known, "of the first chunk alone was known what it is");
+    let random = noise(12, 6 * 50);
+    for six in random.chunks(6) {
+        let place = |bytes: &[u8]| u64::from(u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]])) % size;
+        let (one, other) = (place(&six[..3]), place(&six[3..]));
+        let range = one.min(other)..one.max(other) + 1;
+        let (is_known, got) = sent(data.clone(), range.clone()).await;
+        let expected = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        assert!(is_known && got.expect("good") == whole[expected], "{range:?}");
+    }
+    fixture.millis.fetch_add(3_599_999, std::sync::atomic::Ordering::Relaxed);
+    assert!(sent(link_to(hub, &grant, file).await, 0..size).await.0);
+    fixture.millis.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    assert!(!sent(link_to(hub, &grant, file).await, 0..size).await.0, "an hour is over");
+    assert!(sent(link_to(hub, &grant, file).await, 0..size).await.0, "it was hashed again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_touched_since_it_was_hashed_is_hashed_again() {
+    use std::os::unix::fs::FileExt as _;
+    let fixture = fixture().await;
+    let (hub, content) = (&fixture.hub, noise(13, 3_000_000));
+    let oid = put(&fixture, "acme/open", &content).await.oid;
+    let file = list_of(hub, oid).await.header.file_hash;
+    let grant = fixture.writer("acme/open").await.as_read();
+    let data = link_to(hub, &grant, file).await;
+    let size = data.size_bytes();
+    assert!(sent(data.clone(), 0..size).await.1.is_ok());
+    assert!(sent(data.clone(), 0..size).await.0);
+    let id = hub.db.find_blob(&oid).await.expect("read").expect("there").id;
+    let path = hub.store.blob_path(id);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("mode");
+    let (is_known, got) = sent(data.clone(), 0..size).await;
+    assert!(!is_known && got.is_ok(), "nothing of it is other than it was");
+    assert!(sent(data.clone(), 0..size).await.0);
+    let raw = std::fs::OpenOptions::new().write(true).open(&path).expect("opens");
+    let times = std::fs::FileTimes::new().set_modified(raw.metadata().unwrap().modified().unwrap());
+    raw.write_all_at(&[content[2_000_000] ^ 1], 2_000_000).expect("flipped");
+    raw.set_times(times).expect("set back");
+    let (is_known, got) = sent(data, 0..size).await;
+    assert!(!is_known && got.is_err(), "a flipped bit");
+    assert_eq!(hub.xet_file(&grant, file).await.err().map(|error| error.kind()), Some(Kind::Unavailable));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_any_chunk_is_told_of_the_current_files_with_keyed_hashes() {
     let fixture = fixture().await;

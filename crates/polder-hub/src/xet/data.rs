@@ -1,7 +1,7 @@
 //! The bytes behind a link: chunks of a raw object, each with its header, as an xorb that was never stored.
 //!
 //! Clients check nothing of what they get, and share it between hubs by its name: each chunk is hashed before
-//! any byte of it is sent.
+//! any byte of it is sent, by this answer or lately by another one ([`super::verified`]).
 
 use std::fs::File;
 use std::io;
@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use polder_types::{BlobId, RepoId, Sha256};
-use polder_xet::{Chunk, ChunkHash, RawXorb, XorbHash, xorb_hash};
+use polder_xet::{Chunk, ChunkHash, Piece, RawXorb, XorbHash, xorb_hash};
 use tokio::sync::mpsc;
 
 use super::FRAME_BYTES;
 use super::link::DataLink;
 use super::runs::read_chunks;
+use super::verified::{FileState, RunKey};
 use crate::Hub;
 use crate::body::ByteStream;
 use crate::error::{Error, Result};
@@ -31,13 +32,20 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 #[derive(Clone)]
 pub struct XetData {
     hub: Hub,
-    blob: BlobId,
+    run: RunKey,
     oid: Sha256,
     file: Arc<File>,
     chunks: Vec<Chunk>,
-    offset: u64,
     size_bytes: u64,
     allowed: Range<u64>,
+}
+
+/// Bytes of an xorb.
+pub enum XetBytes {
+    /// As they are read and hashed. A chunk that is not what it should be ends them with an error.
+    Checked(ByteStream),
+    /// To be sent as they are: some of them in the file, which was hashed lately.
+    Known(Arc<File>, Vec<Piece>),
 }
 
 impl Hub {
@@ -62,7 +70,8 @@ impl Hub {
         let raw = RawXorb::new(&chunks, link.offset).map_err(Error::internal)?;
         let size_bytes = raw.body_bytes();
         let DataLink { oid, offset, bytes: allowed, .. } = link;
-        Ok(XetData { hub: self.clone(), blob, oid, file, chunks, offset, size_bytes, allowed })
+        let run = RunKey { blob, xorb, offset };
+        Ok(XetData { hub: self.clone(), run, oid, file, chunks, size_bytes, allowed })
     }
 
     async fn linked_blob(&self, repo: RepoId, oid: Sha256) -> Result<BlobId> {
@@ -87,11 +96,39 @@ impl XetData {
         self.allowed.clone()
     }
 
+    /// Bytes of the xorb, in the way that costs least.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub async fn bytes(self, bytes: Range<u64>) -> Result<XetBytes> {
+        let (chunks, file) = (self.chunks_with(&bytes), self.file_state().await?);
+        if !self.hub.xet_verified.has(&self.run, &chunks, file, self.hub.clock.now()) {
+            return Ok(XetBytes::Checked(self.stream(bytes)));
+        }
+        let raw = RawXorb::new(&self.chunks, self.run.offset).map_err(Error::internal)?;
+        Ok(XetBytes::Known(self.file, raw.pieces(bytes).collect()))
+    }
+
+    async fn file_state(&self) -> Result<FileState> {
+        let file = Arc::clone(&self.file);
+        self.hub.leaf.run(move || FileState::of(&file).map_err(Error::internal)).await
+    }
+
     /// Bytes of the xorb, as they are read and checked. A chunk that is not what it should be cuts the
     /// connection before any of it is sent, and marks the object as damaged.
     pub fn stream(self, bytes: Range<u64>) -> ByteStream {
         let (sender, receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
         tokio::spawn(async move {
+            let since = self.hub.clock.now();
+            // As it is before the first byte is read: what changes later is not what was hashed.
+            let file = match self.file_state().await {
+                Ok(file) => file,
+                Err(error) => {
+                    // Whoever waits for bytes has gone otherwise.
+                    let _gone = sender.send(Err(io::Error::other(error))).await;
+                    return;
+                }
+            };
             for batch in self.batches(&bytes) {
                 let data = self.read(batch, bytes.clone()).await;
                 let is_over = data.is_err();
@@ -99,13 +136,26 @@ impl XetData {
                     return;
                 }
             }
+            self.hub.xet_verified.note(self.run, self.chunks_with(&bytes), file, since);
         });
         receiver
     }
 
+    /// Which chunks have some of `bytes`, by their numbers.
+    fn chunks_with(&self, bytes: &Range<u64>) -> Range<usize> {
+        let mut end = 0;
+        let ends = self.chunks.iter().map(|chunk| {
+            end += u64::from(chunk.size_bytes) + FRAME_BYTES;
+            end
+        });
+        let ends: Vec<u64> = ends.collect();
+        let first = ends.partition_point(|end| *end <= bytes.start);
+        first..ends.partition_point(|end| *end < bytes.end) + 1
+    }
+
     /// The places of the chunks that have some of `bytes`, a batch at a time.
     fn batches(&self, bytes: &Range<u64>) -> Vec<Batch> {
-        let (mut body_at, mut object_at, mut batches) = (0, self.offset, Vec::<Batch>::new());
+        let (mut body_at, mut object_at, mut batches) = (0, self.run.offset, Vec::<Batch>::new());
         for chunk in &self.chunks {
             let size_bytes = u64::from(chunk.size_bytes);
             let end = body_at + size_bytes + FRAME_BYTES;
@@ -132,7 +182,7 @@ impl XetData {
             return Ok(data);
         }
         tracing::error!(object = %self.oid, "an object is damaged");
-        self.hub.db.mark_damaged_blob(self.blob).await.map_err(io::Error::other)?;
+        self.hub.db.mark_damaged_blob(self.run.blob).await.map_err(io::Error::other)?;
         self.hub.repair_bell.notify_one();
         Err(io::Error::other("the object is damaged"))
     }

@@ -10,14 +10,16 @@ mod link;
 mod runs;
 mod token;
 mod upload;
+mod verified;
 
 use polder_xet::FRAME_HEADER_BYTES;
 
-pub use data::XetData;
+pub use data::{XetBytes, XetData};
 pub(crate) use dedup::Hints;
 pub use file::{XetFile, XetTerm, XetTerms};
 pub use token::XetToken;
 pub use upload::ShardStep;
+pub(crate) use verified::Verified;
 
 /// Bytes of the header of each chunk in an xorb.
 const FRAME_BYTES: u64 = 8;

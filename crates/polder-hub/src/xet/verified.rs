@@ -1,0 +1,182 @@
+//! Which chunks were hashed lately, of files that nobody touched since.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
+
+use polder_types::{BlobId, UnixMillis};
+use polder_xet::XorbHash;
+
+/// How long what was hashed counts as what it was, in seconds. What a disk does to a file leaves no trace in its
+/// times, so that it is found at the latest by the first download after that.
+const VERIFIED_SECONDS: i64 = 3600;
+/// Most runs that are remembered: a tebibyte of them, in some four megabytes.
+const VERIFIED_RUNS_MAX: u64 = 16 << 10;
+
+/// A file as it was: whatever is done to one by the file system's ways shows in these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileState {
+    place: (u64, u64),
+    size_bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    /// As it is now.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let now = file.metadata()?;
+        Ok(Self {
+            place: (now.dev(), now.ino()),
+            size_bytes: now.size(),
+            modified: (now.mtime(), now.mtime_nsec()),
+            changed: (now.ctime(), now.ctime_nsec()),
+        })
+    }
+}
+
+/// Chunks of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct RunKey {
+    pub(super) blob: BlobId,
+    /// Which chunks they are.
+    pub(super) xorb: XorbHash,
+    /// Where in the object they begin.
+    pub(super) offset: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    chunks: Range<usize>,
+    file: FileState,
+    since: UnixMillis,
+}
+
+impl Entry {
+    fn holds(&self, file: FileState, now: UnixMillis) -> bool {
+        self.file == file && (self.since..self.since.plus_seconds(VERIFIED_SECONDS)).contains(&now)
+    }
+
+    fn covers(&self, chunks: &Range<usize>) -> bool {
+        self.chunks.start <= chunks.start && chunks.end <= self.chunks.end
+    }
+}
+
+/// What this process has hashed. The runs that are least asked for are forgotten first.
+pub(crate) struct Verified(moka::sync::Cache<RunKey, Entry>);
+
+impl Default for Verified {
+    fn default() -> Self {
+        Self::new(VERIFIED_RUNS_MAX)
+    }
+}
+
+impl Verified {
+    fn new(runs_max: u64) -> Self {
+        Self(moka::sync::Cache::new(runs_max))
+    }
+
+    /// Whether `chunks` of the run, in the file as it is now, were hashed lately.
+    pub(super) fn has(&self, run: &RunKey, chunks: &Range<usize>, file: FileState, now: UnixMillis) -> bool {
+        self.0.get(run).is_some_and(|entry| entry.holds(file, now) && entry.covers(chunks))
+    }
+
+    /// Takes note that they were, beginning at `since`, when the file was as `file` says. Of two ranges the one
+    /// that is not in the other is kept.
+    pub(super) fn note(&self, run: RunKey, chunks: Range<usize>, file: FileState, since: UnixMillis) {
+        let known = self.0.get(&run);
+        // The older of two is good for less long, but for more chunks.
+        let is_known = known
+            .is_some_and(|entry| entry.holds(file, since) && entry.covers(&chunks) && entry.chunks != chunks);
+        if !is_known {
+            self.0.insert(run, Entry { chunks, file, since });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+
+    use super::*;
+
+    const RUN: RunKey = RunKey { blob: BlobId(1), xorb: XorbHash::new([2; 32]), offset: 3 };
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn file() -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_was_hashed_counts_for_an_hour_for_these_chunks_alone() {
+        let (verified, state) = (Verified::default(), FileState::of(&file()).unwrap());
+        verified.note(RUN, 2..5, state, NOW);
+        let later = |millis| UnixMillis(NOW.0 + millis);
+        for (chunks, now, expected) in [
+            (2..5, NOW, true),
+            (3..4, later(3_599_999), true),
+            (2..5, later(3_600_000), false),
+            (2..5, later(-1), false),
+            (1..5, NOW, false),
+            (2..6, NOW, false),
+        ] {
+            assert_eq!(verified.has(&RUN, &chunks, state, now), expected, "{chunks:?} {now:?}");
+        }
+        for other in [
+            RunKey { blob: BlobId(9), ..RUN },
+            RunKey { xorb: XorbHash::new([9; 32]), ..RUN },
+            RunKey { offset: 9, ..RUN },
+        ] {
+            assert!(!verified.has(&other, &(2..5), state, NOW), "{other:?}");
+        }
+        // Some of them hashed again leave the others as they are; more of them take their place.
+        verified.note(RUN, 3..4, state, NOW);
+        assert!(verified.has(&RUN, &(2..5), state, NOW));
+        verified.note(RUN, 0..9, state, later(5));
+        assert!(verified.has(&RUN, &(0..9), state, later(3_600_004)));
+        verified.note(RUN, 1..2, state, later(3_600_005));
+        assert!(!verified.has(&RUN, &(0..9), state, later(3_600_005)));
+        assert!(verified.has(&RUN, &(1..2), state, later(3_600_005)));
+    }
+
+    #[test]
+    fn whatever_is_done_to_a_file_makes_it_another() {
+        let file = file();
+        let mut seen = vec![FileState::of(&file).unwrap()];
+        let times = std::fs::FileTimes::new().set_modified(file.metadata().unwrap().modified().unwrap());
+        let changes: [&dyn Fn(); 4] = [
+            &|| file.write_all_at(b"x", 500).unwrap(),
+            // The time of the last change of its bytes can be set back; that this was done cannot be hidden.
+            &|| {
+                file.write_all_at(b"y", 500).unwrap();
+                file.set_times(times).unwrap();
+            },
+            &|| file.set_permissions(std::fs::Permissions::from_mode(0o400)).unwrap(),
+            &|| file.set_len(999).unwrap(),
+        ];
+        for change in changes {
+            let state = (0..1000).find_map(|_| {
+                change();
+                let state = FileState::of(&file).unwrap();
+                // The file system's clock has steps of a few milliseconds.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                (!seen.contains(&state)).then_some(state)
+            });
+            seen.push(state.expect("another state"));
+        }
+    }
+
+    #[test]
+    fn only_so_many_runs_are_remembered() {
+        let (verified, state) = (Verified::new(10), FileState::of(&file()).unwrap());
+        for offset in 0..1000 {
+            verified.note(RunKey { offset, ..RUN }, 0..1, state, NOW);
+        }
+        verified.0.run_pending_tasks();
+        assert!(verified.0.entry_count() <= 10, "{}", verified.0.entry_count());
+    }
+}
