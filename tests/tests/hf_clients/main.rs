@@ -11,6 +11,7 @@ mod described;
 mod disabled;
 mod discussions;
 mod gated;
+mod kernels;
 mod large;
 mod libraries;
 mod listings;
