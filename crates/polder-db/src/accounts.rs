@@ -28,6 +28,11 @@ statements! {
         WHERE m.user_id = $1 ORDER BY a.fold LIMIT $2";
     ACCOUNT_FACTS = "SELECT a.created_at, (SELECT COUNT(*) FROM repo_like l JOIN repo r ON r.id = l.repo \
         WHERE l.account = a.id AND r.state = 'live' AND (r.visibility = 'public' OR r.shown)) FROM account a WHERE a.id = $1";
+    // In repositories that the account $3 reads, or all ($2).
+    DISCUSSIONS_OF = "SELECT COUNT(*) FROM discussion d JOIN repo r ON r.id = d.repo WHERE d.author = $1 \
+        AND r.state = 'live' AND (r.withheld IS NULL OR ($2 AND r.withheld NOT IN ('takedown', 'blocked'))) \
+        AND (r.visibility = 'public' OR $2 OR r.ns = $3 \
+        OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3))";
     REPOS_BY_KIND = "SELECT r.kind, COUNT(*) FROM repo r \
         WHERE r.ns = $1 AND r.state = 'live' AND (r.visibility = 'public' OR r.shown OR $2) GROUP BY r.kind";
     MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
@@ -221,6 +226,21 @@ impl Db {
         each(&self.rows(REPOS_BY_KIND, args![namespace, private]).await?, |row| {
             Ok((row.word(0)?, row.read(1)?))
         })
+    }
+
+    /// How many discussions an account opened in repositories that another reads as one of their owners or as
+    /// anyone may, or in all.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn count_discussions(
+        &self,
+        author: AccountId,
+        sees_all: bool,
+        reader: Option<AccountId>,
+    ) -> Result<i64> {
+        let reader = reader.map_or(-1, |reader| reader.0);
+        self.row(DISCUSSIONS_OF, args![author, sees_all, reader]).await?.map_or(Ok(0), |row| row.read(0))
     }
 
     /// The organisations that `user` belongs to and its roles there, by folded name, at most `limit`.

@@ -2,6 +2,7 @@
 
 use polder_types::{AccountId, ObjectId, RepoId, RepoKind, UnixMillis};
 
+use crate::downloads::DAY_MILLIS;
 use crate::repos::{REPO_COLUMNS, Repo, repo_columns};
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
@@ -11,6 +12,10 @@ use crate::{Db, Result};
 
 /// Tags that a search may ask for at once.
 pub const CATALOG_TAGS_ASKED_MAX: usize = 8;
+/// Parts of names that a search may ask for at once.
+pub const CATALOG_TEXTS_ASKED_MAX: usize = 2;
+/// Which reading of a repository's files this build writes. Counted up, it has every entry written anew.
+const READING: i64 = 1;
 
 /// A page of repositories, newest first by `$column`: those that someone may see, and that fit.
 macro_rules! search_by {
@@ -25,6 +30,8 @@ macro_rules! search_by {
             "AND (r.visibility = 'public' OR r.shown OR $2 OR r.ns = $3 ",
             "OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3)) ",
             "AND ($4 = '' OR a.fold = $4) AND ($5 = '' OR LOWER(a.name || '/' || r.name) LIKE $5 ESCAPE '!') ",
+            "AND ($20 = '' OR LOWER(a.name || '/' || r.name) LIKE $20 ESCAPE '!') ",
+            "AND (NOT $21 OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.type IN ('model', 'dataset'))) ",
             "AND ($6 < 0 OR c.parameters >= $6) AND ($7 < 0 OR c.parameters <= $7) ",
             "AND ($8 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $8)) ",
             "AND ($9 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $9)) ",
@@ -50,12 +57,15 @@ statements! {
     SEARCH_BY_CREATION = search_by!("r.created_at");
     SEARCH_BY_LIKES = search_by!("c.likes");
     SEARCH_BY_DOWNLOADS = search_by!("(SELECT COALESCE(CAST(SUM(d.times) AS BIGINT), 0) FROM download d \
-        WHERE d.repo = c.repo AND d.day >= $20)");
-    PUBLIC_TAGS = "SELECT t.tag, COUNT(*) AS times FROM catalog_tag t JOIN repo r ON r.id = t.repo \
+        WHERE d.repo = c.repo AND d.day >= $22)");
+    SEARCH_BY_TREND = search_by!("((SELECT COALESCE(CAST(SUM(d.times) AS BIGINT), 0) FROM download d \
+        WHERE d.repo = c.repo AND d.day >= $22) \
+        + (SELECT COUNT(*) FROM repo_like l WHERE l.repo = c.repo AND l.liked_at >= $23))");
+    PUBLIC_TAGS = "SELECT t.tag, t.type, COUNT(*) AS times FROM catalog_tag t JOIN repo r ON r.id = t.repo \
         WHERE r.kind = $1 AND r.state = 'live' AND r.withheld IS NULL AND r.visibility = 'public' \
-        GROUP BY t.tag ORDER BY times DESC, t.tag LIMIT $2";
+        AND t.type NOT IN ('app', 'model') GROUP BY t.tag, t.type ORDER BY times DESC, t.tag, t.type LIMIT $2";
     INSERT_ENTRY = "INSERT INTO catalog (repo, changed_at, likes, facts) VALUES ($1, $2, 0, '{}')";
-    UPDATE_ENTRY = "UPDATE catalog SET commit_oid = $2, changed_at = $3, parameters = $4, facts = $5 WHERE repo = $1";
+    UPDATE_ENTRY = "UPDATE catalog SET commit_oid = $2, changed_at = $3, parameters = $4, facts = $5, reading = $6 WHERE repo = $1";
     DELETE_TAGS = "DELETE FROM catalog_tag WHERE repo = $1";
     DELETE_ENTRY = "DELETE FROM catalog WHERE repo = $1";
     DELETE_LIKES = "DELETE FROM repo_like WHERE repo = $1";
@@ -66,7 +76,7 @@ statements! {
         WHERE r.id = $1 AND r.state = 'live'";
     STALE_AFTER = "SELECT c.repo, f.oid FROM catalog c JOIN repo r ON r.id = c.repo AND r.state = 'live' \
         JOIN ref f ON f.repo = r.id AND f.name = r.head \
-        WHERE c.repo > $1 AND (c.commit_oid IS NULL OR c.commit_oid <> f.oid) ORDER BY c.repo LIMIT $2";
+        WHERE c.repo > $1 AND (c.commit_oid IS NULL OR c.commit_oid <> f.oid OR c.reading < $3) ORDER BY c.repo LIMIT $2";
     INSERT_LIKE = "INSERT INTO repo_like (repo, account, liked_at) VALUES ($1, $2, $3) \
         ON CONFLICT (repo, account) DO NOTHING";
     DELETE_LIKE = "DELETE FROM repo_like WHERE repo = $1 AND account = $2";
@@ -78,7 +88,16 @@ statements! {
 }
 
 templates! {
-    INSERT_TAGS(1) = "INSERT INTO catalog_tag (repo, tag) VALUES ", "($1, ?)", "";
+    INSERT_TAGS(1) = "INSERT INTO catalog_tag (repo, tag, type) VALUES ", "($1, ?, ?)", "";
+}
+
+/// A tag and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogTag {
+    /// As it is looked for.
+    pub tag: String,
+    /// `license`, `language`, `library` and so on, or `other`.
+    pub kind: String,
 }
 
 /// What a repository is looked for by.
@@ -91,7 +110,7 @@ pub struct NewCatalogEntry {
     /// How many parameters a model has.
     pub parameters: Option<i64>,
     /// Each once.
-    pub tags: Vec<String>,
+    pub tags: Vec<CatalogTag>,
     /// A JSON object.
     pub facts: String,
 }
@@ -120,6 +139,8 @@ pub enum CatalogOrder {
     Likes,
     /// How often it was downloaded here since [`CatalogQuery::since_day`].
     Downloads,
+    /// Downloads and likes here since [`CatalogQuery::since_day`].
+    Trend,
 }
 
 /// Who looks, for what.
@@ -133,17 +154,19 @@ pub struct CatalogQuery {
     pub account: Option<AccountId>,
     /// The namespace, folded.
     pub author: Option<String>,
-    /// A part of `namespace/name`, in lower case.
-    pub text: Option<String>,
+    /// Parts of `namespace/name`, in lower case; at most [`CATALOG_TEXTS_ASKED_MAX`] count.
+    pub texts: Vec<String>,
     /// Each must be there; at most [`CATALOG_TAGS_ASKED_MAX`] count.
     pub tags: Vec<String>,
+    /// Only those that use a model or a dataset.
+    pub linked: bool,
     /// Fewest and most parameters.
     pub parameters: (Option<i64>, Option<i64>),
     /// Only those with a gate, or without.
     pub gated: Option<bool>,
     /// The order.
     pub order: CatalogOrder,
-    /// From which day on downloads count, in days since 1970.
+    /// From which day on downloads and likes count, in days since 1970.
     pub since_day: i64,
     /// Where the page before ended: [`Cataloged::place`] of its last one.
     pub after: Option<(i64, RepoId)>,
@@ -173,15 +196,17 @@ impl Db {
             CatalogOrder::Created => SEARCH_BY_CREATION,
             CatalogOrder::Likes => SEARCH_BY_LIKES,
             CatalogOrder::Downloads => SEARCH_BY_DOWNLOADS,
+            CatalogOrder::Trend => SEARCH_BY_TREND,
         };
-        let text = query.text.as_deref().map(|text| format!("%{}%", escaped(text)));
+        let text =
+            |at: usize| query.texts.get(at).map(|text| format!("%{}%", escaped(text))).unwrap_or_default();
         let (least, most) = query.parameters;
         let mut args = args![
             query.kind.as_str(),
             query.sees_all,
             query.account.map_or(-1, |account| account.0),
             query.author.clone().unwrap_or_default(),
-            text.unwrap_or_default(),
+            text(0),
             least.unwrap_or(-1),
             most.unwrap_or(-1),
         ];
@@ -189,9 +214,12 @@ impl Db {
             args.push(Value::from(query.tags.get(at).cloned().unwrap_or_default()));
         }
         let (place, id) = query.after.unwrap_or((i64::MAX, RepoId(i64::MAX)));
-        args.extend(args![place, id, query.limit, query.gated.map_or(-1, i64::from)]);
-        if query.order == CatalogOrder::Downloads {
+        args.extend(args![place, id, query.limit, query.gated.map_or(-1, i64::from), text(1), query.linked]);
+        if matches!(query.order, CatalogOrder::Downloads | CatalogOrder::Trend) {
             args.extend(args![query.since_day]);
+        }
+        if query.order == CatalogOrder::Trend {
+            args.extend(args![query.since_day.saturating_mul(DAY_MILLIS)]);
         }
         each(&self.rows(statement, args).await?, |row| {
             let repo = Repo::from_row(row)?;
@@ -204,8 +232,10 @@ impl Db {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn public_tags(&self, kind: RepoKind, limit: i64) -> Result<Vec<String>> {
-        each(&self.rows(PUBLIC_TAGS, args![kind.as_str(), limit]).await?, |row| row.read(0))
+    pub async fn public_tags(&self, kind: RepoKind, limit: i64) -> Result<Vec<CatalogTag>> {
+        each(&self.rows(PUBLIC_TAGS, args![kind.as_str(), limit]).await?, |row| {
+            Ok(CatalogTag { tag: row.read(0)?, kind: row.read(1)? })
+        })
     }
 
     /// The entry of a repository.
@@ -216,14 +246,14 @@ impl Db {
         self.row(ENTRY, args![repo]).await?.map(|row| entry(&row, 0)).transpose()
     }
 
-    /// Repositories whose entry does not describe the tip of their default branch, with that tip, by id: at
-    /// most `limit` after `after`.
+    /// Repositories whose entry does not describe the tip of their default branch, or as an older build read it,
+    /// with that tip, by id: at most `limit` after `after`.
     ///
     /// # Errors
     /// Only when the database fails.
     pub async fn stale_catalog(&self, after: Option<RepoId>, limit: i64) -> Result<Vec<(RepoId, ObjectId)>> {
         let after = after.map_or(i64::MIN, |id| id.0);
-        each(&self.rows(STALE_AFTER, args![after, limit]).await?, |row| {
+        each(&self.rows(STALE_AFTER, args![after, limit, READING]).await?, |row| {
             Ok((RepoId(row.read(0)?), row.oid(1)?))
         })
     }
@@ -302,12 +332,16 @@ pub(crate) async fn facts_at_tip(tx: &mut Tx, repo: RepoId) -> Result<Option<Str
 /// Replaces what an entry says.
 pub(crate) async fn describe(tx: &mut Tx, repo: RepoId, entry: &NewCatalogEntry) -> Result<()> {
     let NewCatalogEntry { commit, changed, parameters, tags, facts } = entry;
-    let args = args![repo, *commit, *changed, *parameters, facts.as_str()];
+    let args = args![repo, *commit, *changed, *parameters, facts.as_str(), READING];
     tx.execute(UPDATE_ENTRY, args).await?;
     tx.execute(DELETE_TAGS, args![repo]).await?;
     for tags in tags.chunks(ROWS_PER_STATEMENT_MAX) {
         let mut args = args![repo];
-        args.extend(tags.iter().map(|tag| Value::from(tag.as_str())));
+        args.extend(
+            tags.iter()
+                .flat_map(|CatalogTag { tag, kind }| [tag, kind])
+                .map(|text| Value::from(text.as_str())),
+        );
         tx.execute(INSERT_TAGS.statement(tags.len()), args).await?;
     }
     Ok(())

@@ -9,13 +9,18 @@ use crate::tx::{Tx, Verdict};
 use crate::value::args;
 use crate::{Db, Result};
 
+/// Days begin with UTC.
+pub(crate) const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+
 statements! {
     ADD = "INSERT INTO download (repo, day, times, told) \
         SELECT r.id, CAST($2 AS BIGINT), CAST($3 AS BIGINT), 0 FROM repo r WHERE r.id = $1 \
         ON CONFLICT (repo, day) DO UPDATE SET times = download.times + excluded.times";
     SINCE = "SELECT COALESCE(CAST(SUM(times) AS BIGINT), 0) FROM download WHERE repo = $1 AND day >= $2";
-    TWICE = "SELECT COALESCE(CAST(SUM(times) AS BIGINT), 0), \
-        COALESCE(CAST(SUM(CASE WHEN day >= $2 THEN times ELSE 0 END) AS BIGINT), 0) FROM download WHERE repo = $1";
+    ACTIVITY = "SELECT COALESCE(CAST(SUM(times) AS BIGINT), 0), \
+        COALESCE(CAST(SUM(CASE WHEN day >= $2 THEN times ELSE 0 END) AS BIGINT), 0), \
+        COALESCE(CAST(SUM(CASE WHEN day >= $3 THEN times ELSE 0 END) AS BIGINT), 0), \
+        (SELECT COUNT(*) FROM repo_like l WHERE l.repo = $1 AND l.liked_at >= $4) FROM download WHERE repo = $1";
     RELAYED = "SELECT origin, CAST(SUM(times) AS BIGINT) AS times FROM relayed_download WHERE repo = $1 AND day >= $2 \
         GROUP BY origin ORDER BY times DESC, origin LIMIT $3";
     // Of mirrors that anyone may read. What is too little is told when it has become enough.
@@ -37,6 +42,17 @@ statements! {
     DROP_RELAYED = "DELETE FROM relayed_download WHERE day < $1";
     DROP_MADE = "DELETE FROM download_statement WHERE day < $1";
     DROP_HEARD = "DELETE FROM heard_statement WHERE day < $1";
+}
+
+/// What happens to a repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Downloads here of the last weeks.
+    pub downloads: i64,
+    /// Downloads here as long as they are counted.
+    pub downloads_ever: i64,
+    /// Downloads and likes of the last days.
+    pub trend: i64,
 }
 
 /// Downloads of one repository on one day.
@@ -106,13 +122,17 @@ impl Db {
         .await
     }
 
-    /// Downloads of a repository here: since a day, and all that are counted.
+    /// Downloads of a repository here since a day and ever; and those, with likes, of its trend since another.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn downloads_since_and_ever(&self, repo: RepoId, day: i64) -> Result<(i64, i64)> {
-        let row = self.row(TWICE, args![repo, day]).await?;
-        row.map_or(Ok((0, 0)), |row| Ok((row.read(1)?, row.read(0)?)))
+    pub async fn activity(&self, repo: RepoId, since_day: i64, trend_since_day: i64) -> Result<Activity> {
+        let liked_since = trend_since_day.saturating_mul(DAY_MILLIS);
+        let row = self.row(ACTIVITY, args![repo, since_day, trend_since_day, liked_since]).await?;
+        let Some(row) = row else { return Ok(Activity::default()) };
+        let (downloaded, liked): (i64, i64) = (row.read(2)?, row.read(3)?);
+        let trend = downloaded.saturating_add(liked);
+        Ok(Activity { downloads: row.read(1)?, downloads_ever: row.read(0)?, trend })
     }
 
     /// Downloads of a repository here since a day.

@@ -114,7 +114,8 @@ pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAu
 pub use blobs::Blob;
 pub use blocks::{Block, Blocked};
 pub use catalog::{
-    CATALOG_TAGS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry,
+    CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, CatalogTag,
+    Cataloged, NewCatalogEntry,
 };
 pub use collections::{
     COLLECTION_ITEMS_MAX, COLLECTIONS_ASKED_MAX, COLLECTIONS_PER_NAMESPACE_MAX, Collected, Collection,
@@ -127,7 +128,7 @@ pub use discussions::{
     DiscussionEvent, DiscussionFilter, DiscussionStatus, EventAt, Happened, NewDiscussion, Proposal,
     ProposedCommit, Pull, Talked,
 };
-pub use downloads::{Downloads, Heard, Hearing, Telling};
+pub use downloads::{Activity, Downloads, Heard, Hearing, Telling};
 pub use dump::{Dump, DumpedTable, schema_version};
 pub use error::{Error, Result};
 pub use events::Event;

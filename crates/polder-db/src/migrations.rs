@@ -42,6 +42,7 @@ pub(crate) const MAIN: Steps = &[
     (27, "gate", include_str!("../migrations/0027_gate.sql")),
     (28, "collection", include_str!("../migrations/0028_collection.sql")),
     (29, "device login", include_str!("../migrations/0029_device_login.sql")),
+    (30, "catalog", include_str!("../migrations/0030_catalog.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

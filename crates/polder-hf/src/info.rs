@@ -44,9 +44,8 @@ async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) 
     };
     let (name, created) = (grant.repo(), grant.created());
     let (is_private, gate) = (grant.is_private(), grant.gate());
-    let downloads = ask.hub.downloads_seen(grant).await?;
-    let shown =
-        Shown { name, is_private, gate, created, commit_id, changed, likes, downloads, facts: &facts };
+    let activity = ask.hub.activity_seen(grant).await?;
+    let shown = Shown { name, is_private, gate, created, commit_id, changed, likes, activity, facts: &facts };
     let mut fields = shown.fields(&wanted);
     if wanted.has("siblings") {
         fields.insert("siblings".to_owned(), siblings(ask, grant, commit_id).await?);

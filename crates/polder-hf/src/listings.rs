@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use polder_http::{Response, respond};
+use polder_hub::CatalogTag;
 use polder_types::{RepoKind, Visibility};
 use serde_json::{Value, json};
 
@@ -13,9 +14,6 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::people::account;
 use crate::shown::moment;
-
-/// The type of tags that name none.
-const OTHER: &str = "other";
 
 /// Answers `GET /api/settings/repositories` and `/api/organizations/{org}/settings/repositories`.
 pub(crate) async fn stored(ask: &Ask<'_>) -> Result<Response, Failure> {
@@ -57,9 +55,10 @@ pub(crate) async fn tags(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fail
     ask.caller().await?;
     let mut by_type: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for tag in ask.hub.public_tags(kind).await? {
-        let (word, label) = tag.split_once(':').unwrap_or((OTHER, &tag));
-        let entry = json!({ "id": tag, "label": label, "type": word });
-        by_type.entry(word.to_owned()).or_default().push(entry);
+        let CatalogTag { tag, kind } = tag;
+        let label = tag.strip_prefix(&kind).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&tag);
+        let entry = json!({ "id": tag, "label": label, "type": kind });
+        by_type.entry(kind).or_default().push(entry);
     }
     Ok(respond::json(StatusCode::OK, &by_type))
 }

@@ -84,7 +84,7 @@ fn counts(found: &AccountOverview) -> Value {
         "numFollowing": 0,
         "numUpvotes": 0,
         "numPapers": 0,
-        "numDiscussions": 0,
+        "numDiscussions": found.discussions,
         "isFollowing": false,
     })
 }

@@ -19,8 +19,8 @@ const PAGE: usize = 1_000;
 const FULL_PAGE: usize = 100;
 /// Most files that an item lists.
 const SIBLINGS_MAX: usize = 1_000;
-/// Fields that are left out unless they are asked for.
-const COSTLY: [&str; 3] = ["cardData", "config", "safetensors"];
+/// Fields that are left out unless they are asked for: by name, or with `full`.
+const COSTLY: [(&str, bool); 3] = [("cardData", true), ("config", false), ("safetensors", true)];
 
 /// Answers `GET /api/models`, `/api/datasets`, `/api/spaces` and `/api/kernels`.
 pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Failure> {
@@ -28,14 +28,17 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
     let wanted = Wanted(ask.queries("expand"));
     let has_files = ask.flag("full") || wanted.is_named("siblings");
     let limit = if has_files { FULL_PAGE } else { PAGE };
+    if kind == RepoKind::Model && served_elsewhere(ask) {
+        return Ok(respond::json(StatusCode::OK, &Vec::<Value>::new()));
+    }
     let mut query = query(ask, kind)?;
     query.limit = ask.limit(limit, limit);
     let page = ask.hub.find_repos(caller.principal(), query).await?;
     let mut items = Vec::with_capacity(page.repos.len());
     for found in &page.repos {
         let mut fields = shown(found).fields(&wanted);
-        for key in COSTLY {
-            if !(wanted.is_named(key) || ask.flag(key) || ask.flag("full")) {
+        for (key, in_full) in COSTLY {
+            if !(wanted.is_named(key) || ask.flag(key) || (in_full && ask.flag("full"))) {
                 fields.remove(key);
             }
         }
@@ -57,6 +60,12 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
     Ok(response)
 }
 
+/// Whether only models are asked for that somebody serves: `inference=warm`, `inference_provider=…`. Nobody
+/// serves any that are here.
+fn served_elsewhere(ask: &Ask<'_>) -> bool {
+    ["inference", "inference_provider"].iter().any(|key| ask.queries(key).iter().any(|word| !word.is_empty()))
+}
+
 fn shown(found: &FoundRepo) -> Shown<'_> {
     Shown {
         name: &found.name,
@@ -66,7 +75,7 @@ fn shown(found: &FoundRepo) -> Shown<'_> {
         commit_id: found.commit_id,
         changed: found.changed,
         likes: found.likes,
-        downloads: found.downloads,
+        activity: found.activity,
         facts: &found.facts,
     }
 }
@@ -81,11 +90,17 @@ fn query(ask: &Ask<'_>, kind: RepoKind) -> Result<RepoQuery, Error> {
             tags.extend(ask.queries(key).into_iter().map(|id| format!("{word}:{id}")));
         }
     }
+    if kind == RepoKind::Model {
+        tags.extend(ask.queries("apps").iter().map(|app| format!("app:{}", app.to_ascii_lowercase())));
+    }
+    tags.sort_unstable();
+    tags.dedup();
     Ok(RepoQuery {
         kind,
         gated: ask.query("gated").map(|value| is_true(&value)),
         author: ask.query("author"),
-        text: ask.query("search"),
+        texts: ask.queries("search"),
+        linked: kind == RepoKind::Space && ask.flag("linked"),
         tags,
         parameters: parameters(ask.query("num_parameters").as_deref())?,
         order: order(ask.query("sort").as_deref())?,
@@ -99,7 +114,8 @@ fn order(sort: Option<&str>) -> Result<RepoOrder, Error> {
         None | Some("" | "lastModified" | "last_modified") => Ok(RepoOrder::Changed),
         Some("downloads") => Ok(RepoOrder::Downloads),
         Some("createdAt" | "created_at") => Ok(RepoOrder::Created),
-        Some("likes" | "trendingScore" | "trending_score" | "likes7d") => Ok(RepoOrder::Likes),
+        Some("likes") => Ok(RepoOrder::Likes),
+        Some("trendingScore" | "trending_score" | "likes7d") => Ok(RepoOrder::Trend),
         Some(other) => {
             let known = "`lastModified`, `createdAt`, `likes`, `downloads` or `trendingScore`";
             Err(Error::new(Kind::Invalid, format!("`{other}` is nothing to sort by; say {known}")))

@@ -2,7 +2,7 @@
 //!
 //! Source: `huggingface_hub` 2.4.0 `hf_api.py`.
 
-use polder_hub::Facts;
+use polder_hub::{Activity, Facts};
 use polder_types::{Gate, ObjectId, RepoKind, RepoName, UnixMillis};
 use serde_json::{Map, Value, json};
 
@@ -29,8 +29,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) commit_id: Option<ObjectId>,
     pub(crate) changed: UnixMillis,
     pub(crate) likes: i64,
-    /// In the last thirty days, and as long as they are counted.
-    pub(crate) downloads: (i64, i64),
+    pub(crate) activity: Activity,
     pub(crate) facts: &'a Facts,
 }
 
@@ -46,7 +45,7 @@ impl Shown<'_> {
         all.extend(self.of_kind());
         let mut fields: Map<String, Value> = all.into_iter().filter(|(key, _)| wanted.has(key)).collect();
         if wanted.is_named("downloadsAllTime") {
-            fields.insert("downloadsAllTime".to_owned(), json!(self.downloads.1));
+            fields.insert("downloadsAllTime".to_owned(), json!(self.activity.downloads_ever));
         }
         fields.insert("id".to_owned(), json!(self.id()));
         fields
@@ -60,9 +59,9 @@ impl Shown<'_> {
             "visibility": visibility,
             "gated": gated(self.gate),
             "disabled": false,
-            "downloads": self.downloads.0,
+            "downloads": self.activity.downloads,
             "likes": self.likes,
-            "trendingScore": self.likes,
+            "trendingScore": self.activity.trend,
             "createdAt": moment(self.created),
             "lastModified": moment(self.changed),
             "sha": self.commit_id.map(|id| id.to_string()),
@@ -88,7 +87,11 @@ impl Shown<'_> {
                 fields
             }
             RepoKind::Dataset => json!({ "description": facts.card.get("pretty_name") }),
-            RepoKind::Space => json!({ "sdk": facts.card.get("sdk"), "models": [], "datasets": [] }),
+            RepoKind::Space => json!({
+                "sdk": facts.card.get("sdk"),
+                "models": facts.texts("models"),
+                "datasets": facts.texts("datasets"),
+            }),
             RepoKind::Kernel => json!({}),
         })
     }

@@ -6,6 +6,8 @@
 use polder_types::RepoKind;
 use serde_json::{Map, Value};
 
+use crate::tag_types::OTHER;
+
 /// Most tags of one repository.
 const TAGS_MAX: usize = 1_000;
 
@@ -53,38 +55,14 @@ impl Card {
 
     /// A key's value, if it is a text or a list of texts.
     pub fn texts(&self, key: &str) -> Vec<&str> {
-        match self.data.get(key) {
-            Some(Value::String(text)) => vec![text],
-            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        }
+        texts(&self.data, key)
     }
 
     /// The tags by which clients look for a repository of this kind.
     pub fn tags(&self, kind: RepoKind) -> Vec<String> {
-        // A model's library, task and languages stand for themselves; a dataset's have their key before them.
-        let (plain, prefixed): (&[&str], &[(&str, &str)]) = match kind {
-            RepoKind::Model | RepoKind::Kernel => (
-                &["library_name", "tags", "language", "pipeline_tag"],
-                &[("license", "license"), ("datasets", "dataset"), ("base_model", "base_model")],
-            ),
-            RepoKind::Dataset => (
-                &["tags"],
-                &[
-                    ("annotations_creators", "annotations_creators"),
-                    ("language", "language"),
-                    ("language_creators", "language_creators"),
-                    ("license", "license"),
-                    ("multilinguality", "multilinguality"),
-                    ("size_categories", "size_categories"),
-                    ("source_datasets", "source_datasets"),
-                    ("task_categories", "task_categories"),
-                    ("task_ids", "task_ids"),
-                ],
-            ),
-            RepoKind::Space => (&["sdk", "tags"], &[("license", "license")]),
-        };
-        let mut tags: Vec<String> = plain.iter().flat_map(|key| self.texts(key)).map(str::to_owned).collect();
+        let Fields { plain, prefixed } = fields(kind);
+        let mut tags: Vec<String> =
+            plain.iter().flat_map(|(key, _)| self.texts(key)).map(str::to_owned).collect();
         for (key, word) in prefixed {
             tags.extend(self.texts(key).into_iter().map(|value| format!("{word}:{value}")));
         }
@@ -92,6 +70,55 @@ impl Card {
         tags.retain(|tag| seen.insert(tag.clone()));
         tags.truncate(TAGS_MAX);
         tags
+    }
+}
+
+/// Which fields become tags, and of what type.
+pub(crate) struct Fields {
+    /// Their values stand for themselves.
+    pub(crate) plain: &'static [(&'static str, &'static str)],
+    /// Their values have the type before them.
+    pub(crate) prefixed: &'static [(&'static str, &'static str)],
+}
+
+/// A model's library, task and languages stand for themselves; a dataset's have their key before them.
+pub(crate) const fn fields(kind: RepoKind) -> Fields {
+    match kind {
+        RepoKind::Model | RepoKind::Kernel => Fields {
+            plain: &[
+                ("library_name", "library"),
+                ("tags", OTHER),
+                ("language", "language"),
+                ("pipeline_tag", "pipeline_tag"),
+            ],
+            prefixed: &[("license", "license"), ("datasets", "dataset"), ("base_model", "base_model")],
+        },
+        RepoKind::Dataset => Fields {
+            plain: &[("tags", OTHER)],
+            prefixed: &[
+                ("annotations_creators", "annotations_creators"),
+                ("language", "language"),
+                ("language_creators", "language_creators"),
+                ("license", "license"),
+                ("multilinguality", "multilinguality"),
+                ("size_categories", "size_categories"),
+                ("source_datasets", "source_datasets"),
+                ("task_categories", "task_categories"),
+                ("task_ids", "task_ids"),
+            ],
+        },
+        RepoKind::Space => {
+            Fields { plain: &[("sdk", "sdk"), ("tags", OTHER)], prefixed: &[("license", "license")] }
+        }
+    }
+}
+
+/// A field's value, if it is a text or a list of texts.
+pub(crate) fn texts<'a>(data: &'a Map<String, Value>, key: &str) -> Vec<&'a str> {
+    match data.get(key) {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use polder_db::{CatalogOrder, CatalogQuery, Cataloged, NewCatalogEntry};
+use polder_db::{
+    Activity, CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogOrder, CatalogQuery, Cataloged,
+    NewCatalogEntry,
+};
 use polder_git::{Command, Snapshot};
 use polder_types::{AccountName, Gate, ObjectId, RepoId, RepoKind, RepoName, UnixMillis, Visibility};
 use tokio::runtime::Handle;
@@ -28,10 +31,12 @@ pub struct RepoQuery {
     pub gated: Option<bool>,
     /// Of this namespace only.
     pub author: Option<String>,
-    /// A part of `namespace/name`; case does not count.
-    pub text: Option<String>,
-    /// Each must be there; the first eight count.
+    /// Parts of `namespace/name`, two at most; case does not count.
+    pub texts: Vec<String>,
+    /// Each must be there, eight at most.
     pub tags: Vec<String>,
+    /// Only spaces that use a model or a dataset.
+    pub linked: bool,
     /// Fewest and most parameters.
     pub parameters: (Option<i64>, Option<i64>),
     /// What comes first.
@@ -59,8 +64,8 @@ pub struct FoundRepo {
     pub changed: UnixMillis,
     /// How many accounts like it.
     pub likes: i64,
-    /// How often it was downloaded here: in the last thirty days, and as long as that is counted.
-    pub downloads: (i64, i64),
+    /// How often it was downloaded here in thirty days and ever, and its trend of seven.
+    pub activity: Activity,
     /// What its files say.
     pub facts: Facts,
 }
@@ -79,8 +84,14 @@ impl Hub {
     /// only finds what is public.
     ///
     /// # Errors
-    /// [`crate::Kind::Invalid`] for a cursor that is none.
+    /// [`crate::Kind::Invalid`] for a cursor that is none, and for more tags or texts than are looked for.
     pub async fn find_repos(&self, principal: &Principal, query: RepoQuery) -> Result<RepoPage> {
+        if query.tags.len() > CATALOG_TAGS_ASKED_MAX || query.texts.len() > CATALOG_TEXTS_ASKED_MAX {
+            let message = format!(
+                "ask for at most {CATALOG_TAGS_ASKED_MAX} tags and {CATALOG_TEXTS_ASKED_MAX} parts of a name at once"
+            );
+            return Err(Error::invalid(message));
+        }
         let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
         let token = principal.token().filter(|token| token.repos.is_none());
         let limit = query.limit.clamp(1, FOUND_MAX);
@@ -89,12 +100,16 @@ impl Hub {
             sees_all: token.is_some_and(|token| token.account.is_admin),
             account: token.map(|token| token.account.id),
             author: query.author.map(|author| author.to_ascii_lowercase()),
-            text: query.text.map(|text| text.to_ascii_lowercase()),
+            texts: query.texts.iter().map(|text| text.to_ascii_lowercase()).collect(),
             gated: query.gated,
             tags: query.tags,
+            linked: query.linked,
             parameters: query.parameters,
             order: query.order,
-            since_day: self.shown_since(),
+            since_day: match query.order {
+                CatalogOrder::Trend => self.trend_since(),
+                _ => self.shown_since(),
+            },
             after,
             limit: i64::try_from(limit).map_err(Error::internal)?.saturating_add(1),
         };
@@ -104,8 +119,8 @@ impl Hub {
         let next = found.last().filter(|_| has_more).map(|last| format!("{}-{}", last.place.0, last.place.1));
         let mut repos = Vec::with_capacity(found.len());
         for one in found {
-            let downloads = self.downloads_of(one.repo.id).await?;
-            repos.push(shown(one, downloads));
+            let activity = self.activity_of(one.repo.id).await?;
+            repos.push(shown(one, activity));
         }
         Ok(RepoPage { repos, next })
     }
@@ -170,7 +185,7 @@ impl Hub {
             commit,
             changed: polder_git::commit_info(snapshot, commit)?.time,
             parameters: total.and_then(|total| i64::try_from(total).ok()),
-            tags: facts.tags.clone(),
+            tags: facts.catalog_tags(kind),
             facts: serde_json::to_string(&facts).map_err(Error::internal)?,
         })
     }
@@ -277,7 +292,7 @@ pub(crate) fn head_after<'a>(
     exact.unwrap_or(if is_there { head } else { first.unwrap_or(head) })
 }
 
-fn shown(found: Cataloged, downloads: (i64, i64)) -> FoundRepo {
+fn shown(found: Cataloged, activity: Activity) -> FoundRepo {
     let Cataloged { repo, entry, .. } = found;
     FoundRepo {
         name: repo.name,
@@ -287,7 +302,7 @@ fn shown(found: Cataloged, downloads: (i64, i64)) -> FoundRepo {
         commit_id: entry.commit,
         changed: entry.changed,
         likes: entry.likes,
-        downloads,
+        activity,
         facts: serde_json::from_str(&entry.facts).unwrap_or_default(),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use polder_db::Downloads;
+use polder_db::{Activity, Downloads};
 use polder_types::{RepoId, RepoName};
 
 use crate::Hub;
@@ -19,6 +19,8 @@ const COUNTED_MAX: usize = 10_000;
 const PERIOD: Duration = Duration::from_secs(5);
 /// Days that are shown.
 const SHOWN_DAYS: i64 = 30;
+/// Days of a trend.
+const TREND_DAYS: i64 = 7;
 /// Most hubs that are shown.
 const ORIGINS_MAX: i64 = 100;
 const DAY_MILLIS: i64 = 24 * 3600 * 1000;
@@ -47,17 +49,22 @@ impl Hub {
         self.today() - SHOWN_DAYS + 1
     }
 
-    /// Downloads of a repository here: in the last thirty days, and as long as counts are kept.
-    pub(crate) async fn downloads_of(&self, repo: RepoId) -> Result<(i64, i64)> {
-        Ok(self.db.downloads_since_and_ever(repo, self.shown_since()).await?)
+    /// The first day of a trend.
+    pub(crate) fn trend_since(&self) -> i64 {
+        self.today() - TREND_DAYS + 1
+    }
+
+    /// Downloads of a repository here in thirty days and as long as they are counted; its trend of seven days.
+    pub(crate) async fn activity_of(&self, repo: RepoId) -> Result<Activity> {
+        Ok(self.db.activity(repo, self.shown_since(), self.trend_since()).await?)
     }
 
     /// The same of a repository that the caller may know of.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn downloads_seen(&self, grant: &Grant<See>) -> Result<(i64, i64)> {
-        self.downloads_of(grant.repo_id()).await
+    pub async fn activity_seen(&self, grant: &Grant<See>) -> Result<Activity> {
+        self.activity_of(grant.repo_id()).await
     }
 
     /// Counts a download by who may read the repository.

@@ -9,7 +9,7 @@ use polder_types::{ObjectId, RepoKind, Sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::card::Card;
+use crate::card::{Card, texts};
 use crate::error::Result;
 use crate::safetensors::{Source, Tensor, each_tensor, read_header};
 
@@ -21,6 +21,8 @@ const HEADER_BYTES_MAX: u64 = 8 << 20;
 const SHARDS_MAX: usize = 128;
 /// Most entries of the root folder that are looked at.
 const ROOT_ENTRIES_MAX: usize = 2_000;
+/// Formats of weights that are known by the ends of their files' names.
+pub(crate) const FORMATS: [&str; 3] = ["safetensors", "gguf", "onnx"];
 /// What of a model's configuration is kept.
 const CONFIG_KEYS: [&str; 3] = ["architectures", "model_type", "quantization_config"];
 
@@ -45,11 +47,12 @@ pub struct Facts {
 impl Facts {
     /// The licence that the card names, or the first of several.
     pub fn license(&self) -> Option<&str> {
-        match self.card.get("license")? {
-            Value::String(license) => Some(license),
-            Value::Array(list) => list.iter().find_map(Value::as_str),
-            _ => None,
-        }
+        self.texts("license").first().copied()
+    }
+
+    /// What a field of the card says, if that is a text or a list of texts.
+    pub fn texts(&self, key: &str) -> Vec<&str> {
+        texts(&self.card, key)
     }
 }
 
@@ -82,11 +85,12 @@ pub(crate) fn read_facts(
         facts.pipeline_tag = card.text("pipeline_tag").map(str::to_owned);
         facts.library_name =
             card.text("library_name").map(str::to_owned).or_else(|| files.library(&facts.config));
-        let format = |ending: &'static str| files.has_ending(ending).then(|| ending.to_owned());
+        let formats =
+            FORMATS.iter().filter(|ending| files.has_ending(ending)).map(|&ending| ending.to_owned());
         let model_type = facts.config.get("model_type").and_then(Value::as_str).map(str::to_owned);
-        let more =
-            [facts.library_name.clone(), format("safetensors"), format("gguf"), format("onnx"), model_type];
-        for tag in more.into_iter().flatten() {
+        let more: Vec<String> =
+            facts.library_name.clone().into_iter().chain(formats).chain(model_type).collect();
+        for tag in more {
             if !facts.tags.contains(&tag) {
                 facts.tags.push(tag);
             }

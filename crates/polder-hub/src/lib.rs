@@ -8,6 +8,7 @@ mod accept;
 mod access;
 mod accounts;
 mod admission;
+mod apps;
 mod audit;
 mod backup;
 mod blocking;
@@ -75,6 +76,7 @@ mod signed_url;
 mod snapshots;
 mod storage;
 mod sweep;
+mod tag_types;
 mod takedown;
 mod transfer;
 mod webhooks;
@@ -129,8 +131,8 @@ pub use merge::Merged;
 pub use oauth::{DeviceRequest, DeviceStart, Issued, NoToken};
 pub use people::AccountOverview;
 pub use polder_db::{
-    AccessRequest, AccessStatus, Asked, Block, CatalogOrder as RepoOrder, Collection, Discussion,
-    DiscussionEvent, Happened, Limit as QuotaLimit, Lock, StoredRepo, Watched, Webhook,
+    AccessRequest, AccessStatus, Activity, Asked, Block, CatalogOrder as RepoOrder, CatalogTag, Collection,
+    Discussion, DiscussionEvent, Happened, Limit as QuotaLimit, Lock, StoredRepo, Watched, Webhook,
 };
 pub use polder_git::{
     Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,

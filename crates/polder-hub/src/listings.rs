@@ -1,11 +1,14 @@
 //! What an account has, and what there is to look for.
 
-use polder_db::StoredRepo;
+use std::collections::HashMap;
+
+use polder_db::{CatalogTag, StoredRepo};
 use polder_types::{AccountName, RepoId, RepoKind};
 
 use crate::Hub;
 use crate::access::Principal;
 use crate::error::{Error, Kind, Result};
+use crate::tag_types::OTHER;
 
 /// Repositories of a page, and most tags that are listed.
 const PAGE: usize = 500;
@@ -50,11 +53,43 @@ impl Hub {
         Ok((shown, next))
     }
 
-    /// The tags of public repositories of a kind, the most frequent first.
+    /// The tags of public repositories of a kind, the most frequent first. One that some only have among their
+    /// other tags is of the type that it has elsewhere.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn public_tags(&self, kind: RepoKind) -> Result<Vec<String>> {
-        Ok(self.db.public_tags(kind, TAGS_MAX).await?)
+    pub async fn public_tags(&self, kind: RepoKind) -> Result<Vec<CatalogTag>> {
+        Ok(once(self.db.public_tags(kind, TAGS_MAX).await?))
+    }
+}
+
+/// Each tag once, where it first stands.
+fn once(tags: Vec<CatalogTag>) -> Vec<CatalogTag> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut all: Vec<CatalogTag> = Vec::new();
+    for new in tags {
+        let known = places.get(&new.tag).and_then(|at| all.get_mut(*at));
+        match known {
+            Some(known) if known.kind == OTHER => known.kind = new.kind,
+            Some(_) => {}
+            None => {
+                places.insert(new.tag.clone(), all.len());
+                all.push(new);
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_listed_once_with_the_first_type_that_says_something() {
+        let tag = |tag: &str, kind: &str| CatalogTag { tag: tag.to_owned(), kind: kind.to_owned() };
+        let found =
+            [tag("en", OTHER), tag("x", OTHER), tag("en", "language"), tag("en", "library"), tag("x", OTHER)];
+        assert_eq!(once(found.to_vec()), [tag("en", "language"), tag("x", OTHER)]);
     }
 }

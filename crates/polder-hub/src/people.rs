@@ -25,6 +25,8 @@ pub struct AccountOverview {
     pub spaces: i64,
     /// How many repositories it likes.
     pub likes: i64,
+    /// How many discussions it opened in repositories that the caller reads as one of their owners or as anyone.
+    pub discussions: i64,
     /// For a user, the organisations that it shares with the caller.
     pub orgs: Vec<AccountName>,
     /// For an organisation, its members, if the caller is one.
@@ -65,10 +67,14 @@ impl Hub {
             }
         }
         let (created, likes) = self.db.account_facts(account.id).await?;
+        let is_admin = token.is_some_and(|token| token.account.is_admin);
+        let discussions =
+            self.db.count_discussions(account.id, is_admin, token.map(|token| token.account.id)).await?;
         let counts = self.db.count_repos(account.id, belongs).await?;
         let count = |kind| counts.iter().find(|(found, _)| *found == kind).map_or(0, |(_, count)| *count);
         let (models, datasets) = (count(RepoKind::Model), count(RepoKind::Dataset));
         let spaces = count(RepoKind::Space);
-        Ok(AccountOverview { name: account.name, created, models, datasets, spaces, likes, orgs, members })
+        let name = account.name;
+        Ok(AccountOverview { name, created, models, datasets, spaces, likes, discussions, orgs, members })
     }
 }

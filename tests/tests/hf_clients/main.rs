@@ -10,6 +10,7 @@ mod copies;
 mod described;
 mod disabled;
 mod discussions;
+mod filters;
 mod gated;
 mod kernels;
 mod large;

@@ -1,7 +1,7 @@
 use polder_types::{ObjectId, RepoId, RepoKind, Role, UnixMillis, Visibility};
 
 use super::{Home, oid, push_of, update};
-use crate::{CatalogOrder, CatalogQuery, NewCatalogEntry, PushOutcome};
+use crate::{Activity, CatalogOrder, CatalogQuery, CatalogTag, NewCatalogEntry, PushOutcome};
 
 fn all() -> CatalogQuery {
     CatalogQuery {
@@ -9,8 +9,9 @@ fn all() -> CatalogQuery {
         sees_all: false,
         account: None,
         author: None,
-        text: None,
+        texts: Vec::new(),
         tags: Vec::new(),
+        linked: false,
         parameters: (None, None),
         gated: None,
         order: CatalogOrder::Changed,
@@ -20,12 +21,18 @@ fn all() -> CatalogQuery {
     }
 }
 
+/// `type=tag`, or a tag of the type `other`.
+fn tag(text: &str) -> CatalogTag {
+    let (kind, tag) = text.split_once('=').unwrap_or(("other", text));
+    CatalogTag { tag: tag.to_owned(), kind: kind.to_owned() }
+}
+
 fn described(commit: u8, tags: &[&str], parameters: Option<i64>) -> NewCatalogEntry {
     NewCatalogEntry {
         commit: oid(commit),
         changed: UnixMillis(super::NOW + i64::from(commit)),
         parameters,
-        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        tags: tags.iter().map(|text| tag(text)).collect(),
         facts: format!("{{\"n\":{commit}}}"),
     }
 }
@@ -82,10 +89,17 @@ async fn tagged(home: &Home, name: &str, n: u8, tags: &[&str], parameters: Optio
 #[tokio::test]
 async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     let home = Home::open().await;
-    let first = tagged(&home, "acme/Bert-base", 9, &["bert", "en", "license:mit"], Some(100)).await;
+    let first = tagged(
+        &home,
+        "acme/Bert-base",
+        9,
+        &["library=bert", "en", "license=license:mit", "app=app:x"],
+        Some(100),
+    )
+    .await;
     tagged(&home, "acme/gpt_2", 5, &["gpt", "en"], Some(1_000)).await;
     tagged(&home, "other/bert", 7, &["bert"], None).await;
-    tagged(&home, "datasets/acme/d", 8, &["en"], None).await;
+    tagged(&home, "datasets/acme/d", 8, &["dataset=dataset:x/y", "en"], None).await;
     assert_eq!(names(&home, &all()).await, ["acme/Bert-base", "other/bert", "acme/gpt_2"]);
     let created = CatalogQuery { order: CatalogOrder::Created, ..all() };
     assert_eq!(names(&home, &created).await, ["other/bert", "acme/gpt_2", "acme/Bert-base"]);
@@ -98,27 +112,39 @@ async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     assert_eq!(names(&home, &downloaded).await[0], "acme/Bert-base");
     let lately = CatalogQuery { since_day: 21, ..downloaded };
     assert_eq!(names(&home, &lately).await[0], "other/bert", "by age among equals");
-    assert_eq!(home.db.downloads_since_and_ever(first, 20).await.unwrap(), (1, 6));
-    assert_eq!(home.db.downloads_since_and_ever(first, 21).await.unwrap(), (0, 6));
+    let today = home.now().0.div_euclid(24 * 3600 * 1000);
+    for (days, expected) in [((20, today), (1, 1)), ((21, today + 1), (0, 0)), ((0, 20), (6, 2))] {
+        let (downloads, trend) = expected;
+        let activity = home.db.activity(first, days.0, days.1).await.unwrap();
+        assert_eq!(activity, Activity { downloads, downloads_ever: 6, trend }, "{days:?}");
+    }
+    let trending = CatalogQuery { order: CatalogOrder::Trend, since_day: today, limit: 1, ..all() };
+    assert_eq!(names(&home, &trending).await, ["acme/Bert-base"], "one likes it");
     let tags = home.db.public_tags(RepoKind::Model, 100).await.unwrap();
-    assert!(tags.contains(&"bert".to_owned()) && tags.len() > 1, "{tags:?}");
-    assert_eq!(home.db.public_tags(RepoKind::Space, 100).await.unwrap(), [""; 0]);
+    let expected = ["en", "library=bert", "bert", "gpt", "license=license:mit"].map(tag);
+    assert_eq!(tags, expected, "the most frequent first, and none that is only looked for");
+    assert_eq!(home.db.public_tags(RepoKind::Space, 100).await.unwrap(), []);
     let text = |text: &str| Some(text.to_owned());
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     for (query, expected) in [
         (CatalogQuery { author: text("acme"), ..all() }, vec!["acme/Bert-base", "acme/gpt_2"]),
-        (CatalogQuery { text: text("bert"), ..all() }, vec!["acme/Bert-base", "other/bert"]),
-        (CatalogQuery { text: text("t_2"), ..all() }, vec!["acme/gpt_2"]),
-        (CatalogQuery { text: text("e_t"), ..all() }, vec![]),
+        (CatalogQuery { texts: texts(&["bert"]), ..all() }, vec!["acme/Bert-base", "other/bert"]),
+        (CatalogQuery { texts: texts(&["bert", "er/b"]), ..all() }, vec!["other/bert"]),
+        (CatalogQuery { texts: texts(&["t_2"]), ..all() }, vec!["acme/gpt_2"]),
+        (CatalogQuery { texts: texts(&["e_t"]), ..all() }, vec![]),
         (CatalogQuery { tags: vec!["bert".to_owned(), "en".to_owned()], ..all() }, vec!["acme/Bert-base"]),
         (CatalogQuery { tags: vec!["never".to_owned()], ..all() }, vec![]),
         (CatalogQuery { parameters: (Some(500), None), ..all() }, vec!["acme/gpt_2"]),
         (CatalogQuery { parameters: (None, Some(500)), ..all() }, vec!["acme/Bert-base"]),
+        (CatalogQuery { tags: texts(&["app:x"]), ..all() }, vec!["acme/Bert-base"]),
+        (CatalogQuery { linked: true, ..all() }, vec![]),
+        (CatalogQuery { kind: RepoKind::Dataset, linked: true, ..all() }, vec!["datasets/acme/d"]),
         (CatalogQuery { kind: RepoKind::Dataset, ..all() }, vec!["datasets/acme/d"]),
     ] {
         assert_eq!(names(&home, &query).await, expected, "{query:?}");
     }
-    for order in [CatalogOrder::Changed, CatalogOrder::Created, CatalogOrder::Likes, CatalogOrder::Downloads]
-    {
+    use CatalogOrder::{Changed, Created, Downloads, Likes, Trend};
+    for order in [Changed, Created, Likes, Downloads, Trend] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page =

@@ -70,8 +70,8 @@ tables! {
     "xorb_piece", PAGE: xorb Bytes, first_chunk Int, sha256 Bytes; chunks Int, at_byte Int, at_chunk Int, list Bytes.
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
     "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.
-    "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text.
-    "catalog_tag", PAGE: repo Int, tag Text; .
+    "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text, reading Int.
+    "catalog_tag", PAGE: repo Int, tag Text; type Text.
     "repo_like", PAGE: repo Int, account Int; liked_at Int.
     "discussion", PAGE: repo Int, num Int; title Text, author Int, status Text, is_pull_request Bool, created_at Int,
         events Int, text_bytes Int, base Text, base_oid Bytes, merge_oid Bytes.

@@ -19,20 +19,31 @@ fn searches() -> Vec<Operation> {
     let search = |kind, path, summary| {
         let sorts = ["lastModified", "createdAt", "likes", "downloads", "trendingScore"];
         Operation::get(kind, path, summary)
-            .query("search", text())
+            .query("search", list(text()))
             .query("author", text())
             .query("filter", list(text()))
             .query("sort", word(&sorts))
             .query("limit", number())
             .query("cursor", text())
+            .query("gated", flag())
             .query("full", flag())
+            .query("cardData", flag())
             .query("expand", list(text()))
             .gives(list(shape("Repo")))
     };
     vec![
-        search(Models, "/api/models", "Finds models").query("num_parameters", text()),
+        search(Models, "/api/models", "Finds models")
+            .query("num_parameters", text())
+            .query("pipeline_tag", text())
+            .query("apps", list(text()))
+            .query("inference", text())
+            .query("inference_provider", list(text()))
+            .query("config", flag()),
         search(Datasets, "/api/datasets", "Finds datasets"),
-        search(Spaces, "/api/spaces", "Finds Spaces"),
+        search(Spaces, "/api/spaces", "Finds Spaces")
+            .query("linked", flag())
+            .query("models", list(text()))
+            .query("datasets", list(text())),
         search(Kernels, "/api/kernels", "Finds kernels"),
     ]
 }
@@ -169,6 +180,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
                     ("disabled", flag()),
                     ("downloads", number()),
                     ("likes", number()),
+                    ("trendingScore", number()),
                     ("createdAt", moment()),
                     ("lastModified", moment()),
                     ("tags", list(text())),
