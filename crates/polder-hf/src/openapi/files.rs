@@ -1,6 +1,6 @@
 //! Files: reading, listing, uploading.
 
-use super::operation::Operation;
+use super::operation::{FORM, Operation};
 use super::schema::{Shape, flag, git_id, list, map, nullable, number, object, sha256, text, word};
 use super::shape;
 use crate::route::RouteKind;
@@ -37,6 +37,7 @@ fn contents() -> Vec<Operation> {
 
 fn listings() -> Vec<Operation> {
     use RouteKind::{PathsInfo, ShardHeaders, Tree};
+    let paths = || object(vec![("paths", list(text()))], vec![("expand", flag())]);
     let tree = |path, summary| {
         Operation::get(Tree, path, summary)
             .query("recursive", flag())
@@ -61,7 +62,8 @@ fn listings() -> Vec<Operation> {
             "/api/{type}/{namespace}/{repo}/paths-info/{revision}",
             "What is at some paths",
         )
-        .takes(object(vec![("paths", list(text()))], vec![("expand", flag())]))
+        .takes(paths())
+        .takes_as(FORM, paths())
         .gives(list(shape("Entry"))),
     ]
 }
@@ -75,9 +77,12 @@ fn uploads() -> Vec<Operation> {
             "/api/{type}/{namespace}/{repo}/preupload/{revision}",
             "Which files go where before a commit",
         )
+        .query("create_pr", flag())
         .takes(shape("Preupload"))
         .gives(object(vec![("files", list(shape("PreuploadFile")))], vec![])),
         Operation::post(Commit, "/api/{type}/{namespace}/{repo}/commit/{branch}", "Makes a commit")
+            .query("create_pr", flag())
+            .query("hot_reload", flag())
             .takes_as("application/x-ndjson", list(shape("CommitLine")))
             .gives(object(
                 vec![("commitOid", git_id()), ("commitUrl", text())],
@@ -93,7 +98,8 @@ fn uploads() -> Vec<Operation> {
             XetWriteToken,
             "/api/{type}/{namespace}/{repo}/xet-write-token/{revision}",
             "Where chunks are written, and with what",
-        ),
+        )
+        .query("create_pr", flag()),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Access to gated repositories.
 
-use super::operation::Operation;
+use super::operation::{FORM, Operation};
 use super::schema::{Shape, list, map, moment, nullable, number, object, text, word};
 use super::shape;
 use crate::route::RouteKind;
@@ -12,6 +12,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let asks = |path, summary| {
         Operation::post(AskAccess, path, summary)
             .takes(map())
+            .takes_as(FORM, map())
             .gives(object(vec![("requestId", text()), ("status", word(&STATUSES))], vec![]))
     };
     vec![

@@ -4,6 +4,7 @@
 //! path another route answers.
 
 mod accounts;
+mod cas;
 mod collections;
 mod discussions;
 mod files;
@@ -25,7 +26,7 @@ use polder_http::{Response, respond};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref};
 
-use operation::{Operation, TOKEN};
+use operation::{Operation, TOKEN, XET_TOKEN};
 
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(document);
 
@@ -47,6 +48,7 @@ fn operations() -> Vec<Operation> {
         collections::operations(),
         listings::operations(),
         oauth::operations(),
+        cas::operations(),
     ]
     .concat()
 }
@@ -64,7 +66,7 @@ fn document() -> OpenApi {
 }
 
 fn components() -> Components {
-    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    let token = || SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let shapes = [
         accounts::shapes(),
         repos::shapes(),
@@ -78,7 +80,8 @@ fn components() -> Components {
         oauth::shapes(),
     ]
     .concat();
-    let mut components = ComponentsBuilder::new().security_scheme(TOKEN, SecurityScheme::Http(token));
+    let mut components =
+        ComponentsBuilder::new().security_scheme(TOKEN, token()).security_scheme(XET_TOKEN, token());
     for (name, shape) in shapes {
         components = components.schema(name, shape);
     }

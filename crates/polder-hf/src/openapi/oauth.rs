@@ -1,11 +1,9 @@
 //! Tokens that clients get by themselves.
 
-use super::operation::Operation;
+use super::operation::{FORM, Operation};
 use super::schema::{Shape, number, object, text, word};
 use super::shape;
 use crate::route::RouteKind;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(super) fn operations() -> Vec<Operation> {
     let client = || ("client_id", text());

@@ -9,58 +9,99 @@ use utoipa::openapi::path::{
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{Required, Response, ResponseBuilder, ResponsesBuilder, SecurityRequirement};
 
-use super::schema::{Shape, matching, word};
+use super::schema::{Shape, matching, sha256, word};
 use super::shape;
+use crate::cas;
 use crate::route::RouteKind;
 
-/// What the credentials are called in the document.
+/// What the credentials are called in the document: a token of the hub's, and one of those that it signs for the
+/// chunks of a repository.
 pub(crate) const TOKEN: &str = "token";
+pub(crate) const XET_TOKEN: &str = "xet";
 /// A part of a repository's name, as far as a pattern can say it.
 pub(super) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$";
+/// The media type of a posted form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 /// The media type of most bodies.
 const JSON: &str = "application/json";
 
 /// Media types, and what all of them hold.
 type Answer = (&'static [&'static str], Option<Shape>);
 
+/// What is asked for, and of which surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    Hub(RouteKind),
+    Cas(cas::RouteKind),
+}
+
+impl From<RouteKind> for Served {
+    fn from(kind: RouteKind) -> Self {
+        Self::Hub(kind)
+    }
+}
+
+impl From<cas::RouteKind> for Served {
+    fn from(kind: cas::RouteKind) -> Self {
+        Self::Cas(kind)
+    }
+}
+
+impl Served {
+    const fn access(self) -> Access {
+        match self {
+            Self::Hub(kind) => kind.access(),
+            Self::Cas(kind) => kind.access(),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hub(kind) => kind.as_str(),
+            Self::Cas(kind) => kind.as_str(),
+        }
+    }
+}
+
 /// A row of the description. Parameters of the path are known by their names, refusals by what the route needs.
 #[derive(Clone)]
 pub(crate) struct Operation {
-    pub(crate) kind: RouteKind,
+    pub(crate) served: Served,
     pub(crate) method: HttpMethod,
     pub(crate) path: &'static str,
     id: &'static str,
     summary: &'static str,
     query: Vec<(&'static str, Shape)>,
-    body: Option<(&'static str, Shape)>,
+    /// By their media types; any of them will do.
+    bodies: Vec<(&'static str, Shape)>,
     answers: Vec<(u16, Answer)>,
     refusals: Vec<u16>,
 }
 
 impl Operation {
-    fn new(kind: RouteKind, method: HttpMethod, path: &'static str, summary: &'static str) -> Self {
-        let (query, body, answers, refusals) = (Vec::new(), None, Vec::new(), Vec::new());
-        Self { kind, method, path, id: kind.as_str(), summary, query, body, answers, refusals }
+    fn new(served: Served, method: HttpMethod, path: &'static str, summary: &'static str) -> Self {
+        let (query, bodies, answers, refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { served, method, path, id: served.as_str(), summary, query, bodies, answers, refusals }
     }
 
-    pub(crate) fn get(kind: RouteKind, path: &'static str, summary: &'static str) -> Self {
-        Self::new(kind, HttpMethod::Get, path, summary)
+    pub(crate) fn get(served: impl Into<Served>, path: &'static str, summary: &'static str) -> Self {
+        Self::new(served.into(), HttpMethod::Get, path, summary)
     }
 
-    pub(crate) fn post(kind: RouteKind, path: &'static str, summary: &'static str) -> Self {
-        Self::new(kind, HttpMethod::Post, path, summary)
+    pub(crate) fn post(served: impl Into<Served>, path: &'static str, summary: &'static str) -> Self {
+        Self::new(served.into(), HttpMethod::Post, path, summary)
     }
 
-    pub(crate) fn put(kind: RouteKind, path: &'static str, summary: &'static str) -> Self {
-        Self::new(kind, HttpMethod::Put, path, summary)
+    pub(crate) fn put(served: impl Into<Served>, path: &'static str, summary: &'static str) -> Self {
+        Self::new(served.into(), HttpMethod::Put, path, summary)
     }
 
-    pub(crate) fn patch(kind: RouteKind, path: &'static str, summary: &'static str) -> Self {
-        Self::new(kind, HttpMethod::Patch, path, summary)
+    pub(crate) fn patch(served: impl Into<Served>, path: &'static str, summary: &'static str) -> Self {
+        Self::new(served.into(), HttpMethod::Patch, path, summary)
     }
 
-    pub(crate) fn delete(kind: RouteKind, path: &'static str, summary: &'static str) -> Self {
-        Self::new(kind, HttpMethod::Delete, path, summary)
+    pub(crate) fn delete(served: impl Into<Served>, path: &'static str, summary: &'static str) -> Self {
+        Self::new(served.into(), HttpMethod::Delete, path, summary)
     }
 
     /// Is known by another name than its route: another operation is.
@@ -79,8 +120,9 @@ impl Operation {
         self.takes_as(JSON, shape)
     }
 
+    /// Takes another media type, perhaps among others.
     pub(crate) fn takes_as(mut self, media_type: &'static str, shape: Shape) -> Self {
-        self.body = Some((media_type, shape));
+        self.bodies.push((media_type, shape));
         self
     }
 
@@ -121,13 +163,20 @@ impl Operation {
             let parameter = parameter.style(Some(ParameterStyle::Form)).explode(Some(true));
             operation = operation.parameter(parameter.schema(Some(shape.clone())));
         }
-        if let Some((media_type, shape)) = &self.body {
-            let content = ContentBuilder::new().schema(Some(shape.clone())).build();
-            let body = RequestBodyBuilder::new().content(*media_type, content);
-            operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+        if !self.bodies.is_empty() {
+            let body = RequestBodyBuilder::new().required(Some(Required::True));
+            let body = self.bodies.iter().fold(body, |body, (media_type, shape)| {
+                body.content(*media_type, ContentBuilder::new().schema(Some(shape.clone())).build())
+            });
+            operation = operation.request_body(Some(body.build()));
         }
-        if self.kind.access() != Access::Open {
-            operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(TOKEN, []));
+        let token = match self.served.access() {
+            Access::Open | Access::Public | Access::Signed => None,
+            Access::XetRead | Access::XetWrite => Some(XET_TOKEN),
+            _ => Some(TOKEN),
+        };
+        if let Some(token) = token {
+            operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(token, []));
         }
         operation.build()
     }
@@ -146,9 +195,11 @@ impl Operation {
 
     /// What anyone may hear who asks for what this needs.
     fn usual_refusals(&self) -> Vec<u16> {
-        let mut statuses = match self.kind.access() {
+        let mut statuses = match self.served.access() {
             Access::Open | Access::Public | Access::LoopbackOrAdmin | Access::Batch => vec![400],
-            Access::Signed | Access::XetRead | Access::XetWrite => vec![400, 403],
+            Access::Signed => vec![400, 403],
+            Access::XetRead => vec![400, 401, 403, 404, 410, 429, 503],
+            Access::XetWrite => vec![400, 401, 403, 404, 409, 410, 429, 503, 507],
             Access::Anyone => vec![400, 401, 404, 429, 503],
             Access::Account => vec![400, 401, 403, 404, 409, 429, 503],
             Access::See | Access::Read => vec![307, 400, 401, 403, 404, 410, 429, 503],
@@ -157,7 +208,7 @@ impl Operation {
             }
             Access::Write => vec![307, 400, 401, 403, 404, 409, 410, 429, 503, 507],
         };
-        if self.body.is_some() {
+        if !self.bodies.is_empty() {
             statuses.push(413);
         }
         statuses
@@ -182,6 +233,8 @@ pub(crate) fn parameters(path: &'static str) -> impl Iterator<Item = &'static st
 fn in_path(name: &str) -> Shape {
     match name {
         "type" => word(&["models", "datasets", "spaces", "kernels"]),
+        "pool" => word(&["default", "default-merkledb"]),
+        "chunk" | "file" | "xorb" => sha256(),
         "prefix" => word(&["datasets", "spaces", "kernels"]),
         "namespace" | "repo" | "user" | "org" => matching(NAME),
         _ => matching("^[^/]+$"),

@@ -17,6 +17,11 @@ pub(crate) fn text() -> Shape {
     of(Type::String).into()
 }
 
+/// Bytes of any kind.
+pub(crate) fn bytes() -> Shape {
+    of(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
+
 pub(crate) fn flag() -> Shape {
     of(Type::Boolean).into()
 }

@@ -5,8 +5,9 @@ use polder_http::Url;
 use serde_json::Value;
 use utoipa::openapi::HttpMethod;
 
-use super::operation::parameters;
+use super::operation::{Served, parameters};
 use super::*;
+use crate::cas;
 use crate::route::{Route, RouteKind};
 
 fn method(operation: &Operation) -> Method {
@@ -27,10 +28,21 @@ fn filled(operation: &Operation) -> String {
             "type" | "prefix" => "datasets",
             "num" => "1",
             "status" => "pending",
+            "pool" => "default",
+            "chunk" | "file" | "xorb" => &HASH.repeat(32),
             name => name,
         };
         path.replace(&format!("{{{name}}}"), value)
     })
+}
+
+/// A byte of a hash.
+const HASH: &str = "07";
+
+/// What reads the request line, of the two surfaces.
+fn read(method: &Method, url: &Url<'_>) -> Option<Served> {
+    let of_cas = cas::Route::parse(method, url).map(|route| Served::Cas(route.kind()));
+    of_cas.or_else(|| Route::parse(method, url).map(|route| Served::Hub(route.kind)))
 }
 
 #[test]
@@ -38,9 +50,9 @@ fn every_route_is_described_and_each_described_path_is_read_as_its_route() {
     let mut described = Vec::new();
     for operation in operations() {
         let uri = filled(&operation).parse().expect(operation.path);
-        let read = Route::parse(&method(&operation), &Url::parse(&uri).expect("UTF-8"));
-        assert_eq!(read.map(|route| route.kind), Some(operation.kind), "{}", operation.path);
-        described.push(operation.kind);
+        let read = read(&method(&operation), &Url::parse(&uri).expect("UTF-8"));
+        assert_eq!(read, Some(operation.served), "{}", operation.path);
+        described.push(operation.served);
     }
     for kind in RouteKind::ALL {
         // The first are refused whatever is asked.
@@ -53,7 +65,10 @@ fn every_route_is_described_and_each_described_path_is_read_as_its_route() {
                 | RouteKind::OAuthPage
                 | RouteKind::OAuthDecide
         );
-        assert_eq!(described.contains(kind), is_served, "{kind:?}");
+        assert_eq!(described.contains(&Served::Hub(*kind)), is_served, "{kind:?}");
+    }
+    for kind in cas::RouteKind::ALL {
+        assert_eq!(described.contains(&Served::Cas(*kind)), *kind != cas::RouteKind::Unknown, "{kind:?}");
     }
 }
 
