@@ -170,3 +170,31 @@ async fn nodes_may_start_at_once_and_again_without_holding_the_sweep() {
     }
     assert_eq!(nodes.here.public_key(), nodes.there.public_key());
 }
+
+async fn is_good(hub: &Hub, secret: &Secret) -> bool {
+    hub.authenticate(Credentials::Token(secret.clone()), None).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_begins_is_agreed_to_ends_and_is_renewed_on_any_node() {
+    let Some(Nodes { here, there, database: _database, _dir }) = nodes().await else { return };
+    let alice = login(&here, token("alice")).await;
+    let start = here.start_device_login("a-client", "a program", None).await.expect("waits");
+    let asked = there.device_request(&alice, &start.user_code).await.expect("waits");
+    here.approve_device(&alice, &start.user_code, &asked.form_key, Role::Write).await.expect("agreed");
+    let both = tokio::join!(
+        there.poll_device_login(&start.device_code, "a-client"),
+        here.poll_device_login(&start.device_code, "a-client")
+    );
+    let first = match both {
+        (Ok(issued), Err(NoToken::BadGrant(_))) | (Err(NoToken::BadGrant(_)), Ok(issued)) => issued,
+        both => panic!("one token: {both:?}"),
+    };
+    assert!(is_good(&here, &first.token).await && is_good(&there, &first.token).await);
+    let refresh = first.refresh.expect("renewable");
+    let second = there.refresh_login(&refresh, "a-client").await.expect("renewed");
+    assert!(!is_good(&here, &first.token).await && is_good(&here, &second.token).await);
+    let again = here.refresh_login(&refresh, "a-client").await;
+    assert!(matches!(again, Err(NoToken::BadGrant(_))), "{again:?}");
+    assert!(!is_good(&there, &second.token).await, "revoked for all");
+}
