@@ -251,10 +251,8 @@ pub(crate) fn hf_granted(kind: polder_hf::RouteKind, who: Credential, what: Visi
             OtherUser | Accepted if what == Visibility::Gated => 200,
             _ => 409,
         },
-        // A card is no index.
-        Kind::ShardHeaders => 400,
-        // To who has access already; a request that waits already, or was never made.
-        Kind::Commit | Kind::OpenDiscussion | Kind::GrantAccess => 400,
+        // To who has access already; a request that waits already, or was never made; and a card is no index.
+        Kind::Commit | Kind::OpenDiscussion | Kind::GrantAccess | Kind::ShardHeaders => 400,
         Kind::CreateBranch => 409,
         _ => 200,
     }
@@ -267,11 +265,10 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
     match kind {
         _ if who == Credential::None || !who.is_valid() => 401,
         Kind::Whoami | Kind::OAuthPage => 200,
-        // It was on no page.
-        Kind::OAuthDecide => 403,
         // A token for some repositories sees nothing of the account's; one that only reads changes nothing.
         Kind::Webhooks | Kind::StoredRepos if who != WriterElsewhere => 200,
-        Kind::Webhooks | Kind::StoredRepos => 403,
+        // And the form was on no page.
+        Kind::Webhooks | Kind::StoredRepos | Kind::OAuthDecide => 403,
         Kind::Webhook if who == WriterElsewhere => 403,
         Kind::AddWebhook
         | Kind::SetWebhook

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use polder_hub::{BackupReport, DownloadSummary, FsckOptions, Hub, TokenRequest};
-use polder_types::RepoName;
+use polder_types::{AccountName, RepoName, Role, TokenId};
 
 use super::imports::{import, mirrors};
 use super::{Answer, Command, FsckAnswer, Progress, branches, gate};
@@ -35,14 +35,8 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             add_token(hub, TokenRequest { user, scope, repos, lifetime_seconds }).await
         }
         Command::TokenList { user } => Ok(Answer::Tokens(rows(hub.list_tokens(user.as_ref()).await?))),
-        Command::TokenApprove { code, user, scope } => {
-            hub.approve_device_for(&user, &code, scope).await?;
-            done(format!("the program that shows `{code}` gets a token of `{user}`"))
-        }
-        Command::TokenRevoke { id } => {
-            hub.revoke_token(id).await?;
-            done(format!("revoked the token {id}"))
-        }
+        Command::TokenApprove { code, user, scope } => approve(hub, &user, &code, scope).await,
+        Command::TokenRevoke { id } => revoke(hub, id).await,
         Command::RepoAdd { id, visibility } => {
             hub.add_repo(&id, visibility).await?;
             done(format!("added the {visibility} repository `{id}`"))
@@ -92,6 +86,16 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
 #[expect(clippy::unnecessary_wraps, reason = "every arm of `execute` ends in it")]
 fn done(sentence: String) -> Result<Answer, Error> {
     Ok(Answer::Done(sentence))
+}
+
+async fn approve(hub: &Hub, user: &AccountName, code: &str, scope: Role) -> Result<Answer, Error> {
+    hub.approve_device_for(user, code, scope).await?;
+    done(format!("the program that shows `{code}` gets a token of `{user}`"))
+}
+
+async fn revoke(hub: &Hub, id: TokenId) -> Result<Answer, Error> {
+    hub.revoke_token(id).await?;
+    done(format!("revoked the token {id}"))
 }
 
 /// What is listed, as it is shown.
