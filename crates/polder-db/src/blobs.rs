@@ -25,7 +25,14 @@ macro_rules! is_allowed {
     };
 }
 
-pub(crate) use {is_allowed, is_public};
+/// Whether an attachment holds row `blob`, which is none of a repository's.
+macro_rules! is_attached {
+    () => {
+        "EXISTS (SELECT 1 FROM attachment t WHERE t.sha256 = blob.sha256)"
+    };
+}
+
+pub(crate) use {is_allowed, is_attached, is_public};
 
 statements! {
     LIVE_BLOB = "SELECT id, sha256, size, xet, damaged_at IS NOT NULL FROM blob WHERE sha256 = $1 AND state = 'live'";
@@ -33,6 +40,8 @@ statements! {
         ON CONFLICT (sha256) WHERE state = 'live' DO NOTHING";
     CONDEMN_DAMAGED = "UPDATE blob SET state = 'condemned', condemned_at = $2 \
         WHERE sha256 = $1 AND state = 'live' AND damaged_at IS NOT NULL";
+    CONDEMN_UNLINKED = concat!("UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE sha256 = $1 AND state = 'live' \
+        AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256) AND NOT ", is_attached!());
     // What came later than the git blob that points to it is known by that.
     INSERT_LINK = "INSERT INTO repo_blob (repo, sha256, added_at, pointer_oid) VALUES ($1, $2, $3, \
         (SELECT z.pointer_oid FROM lazy_object z WHERE z.repo = $1 AND z.sha256 = $2)) \
@@ -183,8 +192,20 @@ impl Db {
     }
 }
 
+/// Condemns an object that nothing holds any more.
+pub(crate) async fn condemn_unlinked(tx: &mut Tx, sha256: Sha256) -> Result<()> {
+    let now = tx.now();
+    tx.execute(CONDEMN_UNLINKED, args![sha256, now]).await.map(drop)
+}
+
 /// Makes the row of an object, unless a sound one is there.
-async fn insert(tx: &mut Tx, id: BlobId, sha256: Sha256, size_bytes: i64, cut: Option<Cut>) -> Result<Blob> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    id: BlobId,
+    sha256: Sha256,
+    size_bytes: i64,
+    cut: Option<Cut>,
+) -> Result<Blob> {
     let now = tx.now();
     tx.execute(CONDEMN_DAMAGED, args![sha256, now]).await?;
     let xet = cut.as_ref().map(|cut| cut.file_hash);

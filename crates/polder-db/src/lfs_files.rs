@@ -7,7 +7,7 @@ use crate::row::each;
 use crate::sql::statements;
 use crate::tx::Verdict;
 use crate::value::{Value, args};
-use crate::{Db, Result, quota};
+use crate::{Db, Result, blobs, quota};
 
 statements! {
     FILES_AFTER = "SELECT l.sha256, b.size, l.added_at FROM repo_blob l \
@@ -18,8 +18,6 @@ statements! {
     SIZE = "SELECT b.size FROM repo_blob l JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
         WHERE l.repo = $1 AND l.sha256 = $2";
     UNLINK = "DELETE FROM repo_blob WHERE repo = $1 AND sha256 = $2";
-    CONDEMN_UNLINKED = "UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE sha256 = $1 AND state = 'live' \
-        AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256)";
 }
 
 /// A large object of a repository.
@@ -78,7 +76,7 @@ impl Db {
                     if let Some(size) = size {
                         quota::uncount_link(tx, namespace, repo, oid, size).await?;
                     }
-                    tx.execute(CONDEMN_UNLINKED, args![oid, now]).await?;
+                    blobs::condemn_unlinked(tx, oid).await?;
                 }
                 let (kind, payload) = ("sweep".to_owned(), "{}".to_owned());
                 enqueue(tx, NewJob { dedup: kind.clone(), kind, payload, due: now }).await?;

@@ -62,6 +62,7 @@
 
 mod access_requests;
 mod accounts;
+mod attachments;
 mod audit;
 mod blobs;
 mod blocks;
@@ -110,6 +111,7 @@ mod xorbs;
 
 pub use access_requests::{AccessRequest, AccessStatus, Asked};
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
+pub use attachments::{ATTACHMENTS_PER_ACCOUNT_MAX, Attachment, NewAttachment};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
 pub use blobs::Blob;
 pub use blocks::{Block, Blocked};

@@ -43,6 +43,7 @@ pub(crate) const MAIN: Steps = &[
     (28, "collection", include_str!("../migrations/0028_collection.sql")),
     (29, "device login", include_str!("../migrations/0029_device_login.sql")),
     (30, "catalog", include_str!("../migrations/0030_catalog.sql")),
+    (31, "attachment", include_str!("../migrations/0031_attachment.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

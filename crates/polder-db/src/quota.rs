@@ -1,6 +1,6 @@
 //! How much each namespace may store, how much it stores, and what is promised to uploads under way.
 //!
-//! Large objects count once for a namespace, whichever of its repositories link them; packs count as
+//! Large objects count once for a namespace, whichever of its repositories and attachments have them; packs count as
 //! they are. Whatever adds bytes first updates the namespace's row, and only if the sum stays within the
 //! limit: that update is both the check and the lock, on every engine, so that no race gets past it.
 
@@ -37,20 +37,23 @@ statements! {
         <= COALESCE(bytes_max, (SELECT bytes_max FROM quota_default)) OR $5 <= 0)";
     NAMESPACE_OF = "SELECT ns FROM repo WHERE id = $1 AND state = 'live'";
     LINKED_BESIDE = "SELECT 1 FROM repo_blob l JOIN repo r ON r.id = l.repo \
-        WHERE l.sha256 = $1 AND l.repo <> $2 AND r.ns = $3 LIMIT 1";
+        WHERE l.sha256 = $1 AND l.repo <> $2 AND r.ns = $3 UNION ALL \
+        SELECT 1 FROM attachment t WHERE t.sha256 = $1 AND t.account = $3 LIMIT 1";
     OWN_BLOB_BYTES = "SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM repo_blob l \
         JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = $1 AND NOT EXISTS \
         (SELECT 1 FROM repo_blob o JOIN repo r ON r.id = o.repo \
-        WHERE o.sha256 = l.sha256 AND o.repo <> $1 AND r.ns = $2)";
+        WHERE o.sha256 = l.sha256 AND o.repo <> $1 AND r.ns = $2) AND NOT EXISTS \
+        (SELECT 1 FROM attachment t WHERE t.sha256 = l.sha256 AND t.account = $2)";
     PACK_BYTES = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM pack WHERE repo = $1 AND state = 'live'";
     INSERT_RESERVATION = "INSERT INTO reservation (id, ns, bytes, survives, expires) VALUES ($1, $2, $3, $4, $5)";
     TAKE_RESERVATION = "DELETE FROM reservation WHERE id = $1 RETURNING ns, bytes";
     LAPSED = "SELECT id FROM reservation WHERE expires <= $1 ORDER BY expires LIMIT $2";
     LEFT_BEHIND = "SELECT id FROM reservation WHERE NOT survives LIMIT $1";
     WRONG_USAGE = "SELECT a.id, a.name, q.blob_bytes + q.pack_bytes, CAST( \
-        COALESCE((SELECT SUM(held.size) FROM (SELECT DISTINCT b.sha256, b.size FROM repo r \
+        COALESCE((SELECT SUM(held.size) FROM (SELECT b.sha256, b.size FROM repo r \
         JOIN repo_blob l ON l.repo = r.id JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' \
-        WHERE r.ns = a.id) held), 0) + COALESCE((SELECT SUM(p.bytes) FROM repo r \
+        WHERE r.ns = a.id UNION SELECT b.sha256, b.size FROM attachment t \
+        JOIN blob b ON b.sha256 = t.sha256 AND b.state = 'live' WHERE t.account = a.id) held), 0) + COALESCE((SELECT SUM(p.bytes) FROM repo r \
         JOIN pack p ON p.repo = r.id AND p.state = 'live' WHERE r.ns = a.id), 0) AS BIGINT), \
         q.reserved_bytes, CAST(COALESCE((SELECT SUM(v.bytes) FROM reservation v WHERE v.ns = a.id), 0) AS BIGINT) \
         FROM quota q JOIN account a ON a.id = q.ns WHERE a.id > $1 ORDER BY a.id LIMIT $2";

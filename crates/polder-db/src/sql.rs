@@ -120,15 +120,16 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        access_requests, accounts, audit, blobs, blocks, catalog, chunks, collections, contract, damage,
-        discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, oauth, pull_mirrors,
-        push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens, upkeep, uploads,
-        webhooks, xorb_runs, xorbs,
+        access_requests, accounts, attachments, audit, blobs, blocks, catalog, chunks, collections, contract,
+        damage, discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, oauth,
+        pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens,
+        upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
         access_requests::ALL,
         accounts::ALL,
+        attachments::ALL,
         audit::ALL,
         blobs::ALL,
         blocks::ALL,

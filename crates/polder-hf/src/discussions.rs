@@ -175,12 +175,6 @@ pub(crate) async fn hide(ask: &Ask<'_>) -> Result<Response, Failure> {
     Ok(respond::json(StatusCode::OK, &json!({ "updatedComment": event(&hidden) })))
 }
 
-/// Answers `POST /uploads`.
-pub(crate) fn no_attachments() -> Response {
-    let error = "this hub takes no attachments; commit the file to a repository and link to it";
-    respond::json(StatusCode::NOT_IMPLEMENTED, &json!({ "error": error }))
-}
-
 #[derive(Default, Deserialize)]
 struct Merging {
     comment: Option<String>,

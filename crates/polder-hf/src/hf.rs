@@ -15,8 +15,9 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::route::{Route, RouteKind};
 use crate::{
-    account, card_check, collections, discussions, file, gate, info, lfs_files, listings, not_served, oauth,
-    oauth_page, openapi, people, refs, repos, search, shards, tree, upload, webhooks, xet_token,
+    account, attachments, card_check, collections, discussions, file, gate, info, lfs_files, listings,
+    not_served, oauth, oauth_page, openapi, people, refs, repos, search, shards, tree, upload, webhooks,
+    xet_token,
 };
 
 /// The Hugging Face surface of one hub.
@@ -102,7 +103,9 @@ answers! {
     AddComment => discussions::comment(ask, body).await,
     RenameDiscussion => discussions::rename(ask, body).await,
     CloseDiscussion => discussions::set_status(ask, body).await,
-    Attachments => Ok(discussions::no_attachments()),
+    AddAttachment => attachments::add(ask, body).await,
+    Attachment => attachments::one(ask).await,
+    DeleteAttachment => attachments::delete(ask).await,
     MergePull => discussions::merge(ask, body).await,
     EditComment => discussions::edit(ask, body).await,
     HideComment => discussions::hide(ask).await,

@@ -7,6 +7,7 @@
 
 mod account;
 mod ask;
+mod attachments;
 mod card_check;
 mod card_rules;
 pub mod cas;

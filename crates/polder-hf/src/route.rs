@@ -158,8 +158,12 @@ polder_http::route_kinds! {
         SetCollectionItem => "set-collection-item", Access::Account,
         /// `DELETE /api/collections/{slug}/items/{id}`.
         DeleteCollectionItem => "delete-collection-item", Access::Account,
-        /// `POST /uploads`, for files in comments: refused.
-        Attachments => "attachments", Access::Open,
+        /// `POST /uploads`, for files in comments.
+        AddAttachment => "add-attachment", Access::Account,
+        /// `GET /uploads/{name}`: who has the address was given it.
+        Attachment => "attachment", Access::Open,
+        /// `DELETE /uploads/{name}`.
+        DeleteAttachment => "delete-attachment", Access::Account,
         /// `GET /api/settings/repositories`, and of an organisation.
         StoredRepos => "stored-repos", Access::Account,
         /// `GET /api/users/{user}/followers` and `…/following`.
@@ -226,18 +230,6 @@ impl Route {
         }
         if segments.first().is_some_and(|first| first == "api") {
             return route_api::parse(method, url);
-        }
-        if segments.len() == 1
-            && segments.first().is_some_and(|word| word == "uploads")
-            && *method == Method::POST
-        {
-            let at = At {
-                place: Place::read(url, 1, false),
-                revision: String::new(),
-                path: String::new(),
-                download: false,
-            };
-            return Some(Self { kind: RouteKind::Attachments, at });
         }
         let counts = match segments.first().and_then(|word| RepoKind::from_plural(word)) {
             Some(_) => [3, 2],

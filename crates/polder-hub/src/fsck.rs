@@ -93,6 +93,10 @@ impl Hub {
             }
             self.save_progress(&progress)?;
         }
+        let dangling = self.db.dangling_attachments(PAGE).await?;
+        let gone =
+            dangling.iter().map(|oid| format!("object {oid}: an attachment has it, and it is not here"));
+        progress.report.problems.extend(gone);
         progress.report.problems.extend(self.check_quotas().await?);
         if self.is_older_than_store().await? {
             progress.report.problems.push(OLDER.to_owned());

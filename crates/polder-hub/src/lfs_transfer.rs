@@ -261,15 +261,19 @@ impl Hub {
         repo: RepoId,
         cut: Option<Cut>,
     ) -> Result<Blob> {
-        let published = db.publish_blob(id, sha256, size_bytes, repo, cut).await;
-        let keep = match &published {
+        self.keep_recorded(id, db.publish_blob(id, sha256, size_bytes, repo, cut).await)
+    }
+
+    /// Takes the files under `id` back unless a row was made for them, or may have been.
+    pub(crate) fn keep_recorded(&self, id: BlobId, recorded: polder_db::Result<Blob>) -> Result<Blob> {
+        let keep = match &recorded {
             Ok(blob) => blob.id == id,
             Err(error) => may_have_committed(error),
         };
         if !keep && let Err(error) = in_place(|| self.store.remove_blob(id)) {
             tracing::warn!(%id, %error, "a blob file without a row stays for the sweep");
         }
-        Ok(published?)
+        Ok(recorded?)
     }
 }
 

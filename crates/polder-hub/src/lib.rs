@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod admission;
 mod apps;
+mod attachments;
 mod audit;
 mod backup;
 mod blocking;
@@ -87,6 +88,7 @@ pub use access::{
     Contribute, Contributes, Contribution, Credentials, Grant, Manage, Principal, Read, See, Sees, Write,
 };
 pub use accounts::TokenRequest;
+pub use attachments::{ATTACHMENT_BYTES_MAX, Media};
 pub use audit::{AuditEntry, AuditExport, AuditQuery, AuditReport, RequestOrigin};
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use blocks::BlockTarget;

@@ -8,6 +8,9 @@ use crate::place::Credential::{
 };
 use crate::place::Visibility;
 
+/// One that is not there.
+const ATTACHMENT: &str = "/uploads/00000000000000000000000000000000.png";
+
 /// One request for each route of the Hugging Face surface. What would change something names what is not
 /// there, or is there already, or changes nothing.
 pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
@@ -24,7 +27,9 @@ pub(crate) fn hf(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request 
         Kind::MoveRepo => {
             json(http, "/api/repos/move", &json!({"fromRepo": "acme/never", "toRepo": "acme/other"}))
         }
-        Kind::Attachments => http.post("/uploads", "a picture"),
+        Kind::AddAttachment => http.post("/uploads", "no picture"),
+        Kind::Attachment => http.get(ATTACHMENT),
+        Kind::DeleteAttachment => http.delete(ATTACHMENT),
         Kind::Models => http.get(&format!("/api/models?search={repo}")),
         Kind::Datasets => http.get("/api/datasets"),
         Kind::Spaces => http.get("/api/spaces"),
@@ -279,7 +284,8 @@ pub(crate) fn hf_account(kind: polder_hf::RouteKind, who: Credential) -> u16 {
         {
             403
         }
-        Kind::AddWebhook => 400,
+        Kind::AddAttachment | Kind::DeleteAttachment if matches!(who, WriterElsewhere | WriterReading) => 403,
+        Kind::AddWebhook | Kind::AddAttachment => 400,
         // Only who may write to the namespace learns what is wrong with it.
         Kind::AddCollection => match who {
             Writer | Admin | AdminWriting => 400,

@@ -2,6 +2,7 @@
 //! line, `datasets` and `transformers`.
 #![cfg(test)]
 
+mod attachments;
 mod collections;
 mod command_line;
 mod commits;

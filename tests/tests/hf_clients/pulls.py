@@ -117,7 +117,4 @@ refused(409, ada.merge_pull_request, repo, talk.num)
 listed = [one.num for one in stranger.get_repo_discussions(repo, discussion_type="pull_request")]
 assert listed == [6, 5, 4, 3, 2, 1], listed
 refused(401, stranger.create_pull_request, repo, "No account")
-if hasattr(ada, "upload_attachment"):
-    open("picture.png", "wb").write(b"\x89PNG")
-    assert "takes no attachments" in refused(501, ada.upload_attachment, "picture.png")
 print("done with", __version__)

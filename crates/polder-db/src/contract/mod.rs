@@ -3,6 +3,7 @@
 
 mod access_requests;
 mod accounts;
+mod attachments;
 mod audit;
 mod behind;
 mod blobs;

@@ -69,6 +69,7 @@ tables! {
     "xorb_run", PAGE: blob Int, first_chunk Int; chunks Int, at_byte Int, size Int, xorb Bytes.
     "xorb_piece", PAGE: xorb Bytes, first_chunk Int, sha256 Bytes; chunks Int, at_byte Int, at_chunk Int, list Bytes.
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
+    "attachment", PAGE: id Text; account Int, sha256 Bytes, size Int, media Text, created_at Int.
     "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.
     "catalog", PAGE: repo Int; commit_oid Bytes, changed_at Int, likes Int, parameters Int, facts Text, reading Int.
     "catalog_tag", PAGE: repo Int, tag Text; type Text.

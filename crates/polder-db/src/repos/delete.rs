@@ -4,6 +4,7 @@ use polder_types::{AccountId, RepoId};
 use serde_json::json;
 
 use super::{Repo, gone, load};
+use crate::blobs::is_attached;
 use crate::events::{Fact, record};
 use crate::jobs::{NewJob, enqueue};
 use crate::quota::{self, Change};
@@ -20,9 +21,10 @@ statements! {
     RETIRE_NAMES = "UPDATE repo_name SET state = 'retired' WHERE repo = $1";
     DELETE_REFS = "DELETE FROM ref WHERE repo = $1";
     CONDEMN_PACKS = "UPDATE pack SET state = 'condemned', condemned_at = $2 WHERE repo = $1 AND state = 'live'";
-    CONDEMN_BLOBS = "UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE state = 'live' \
+    CONDEMN_BLOBS = concat!("UPDATE blob SET state = 'condemned', condemned_at = $2 WHERE state = 'live' \
         AND sha256 IN (SELECT l.sha256 FROM repo_blob l WHERE l.repo = $1) \
-        AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1)";
+        AND NOT EXISTS (SELECT 1 FROM repo_blob o WHERE o.sha256 = blob.sha256 AND o.repo <> $1) AND NOT ",
+        is_attached!());
     DELETE_DISCUSSION_EVENTS = "DELETE FROM discussion_event WHERE repo = $1";
     DELETE_DISCUSSIONS = "DELETE FROM discussion WHERE repo = $1";
     DELETE_LINKS = "DELETE FROM repo_blob WHERE repo = $1";
@@ -41,7 +43,7 @@ statements! {
 pub struct Deleted {
     /// Packs whose rows were condemned.
     pub packs: u64,
-    /// Large objects that no other repository holds, condemned.
+    /// Large objects that nothing else holds, condemned.
     pub blobs: u64,
 }
 

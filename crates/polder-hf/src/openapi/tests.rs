@@ -60,7 +60,6 @@ fn every_route_is_described_and_each_described_path_is_read_as_its_route() {
             kind,
             RouteKind::WrongMethod
                 | RouteKind::NotServed
-                | RouteKind::Attachments
                 // A page for people.
                 | RouteKind::OAuthPage
                 | RouteKind::OAuthDecide

@@ -1,6 +1,7 @@
 //! Use cases on a real database and a real store in a temporary directory.
 
 mod access;
+mod attachments;
 mod backup;
 mod branches;
 mod chunk_lists;
