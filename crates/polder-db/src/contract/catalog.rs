@@ -1,6 +1,8 @@
 use polder_types::{ObjectId, RepoId, RepoKind, Role, UnixMillis, Visibility};
 
 use super::{Home, oid, push_of, update};
+use crate::tx::Verdict;
+use crate::value::args;
 use crate::{Activity, CatalogOrder, CatalogQuery, CatalogTag, NewCatalogEntry, PushOutcome};
 
 fn all() -> CatalogQuery {
@@ -72,6 +74,19 @@ async fn an_entry_changes_with_the_push_that_moves_the_default_branch() {
     assert!(!home.db.describe_repo(repo.id, described(5, &[], None)).await.unwrap());
     assert!(home.db.describe_repo(repo.id, described(4, &["d"], None)).await.unwrap());
     assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), []);
+    // So is what an older build read, which may know less of the same files.
+    home.db
+        .write(|tx| {
+            Box::pin(async move {
+                tx.execute("UPDATE catalog SET reading = reading - 1", args![]).await?;
+                Ok(Verdict::Keep(()))
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), [(repo.id, oid(4))]);
+    assert!(home.db.describe_repo(repo.id, described(4, &["e"], None)).await.unwrap());
+    assert_eq!(home.db.stale_catalog(None, 10).await.unwrap(), []);
     home.db.delete_repo(repo.id, None).await.unwrap();
     assert_eq!(home.db.catalog_entry(repo.id).await.unwrap(), None);
     assert_eq!(home.number("SELECT COUNT(*) FROM catalog_tag").await, 0);
@@ -88,6 +103,7 @@ async fn tagged(home: &Home, name: &str, n: u8, tags: &[&str], parameters: Optio
 
 #[tokio::test]
 async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
+    use CatalogOrder::{Changed, Created, Downloads, Likes, Trend};
     let home = Home::open().await;
     let first = tagged(
         &home,
@@ -143,7 +159,6 @@ async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     ] {
         assert_eq!(names(&home, &query).await, expected, "{query:?}");
     }
-    use CatalogOrder::{Changed, Created, Downloads, Likes, Trend};
     for order in [Changed, Created, Likes, Downloads, Trend] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
