@@ -30,6 +30,14 @@ pub enum Error {
         /// What could still be added, in bytes.
         bytes_left: i64,
     },
+    /// Who may not write to the repository brought too much to its namespace; nothing was written.
+    #[error("one who may not write may bring {bytes_max} bytes to `{namespace}`")]
+    OverContribution {
+        /// The namespace.
+        namespace: String,
+        /// What one may bring, in bytes.
+        bytes_max: i64,
+    },
     /// The operator will not have it here; nothing was written.
     #[error("the operator of this hub blocked the {what}")]
     Blocked {

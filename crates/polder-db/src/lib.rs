@@ -71,6 +71,7 @@ mod chunks;
 mod collections;
 #[cfg(test)]
 mod contract;
+mod contributed;
 mod damage;
 mod db;
 mod discussions;
@@ -123,6 +124,7 @@ pub use collections::{
     COLLECTION_ITEMS_MAX, COLLECTIONS_ASKED_MAX, COLLECTIONS_PER_NAMESPACE_MAX, Collected, Collection,
     CollectionItem, CollectionQuery, CollectionText,
 };
+pub use contributed::{Contributed, Contributor};
 pub use damage::Damage;
 pub use db::Db;
 pub use discussions::{

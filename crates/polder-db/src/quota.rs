@@ -11,7 +11,7 @@ use crate::row::{Row, each};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Error, Result};
+use crate::{Db, Error, Result, contributed};
 
 /// The columns that [`Usage::from_row`] reads.
 macro_rules! select_usage {
@@ -45,7 +45,8 @@ statements! {
         WHERE o.sha256 = l.sha256 AND o.repo <> $1 AND r.ns = $2) AND NOT EXISTS \
         (SELECT 1 FROM attachment t WHERE t.sha256 = l.sha256 AND t.account = $2)";
     PACK_BYTES = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM pack WHERE repo = $1 AND state = 'live'";
-    INSERT_RESERVATION = "INSERT INTO reservation (id, ns, bytes, survives, expires) VALUES ($1, $2, $3, $4, $5)";
+    INSERT_RESERVATION = "INSERT INTO reservation (id, ns, bytes, survives, expires, contributor) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
     TAKE_RESERVATION = "DELETE FROM reservation WHERE id = $1 RETURNING ns, bytes";
     LAPSED = "SELECT id FROM reservation WHERE expires <= $1 ORDER BY expires LIMIT $2";
     LEFT_BEHIND = "SELECT id FROM reservation WHERE NOT survives LIMIT $1";
@@ -363,7 +364,8 @@ pub(crate) async fn count_link(
     if tx.row(LINKED_BESIDE, args![sha256, repo, namespace]).await?.is_some() {
         return Ok(());
     }
-    charge(tx, namespace, Change { blobs: size_bytes, ..Change::default() }).await
+    charge(tx, namespace, Change { blobs: size_bytes, ..Change::default() }).await?;
+    contributed::add(tx, namespace, repo, size_bytes).await
 }
 
 /// No longer counts an object that `repo` has just let go, unless its namespace has it elsewhere.
@@ -393,7 +395,7 @@ pub(crate) async fn weight(tx: &mut Tx, repo: RepoId, namespace: AccountId) -> R
 /// Promises bytes of a namespace under an id that no promise has.
 ///
 /// # Errors
-/// [`Error::OverQuota`].
+/// [`Error::OverQuota`], [`Error::OverContribution`].
 pub(crate) async fn promise(
     tx: &mut Tx,
     id: ReservationId,
@@ -403,7 +405,13 @@ pub(crate) async fn promise(
     expires: UnixMillis,
 ) -> Result<()> {
     charge(tx, namespace, Change { reserved: bytes, ..Change::default() }).await?;
-    tx.execute(INSERT_RESERVATION, args![id, namespace, bytes, survives, expires]).await.map(drop)
+    let contributor = tx.contributor();
+    let account = contributor.map(|contributor| contributor.account);
+    tx.execute(INSERT_RESERVATION, args![id, namespace, bytes, survives, expires, account]).await?;
+    match contributor {
+        Some(contributor) => contributed::check(tx, namespace, contributor).await,
+        None => Ok(()),
+    }
 }
 
 /// Takes a promise back, if it was not used or taken back before.

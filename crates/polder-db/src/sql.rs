@@ -121,9 +121,9 @@ mod tests {
     use super::*;
     use crate::{
         access_requests, accounts, attachments, audit, blobs, blocks, catalog, chunks, collections, contract,
-        damage, discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta, oauth,
-        pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots, tokens,
-        upkeep, uploads, webhooks, xorb_runs, xorbs,
+        contributed, damage, discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta,
+        oauth, pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots,
+        tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -135,6 +135,7 @@ mod tests {
         blocks::ALL,
         catalog::ALL,
         chunks::ALL,
+        contributed::ALL,
         damage::ALL,
         downloads::ALL,
         dump::ALL,

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::NewAudit;
 use crate::Result;
+use crate::contributed::Contributor;
 use crate::postgres::PgWriter;
 use crate::row::Row;
 use crate::sql::Statement;
@@ -35,6 +36,8 @@ pub(crate) struct GoesAlong {
     pub(crate) audit: Option<NewAudit>,
     /// What was promised of a quota to the bytes that the write brings.
     pub(crate) reservation: Option<ReservationId>,
+    /// Who brings them, if that is somebody who may not write.
+    pub(crate) contributor: Option<Contributor>,
 }
 
 /// The writer's connection, in a transaction.
@@ -70,6 +73,11 @@ impl Tx {
     /// What was promised to this write.
     pub(crate) fn reservation(&self) -> Option<ReservationId> {
         self.goes_along.reservation
+    }
+
+    /// Who brings what this write adds, if that is somebody who may not write.
+    pub(crate) fn contributor(&self) -> Option<Contributor> {
+        self.goes_along.contributor
     }
 
     /// What to record of this write, once it has said all it knows.

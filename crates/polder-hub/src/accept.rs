@@ -30,6 +30,7 @@ use crate::follow::PeerObjects;
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
 use crate::pull::RemoteObjects;
+use crate::quota::Bill;
 use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
 
 /// How often a push is checked again because objects were collected or files locked meanwhile.
@@ -109,10 +110,9 @@ pub(crate) type RefResult = (String, Result<(), String>);
 pub(crate) type Say<'a> = &'a mut dyn FnMut(&str);
 
 impl Hub {
-    /// Streams a pack for `repo` into quarantine and indexes it; stops where its namespace has no more
-    /// room. Blocking.
-    pub(crate) fn quarantine(&self, repo: RepoId, body: &mut dyn Read, say: Say<'_>) -> Result<Quarantined> {
-        let room = Handle::current().block_on(self.room(repo))?;
+    /// Streams a pack into quarantine and indexes it; stops where there is no more room. Blocking.
+    pub(crate) fn quarantine(&self, bill: Bill, body: &mut dyn Read, say: Say<'_>) -> Result<Quarantined> {
+        let room = Handle::current().block_on(self.room(bill))?;
         let scratch = self.store.quarantine()?;
         let id = PackId(self.db.next_id());
         let bytes_max = room.as_ref().map_or(u64::MAX, |room| room.bytes_left.max(EMPTY_PACK_BYTES));
@@ -124,6 +124,11 @@ impl Hub {
         };
         failpoint::hit("push.received");
         Ok(Quarantined { received, scratch })
+    }
+
+    /// For whom is counted what a change brings.
+    pub(crate) fn bill_of(&self, origin: &Origin) -> Bill {
+        origin.pusher.as_ref().map_or_else(|| origin.repo.into(), |pusher| self.bill(pusher))
     }
 
     /// Checks quarantined objects and makes the commands true, or says of each why not. Blocking.
@@ -146,7 +151,8 @@ impl Hub {
             }
             tracing::debug!(repo = %origin.name, "publishing");
             let published = self.publish_pack(received)?;
-            let outcome = Handle::current().block_on(self.audited(origin.entry.clone()).commit_push(push));
+            let db = self.bill_of(origin).counting(&self.audited(origin.entry.clone()));
+            let outcome = Handle::current().block_on(db.commit_push(push));
             let landed = matches!(outcome, Ok(PushOutcome::Done { changed: true, .. }));
             let is_unknown = outcome.as_ref().is_err_and(may_have_committed);
             if published && !landed && !is_unknown {

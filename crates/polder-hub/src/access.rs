@@ -109,10 +109,16 @@ mod sealed {
 pub struct Grant<L> {
     repo: Repo,
     principal: Principal,
+    /// Whether the holder may only propose changes.
+    proposes: bool,
     level: PhantomData<L>,
 }
 
 impl<L> Grant<L> {
+    fn of(repo: Repo, principal: Principal) -> Self {
+        Self { repo, principal, proposes: false, level: PhantomData }
+    }
+
     /// When the repository was made.
     pub fn created(&self) -> UnixMillis {
         self.repo.created
@@ -221,8 +227,7 @@ impl Hub {
     /// Missing and hidden alike: [`Kind::Unauthenticated`] without credentials, else [`Kind::NotFound`].
     /// [`Kind::Moved`] for a former name of a repository that the caller may know of.
     pub async fn see(&self, principal: &Principal, name: &RepoName) -> Result<Grant<See>> {
-        let repo = self.seen(principal, name).await?;
-        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+        Ok(Grant::of(self.seen(principal, name).await?, principal.clone()))
     }
 
     /// Permission to read.
@@ -235,7 +240,7 @@ impl Hub {
             let url = format!("{}/{}", self.public_url(), repo.name);
             return Err(Error::gated(principal.is_anonymous(), &repo.name, &url));
         }
-        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+        Ok(Grant::of(repo, principal.clone()))
     }
 
     /// Permission to write.
@@ -259,7 +264,7 @@ impl Hub {
         }
         if self.role(principal, &repo).await? >= Some(Role::Write) {
             let Some(url) = &repo.pulls_from else {
-                return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
+                return Ok(Grant::of(repo, principal.clone()));
             };
             let url = crate::pull::page_of(url);
             let error = Error::new(Kind::Forbidden, format!("`{name}` is a mirror: push to {url} instead"));
@@ -279,8 +284,7 @@ impl Hub {
     /// # Errors
     /// [`Kind::Forbidden`] when they have it no longer, or the repository is gone.
     pub(crate) async fn read_again(&self, principal: &Principal, repo: RepoId) -> Result<Grant<Read>> {
-        let repo = self.still_readable(principal, repo).await?;
-        Ok(Grant { repo, principal: principal.clone(), level: PhantomData })
+        Ok(Grant::of(self.still_readable(principal, repo).await?, principal.clone()))
     }
 
     async fn still_readable(&self, principal: &Principal, repo: RepoId) -> Result<Repo> {
@@ -303,7 +307,7 @@ impl Hub {
             None => None,
         };
         if own == Some(Role::Admin) {
-            return Ok(Grant { repo: writer.repo, principal: writer.principal, level: PhantomData });
+            return Ok(Grant::of(writer.repo, writer.principal));
         }
         let message = format!("only administrators of `{}` may do this", name.namespace());
         let error = Error::new(Kind::Forbidden, message);
@@ -320,7 +324,7 @@ impl Hub {
         if let Some(repo) = self.db.repo_of_rid(rid).await?
             && self.role(&principal, &repo).await?.is_some()
         {
-            return Ok(Grant { repo, principal, level: PhantomData });
+            return Ok(Grant::of(repo, principal));
         }
         Err(Error::not_found(format!("no public repository `{rid}` is here")))
     }

@@ -188,7 +188,7 @@ impl Hub {
         pack: &mut dyn Read,
     ) -> Result<Landed> {
         let mut silent = |_: &str| {};
-        let quarantined = self.quarantine(origin.repo, pack, &mut silent)?;
+        let quarantined = self.quarantine(self.bill_of(origin), pack, &mut silent)?;
         let mut said = String::new();
         let mut say = |line: &str| {
             said.push_str(line);

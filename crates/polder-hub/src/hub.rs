@@ -90,6 +90,7 @@ pub struct Inner {
     pub(crate) hugging_face_endpoint: String,
     pub(crate) hooks: HookOptions,
     pub(crate) lfs_part_bytes: u64,
+    pub(crate) contributed_bytes_max: Option<i64>,
     pub(crate) push_options: bool,
     /// Fetches, pushes and uploads are admitted apart, so that slow readers never keep a push waiting.
     pub(crate) fetches: Admission,
@@ -205,6 +206,7 @@ impl Hub {
             hugging_face_endpoint: options.hugging_face_endpoint,
             hooks: options.hooks,
             lfs_part_bytes: options.lfs_part_bytes,
+            contributed_bytes_max: limits.contributed_bytes_max,
             push_options: options.push_options,
             fetches: Admission::new("fetch", limits.fetches_max, &limits),
             pushes: Admission::new("push", limits.pushes_max, &limits),

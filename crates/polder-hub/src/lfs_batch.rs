@@ -123,7 +123,7 @@ impl Hub {
         let linked = self.linked(grant.repo_id(), objects).await?;
         let oids: Vec<Sha256> = objects.iter().map(|object| object.oid).collect();
         let blocked = self.db.blocked_objects(&oids).await?;
-        let mut room = self.room(grant.repo_id()).await?;
+        let mut room = self.room(self.bill(grant)).await?;
         let mut answers = Vec::with_capacity(objects.len());
         let mut over_quota = false;
         let mut free_bytes = in_place(|| self.store.free_bytes())?;
@@ -202,7 +202,8 @@ impl Hub {
             Some(_) => {
                 if linked.is_none() {
                     let entry = grant.entry("lfs.link").with("oid", object.oid.to_string());
-                    self.audited(entry).link_blob(grant.repo_id(), &object.oid).await?;
+                    let db = self.bill(grant).counting(&self.audited(entry));
+                    db.link_blob(grant.repo_id(), &object.oid).await?;
                 }
                 Ok(Some(LfsAnswer::here(object)))
             }

@@ -12,14 +12,13 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use polder_blob::Staged;
-use polder_db::{Account, Upload, UploadPart, UploadState};
+use polder_db::{Upload, UploadPart, UploadState};
 use polder_types::limits::UPLOAD_PARTS_MAX;
-use polder_types::{AccountId, PartId, RepoName, Sha256, UnixMillis, UploadId, failpoint};
+use polder_types::{PartId, RepoName, Sha256, UnixMillis, UploadId, failpoint};
 use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::access::{Contribute, Grant};
-use crate::admission::{Client, Share};
 use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
@@ -111,14 +110,13 @@ impl Hub {
         content_length: u64,
         body: BodyStream,
     ) -> Result<String> {
-        let (link, in_parts, account) = self.parts_link(name, oid, Action::Part(number), query).await?;
-        let place =
-            self.uploads.enter(Share { repo: link.repo, client: Some(Client::Account(account.id)) }).await?;
+        let (link, in_parts, holder) = self.parts_link(name, oid, Action::Part(number), query).await?;
+        let place = self.uploads.enter(holder.share()).await?;
         let part_bytes = part_length(link.size_bytes, in_parts.part_bytes, number);
         if content_length != part_bytes {
             return Err(Error::invalid(format!("part {number} has {part_bytes} bytes; nothing was stored")));
         }
-        self.keep_alive(&link, in_parts, account.id).await?;
+        self.keep_alive(&link, in_parts, &holder).await?;
         let staged = self.stage_part(in_parts.upload, part_bytes, body).await?;
         let part = UploadPart {
             number: i64::try_from(number).map_err(Error::internal)?,
@@ -164,7 +162,7 @@ impl Hub {
         query: &str,
         parts: &[(u64, String)],
     ) -> Result<()> {
-        let (link, in_parts, account) = self.parts_link(name, oid, Action::Complete, query).await?;
+        let (link, in_parts, holder) = self.parts_link(name, oid, Action::Complete, query).await?;
         let object = LfsObject { oid, size_bytes: link.size_bytes };
         if self.db.keep_upload(in_parts.upload, self.alive_since()).await? == UploadState::Gone
             && (link.size_bytes > 0 || !link.is_fresh(self.clock.now()))
@@ -174,16 +172,16 @@ impl Hub {
         }
         let stored = self.db.upload_parts(in_parts.upload).await?;
         let stored = in_turn(&stored, parts, link.size_bytes.div_ceil(in_parts.part_bytes))?;
-        let entry = Entry::by_link("lfs.upload", Some(account), link.token).on(link.repo, name);
+        let entry = Entry::by_link("lfs.upload", holder.account(), link.token).on(link.repo, name);
         let entry = entry.with("oid", oid.to_string()).with("size_bytes", link.size_bytes);
-        let hub = self.clone();
+        let (hub, bill) = (self.clone(), self.bill(&holder));
         to_the_end(async move {
             let claim = Claim::take(&hub, in_parts.upload)?;
             let staged = hub.assemble(object, in_parts.upload, stored).await;
             let finished = match staged {
                 Ok(staged) => {
                     let promised = Some(in_parts.upload.reservation());
-                    hub.publish(link.repo, staged, promised, Some(entry.clone())).await.map(drop)
+                    hub.publish(bill, staged, promised, Some(entry.clone())).await.map(drop)
                 }
                 Err(error) => Err(error),
             };
@@ -206,26 +204,26 @@ impl Hub {
         oid: Sha256,
         action: Action,
         query: &str,
-    ) -> Result<(Link, InParts, Account)> {
+    ) -> Result<(Link, InParts, Grant<Contribute>)> {
         let repo = self.linked_repo(name).await?;
         let link = Link::read((action, repo.id, oid), query, &self.keys.url)?;
         let in_parts = link.in_parts.ok_or_else(Error::bad_link)?;
-        let account = self.still_writes(&repo, &link).await?;
-        Ok((link, in_parts, account))
+        let holder = self.still_writes(&repo, &link).await?;
+        Ok((link, in_parts, holder))
     }
 
     /// A fresh link begins its upload; an older one works while the upload lives.
-    async fn keep_alive(&self, link: &Link, in_parts: InParts, account: AccountId) -> Result<()> {
+    async fn keep_alive(&self, link: &Link, in_parts: InParts, holder: &Grant<Contribute>) -> Result<()> {
         let state = if link.is_fresh(self.clock.now()) {
             let upload = Upload {
                 id: in_parts.upload,
                 repo: link.repo,
-                account: Some(account),
+                account: holder.actor(),
                 sha256: link.oid,
                 size_bytes: i64::try_from(link.size_bytes).map_err(Error::internal)?,
                 part_bytes: i64::try_from(in_parts.part_bytes).map_err(Error::internal)?,
             };
-            self.db.open_upload(upload).await?
+            self.bill(holder).counting(&self.db).open_upload(upload).await?
         } else {
             self.db.keep_upload(in_parts.upload, self.alive_since()).await?
         };

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_blob::{Stage, Staged};
-use polder_db::{Account, Blob, Db, NameState, Repo};
-use polder_types::{BlobId, RepoId, RepoName, ReservationId, Role, Sha256, failpoint};
+use polder_db::{Blob, Db, NameState, Repo};
+use polder_types::{BlobId, RepoId, RepoName, ReservationId, Sha256, failpoint};
 
 use polder_xet::{Cut, FileHash};
 
 use crate::Hub;
-use crate::access::{Contributes, Contribution, Grant, Read};
-use crate::admission::{Client, Share};
+use crate::access::{Contribute, Contributes, Grant, Read};
 use crate::audit::Entry;
 use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
@@ -20,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::follow::OpenObject;
 use crate::lfs_batch::LfsObject;
 use crate::mechanisms::may_have_committed;
-use crate::quota::Hold;
+use crate::quota::{Bill, Hold};
 use crate::signed_url::{Action, Link};
 
 /// Bytes gathered from the connection before they are hashed and written, while still in the cache.
@@ -79,13 +78,11 @@ impl Hub {
     ) -> Result<()> {
         let repo = self.linked_repo(name).await?;
         let link = Link::check((Action::Upload, repo.id, oid), query, &self.keys.url, self.clock.now())?;
-        let account = self.still_writes(&repo, &link).await?;
-        let client = Client::Account(account.id);
-        let entry = Entry::by_link("lfs.upload", Some(account), link.token).on(repo.id, &repo.name);
+        let holder = self.still_writes(&repo, &link).await?;
+        let entry = Entry::by_link("lfs.upload", holder.account(), link.token).on(repo.id, &repo.name);
         let entry = entry.with("oid", oid.to_string()).with("size_bytes", link.size_bytes);
         let object = LfsObject { oid, size_bytes: link.size_bytes };
-        let share = Share { repo: repo.id, client: Some(client) };
-        let stored = self.take(share, object, content_length, body, entry.clone()).await;
+        let stored = self.take(&holder, object, content_length, body, entry.clone()).await;
         if let Err(error) = &stored {
             self.record_refusal(entry, error).await;
         }
@@ -94,7 +91,7 @@ impl Hub {
 
     async fn take(
         &self,
-        share: Share,
+        holder: &Grant<Contribute>,
         object: LfsObject,
         content_length: Option<u64>,
         body: BodyStream,
@@ -103,14 +100,13 @@ impl Hub {
         if content_length.is_some_and(|length| length != object.size_bytes) {
             return Err(wrong_size(object.size_bytes));
         }
-        let repo = share.repo;
-        let place = self.uploads.enter(share).await?;
-        let promised = self.reserve(repo, object.size_bytes, Hold::Request).await?;
+        let (bill, place) = (self.bill(holder), self.uploads.enter(holder.share()).await?);
+        let promised = self.reserve(bill, object.size_bytes, Hold::Request).await?;
         let staged = self.stage(body, object).await;
         let hub = self.clone();
         to_the_end(async move {
             let stored = match staged {
-                Ok(staged) => hub.publish(repo, staged, promised, Some(entry)).await.map(drop),
+                Ok(staged) => hub.publish(bill, staged, promised, Some(entry)).await.map(drop),
                 Err(error) => Err(error),
             };
             if stored.is_err() {
@@ -156,19 +152,17 @@ impl Hub {
         }
     }
 
-    /// The account that a link was made for. A writer who lost the right, or the token, since then must not
+    /// For whom a link was made. A writer who lost the right, or the token, since then must not
     /// use it.
-    pub(crate) async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<Account> {
+    pub(crate) async fn still_writes(&self, repo: &Repo, link: &Link) -> Result<Grant<Contribute>> {
         let holder = match link.token {
             Some(token) => self.token_holder(token).await?,
             None => None,
         };
         if let Some(holder) = holder
-            && let Some(account) = holder.token().map(|token| token.account.clone())
-            && (self.role(&holder, repo).await? >= Some(Role::Write)
-                || self.may_propose(&holder, repo, Contribution::NewPull).await?)
+            && let Some(grant) = self.may_contribute(&holder, repo).await?
         {
-            return Ok(account);
+            return Ok(grant);
         }
         Err(Error::new(Kind::Forbidden, "you may no longer write to this repository"))
     }
@@ -222,12 +216,13 @@ impl Hub {
     /// [`Kind::OverQuota`], promise or not, if the namespace has no room after all.
     pub(crate) async fn publish(
         &self,
-        repo: RepoId,
+        bill: impl Into<Bill>,
         staged: Staged,
         promised: Option<ReservationId>,
         entry: Option<Entry>,
     ) -> Result<Blob> {
-        let db = self.audited(entry).spending(promised);
+        let bill = bill.into();
+        let (db, repo) = (bill.counting(&self.audited(entry).spending(promised)), bill.repo);
         let (sha256, size_bytes) = (*staged.sha256(), staged.size_bytes());
         let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
         if self

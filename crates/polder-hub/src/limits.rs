@@ -23,6 +23,9 @@ pub struct Limits {
     pub held_bodies_bytes_max: u64,
     /// Wrong tokens that one address may try in a minute.
     pub failed_logins_max: usize,
+    /// What one account may bring to a namespace by pull requests to repositories to which it may not write, in
+    /// bytes, until one of them is merged; `None` is no limit.
+    pub contributed_bytes_max: Option<i64>,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             queue_wait: Duration::from_secs(30),
             held_bodies_bytes_max: 128 << 20,
             failed_logins_max: 20,
+            contributed_bytes_max: Some(1 << 30),
         }
     }
 }

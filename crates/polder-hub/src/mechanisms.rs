@@ -15,6 +15,7 @@ impl From<polder_db::Error> for Error {
             Db::OverQuota { namespace, bytes_max, bytes_left } => {
                 Self::over_quota(&namespace, bytes_max, bytes_left)
             }
+            Db::OverContribution { namespace, bytes_max } => Self::over_contribution(&namespace, bytes_max),
             Db::Busy => Self::unavailable("the hub is busy; try again in a moment"),
             Db::Full => Self::new(Kind::Full, FULL),
             Db::StorageFailed { .. } => {
@@ -97,6 +98,7 @@ pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
         Db::NotFound { .. }
             | Db::Conflict { .. }
             | Db::OverQuota { .. }
+            | Db::OverContribution { .. }
             | Db::Busy
             | Db::Full
             | Db::Newer { .. }

@@ -115,7 +115,7 @@ impl Hub {
     ) -> Result<Vec<RefResult>> {
         let push_options = self.push_options(request, body)?;
         let quiet = request.capabilities.quiet;
-        let quarantined = self.quarantine(grant.repo_id(), body, &mut |text| {
+        let quarantined = self.quarantine(self.bill(grant), body, &mut |text| {
             if !quiet {
                 say(text);
             }

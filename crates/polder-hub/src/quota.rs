@@ -4,12 +4,13 @@
 //! the limit, whatever races. An upload also reserves its bytes before the first is taken: then it is
 //! refused at once when there is no room, and not overtaken by others once it runs.
 
-use polder_db::{Limit, Usage};
+use polder_db::{Contributor, Db, Limit, Usage};
 use polder_types::{AccountName, RepoId, ReservationId};
 
 use serde_json::Value;
 
 use crate::Hub;
+use crate::access::Grant;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 
@@ -25,6 +26,28 @@ pub enum Hold {
     Request,
     /// For so many seconds, also across a restart: for an upload whose parts are kept on disk.
     Seconds(i64),
+}
+
+/// For whom bytes are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bill {
+    /// The repository that they are for: they count in the quota of its namespace.
+    pub(crate) repo: RepoId,
+    /// Who brings them, if that is somebody who may not write: what these bring is bounded besides.
+    by: Option<Contributor>,
+}
+
+impl From<RepoId> for Bill {
+    fn from(repo: RepoId) -> Self {
+        Self { repo, by: None }
+    }
+}
+
+impl Bill {
+    /// A handle whose writes are counted so.
+    pub(crate) fn counting(self, db: &Db) -> Db {
+        db.brought_by(self.by)
+    }
 }
 
 /// What a namespace may store and stores, in bytes.
@@ -48,6 +71,14 @@ impl Error {
     pub(crate) fn over_quota(namespace: &str, bytes_max: i64, bytes_left: i64) -> Self {
         let message = format!(
             "`{namespace}` has used its quota: {bytes_left} of {bytes_max} bytes are left; nothing was stored"
+        );
+        Self::new(Kind::OverQuota, message)
+    }
+
+    pub(crate) fn over_contribution(namespace: &str, bytes_max: i64) -> Self {
+        let message = format!(
+            "you may not write to `{namespace}`: of what you propose there, {bytes_max} bytes are stored until a pull \
+             request of yours is merged; nothing was stored"
         );
         Self::new(Kind::OverQuota, message)
     }
@@ -87,18 +118,19 @@ impl Hub {
         }
     }
 
+    /// For whom is counted what is brought with `grant`.
+    pub(crate) fn bill<L>(&self, grant: &Grant<L>) -> Bill {
+        let contributor = |account| Some(Contributor { account, bytes_max: self.contributed_bytes_max? });
+        Bill { repo: grant.repo_id(), by: grant.proposer().and_then(contributor) }
+    }
+
     /// Reserves `bytes` of the quota of a repository's namespace before they are taken; `None` where
     /// there is no limit. Spent by [`Hub::publish`], given back by [`Hub::release`].
     ///
     /// # Errors
     /// [`Kind::OverQuota`].
-    pub(crate) async fn reserve(
-        &self,
-        repo: RepoId,
-        bytes: u64,
-        hold: Hold,
-    ) -> Result<Option<ReservationId>> {
-        if self.db.usage_of_repo(repo).await?.bytes_max.is_none() {
+    pub(crate) async fn reserve(&self, bill: Bill, bytes: u64, hold: Hold) -> Result<Option<ReservationId>> {
+        if bill.by.is_none() && self.db.usage_of_repo(bill.repo).await?.bytes_max.is_none() {
             return Ok(None);
         }
         let bytes = i64::try_from(bytes).map_err(Error::internal)?;
@@ -107,7 +139,7 @@ impl Hub {
             Hold::Seconds(seconds) => (true, seconds),
         };
         let expires = self.clock.now().plus_seconds(seconds);
-        Ok(Some(self.db.reserve(repo, bytes, survives, expires).await?))
+        Ok(Some(bill.counting(&self.db).reserve(bill.repo, bytes, survives, expires).await?))
     }
 
     /// Gives back what was reserved, unless it was spent. A failure is logged only: the reservation ends
@@ -121,17 +153,34 @@ impl Hub {
     }
 
     /// What can still be added to the namespace of a repository; `None` is no limit.
-    pub(crate) async fn room(&self, repo: RepoId) -> Result<Option<Room>> {
+    pub(crate) async fn room(&self, bill: impl Into<Bill>) -> Result<Option<Room>> {
+        let Bill { repo, by } = bill.into();
         let usage = self.db.usage_of_repo(repo).await?;
-        let left = usage.bytes_left().and_then(|left| u64::try_from(left).ok());
-        Ok(left.map(|bytes_left| Room { bytes_left, usage }))
+        let of_namespace = usage.bytes_max.zip(usage.bytes_left()).map(|(bytes_max, left)| Room {
+            bytes_left: u64::try_from(left).unwrap_or(0),
+            bytes_max,
+            namespace: usage.namespace,
+            is_contributors: false,
+        });
+        let Some(Contributor { account, bytes_max }) = by else { return Ok(of_namespace) };
+        let brought = self.db.contributed(repo, account).await?;
+        let of_contributor = Room {
+            bytes_left: u64::try_from(brought.bytes_left(bytes_max)).unwrap_or(0),
+            bytes_max,
+            namespace: brought.namespace,
+            is_contributors: true,
+        };
+        Ok(of_namespace.into_iter().chain([of_contributor]).min_by_key(|room| room.bytes_left))
     }
 }
 
 /// What can still be added to a namespace, as of a moment ago.
 pub(crate) struct Room {
     pub(crate) bytes_left: u64,
-    usage: Usage,
+    bytes_max: i64,
+    namespace: String,
+    /// Whether it is what one who may not write may bring, and not what the namespace may store.
+    is_contributors: bool,
 }
 
 impl Room {
@@ -151,8 +200,11 @@ impl Room {
 
     /// The refusal of more than this.
     pub(crate) fn exceeded(&self) -> Error {
+        if self.is_contributors {
+            return Error::over_contribution(&self.namespace, self.bytes_max);
+        }
         let bytes_left = i64::try_from(self.bytes_left).unwrap_or(i64::MAX);
-        Error::over_quota(&self.usage.namespace, self.usage.bytes_max.unwrap_or(i64::MAX), bytes_left)
+        Error::over_quota(&self.namespace, self.bytes_max, bytes_left)
     }
 }
 

@@ -23,6 +23,7 @@ mod requests;
 mod search;
 mod shards;
 mod source;
+mod strangers;
 mod versions;
 mod webhooks;
 mod xet;

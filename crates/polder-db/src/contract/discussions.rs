@@ -18,14 +18,14 @@ fn done<T: std::fmt::Debug>(talked: Talked<T>) -> T {
 }
 
 /// The push that opens a pull request for `main`, which is at 1.
-fn opening(repo: &Repo, num: i64, author: AccountId, head: u8) -> Push {
+pub(super) fn opening(repo: &Repo, num: i64, author: AccountId, head: u8) -> Push {
     let pull = Pull { base: "refs/heads/main".to_owned(), base_oid: oid(1), merge_oid: None };
     let name = format!("refs/pr/{num}");
     let proposal = Proposal::Open { num, new: new(repo.id, author, "change"), pull };
     Push { atomic: true, proposal: Some(proposal), ..push_of(repo, vec![update(&name, 0, head)]) }
 }
 
-fn merging(repo: &Repo, num: i64, author: AccountId, head: u8) -> Push {
+pub(super) fn merging(repo: &Repo, num: i64, author: AccountId, head: u8) -> Push {
     let (base_oid, merge_oid) = (oid(1), oid(9));
     let comment = Some("thanks".to_owned());
     let proposal = Proposal::Merge { num, author, head: oid(head), base_oid, merge_oid, comment };

@@ -12,6 +12,7 @@ mod catalog;
 mod chunks;
 mod collections;
 mod commit;
+mod contributed;
 mod damage;
 mod discussions;
 mod dump;

@@ -44,6 +44,16 @@ pub enum Proposal {
     },
 }
 
+impl Proposal {
+    /// The number of what is merged.
+    pub(crate) const fn merged(&self) -> Option<i64> {
+        match self {
+            Self::Open { .. } => None,
+            Self::Merge { num, .. } => Some(*num),
+        }
+    }
+}
+
 /// A commit that comes to be on a pull request's ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedCommit {

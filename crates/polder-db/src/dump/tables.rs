@@ -88,6 +88,7 @@ tables! {
     "protection", PAGE: repo Int, pattern Text; allow_force Bool, allow_delete Bool, push_role Text, created_at Int.
     "protection_account", PAGE: repo Int, pattern Text, account Int; .
     "lock", PAGE: id Int; repo Int, path Text, ref_name Text, owner Int, locked_at Int.
+    "contributed", PAGE: repo Int, account Int; bytes Int.
     "quota", PAGE: ns Int; bytes_max Int, blob_bytes Int, pack_bytes Int, reserved_bytes Int.
     "quota_default", PAGE: id Int; bytes_max Int.
     "audit", PAGE: id Int; time Int, actor Text, account Int, account_name Text, token Int, address Text, action Text,

@@ -13,12 +13,13 @@ use super::pointers::Pointers;
 use super::store::{self, Target};
 use super::{Push, PushOutcome, RefOutcome, RefUpdate};
 use crate::Result;
+use crate::discussions::{self, Proposal};
 use crate::events::{Fact, record};
 use crate::quota::{self, Change};
 use crate::row::Row;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{catalog, discussions, follow};
+use crate::{catalog, contributed, follow};
 
 /// Most refs, and most objects, that one fact lists.
 const FACT_ENTRIES_MAX: usize = REFS_PER_REPO_MAX;
@@ -121,9 +122,14 @@ pub(super) async fn commit(tx: &mut Tx, mut push: Push) -> Result<Verdict<PushOu
     record(tx, Fact { repo: push.repo, rseq: turn.rseq, actor: push.actor, kind: "repo.refs" }, &facts)
         .await?;
     // Last, because pushes to other repositories of the namespace wait from here to the end.
-    if pack_bytes > 0 {
+    let merged = push.proposal.as_ref().and_then(Proposal::merged);
+    if pack_bytes > 0 || merged.is_some() {
         let namespace = quota::namespace_of(tx, push.repo).await?;
         quota::charge(tx, namespace, Change { packs: pack_bytes, ..Change::default() }).await?;
+        contributed::add(tx, namespace, push.repo, pack_bytes).await?;
+        if let Some(num) = merged {
+            contributed::forgive(tx, push.repo, num).await?;
+        }
     }
     if let Some(mirror) = push.mirror.take()
         && !follow::publish(tx, mirror).await?

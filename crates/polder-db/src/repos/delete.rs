@@ -11,7 +11,7 @@ use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result, access_requests, catalog, collections};
+use crate::{Db, Result, access_requests, catalog, collections, contributed};
 
 statements! {
     DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
@@ -106,6 +106,7 @@ async fn drop_content(tx: &mut Tx, repo: &Repo) -> Result<Deleted> {
     for statement in [DELETE_LINKS, DELETE_LAZY] {
         tx.execute(statement, args![id]).await?;
     }
+    contributed::forget(tx, id).await?;
     let sweep =
         NewJob { kind: "sweep".to_owned(), dedup: "sweep".to_owned(), payload: "{}".to_owned(), due: now };
     enqueue(tx, sweep).await?;

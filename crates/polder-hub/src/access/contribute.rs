@@ -1,9 +1,7 @@
 //! Contributing: bringing objects and commits, for who may write, and for who proposes a change.
 
-use std::marker::PhantomData;
-
-use polder_db::{DiscussionAt, Repo};
-use polder_types::{RepoId, RepoKind, RepoName, Role};
+use polder_db::{Account, DiscussionAt, Repo};
+use polder_types::{AccountId, RepoId, RepoKind, RepoName, Role};
 
 use super::{Grant, Principal, Read, Write};
 use crate::Hub;
@@ -28,12 +26,24 @@ mod sealed {
 impl<L: Contributes> Grant<L> {
     /// Who may contribute may read.
     pub fn as_read(&self) -> Grant<Read> {
-        Grant { repo: self.repo.clone(), principal: self.principal.clone(), level: PhantomData }
+        Grant::of(self.repo.clone(), self.principal.clone())
     }
 
     /// The same, whoever may write or only propose.
     pub fn as_contributor(&self) -> Grant<Contribute> {
-        Grant { repo: self.repo.clone(), principal: self.principal.clone(), level: PhantomData }
+        Grant { proposes: self.proposes, ..Grant::of(self.repo.clone(), self.principal.clone()) }
+    }
+}
+
+impl<L> Grant<L> {
+    /// Who brings what is brought with this, if that is somebody who may only propose changes.
+    pub(crate) fn proposer(&self) -> Option<AccountId> {
+        self.actor().filter(|_| self.proposes)
+    }
+
+    /// The account that holds it.
+    pub(crate) fn account(&self) -> Option<Account> {
+        self.principal.token().map(|token| token.account.clone())
     }
 }
 
@@ -90,9 +100,20 @@ impl Hub {
         to: Contribution,
     ) -> Result<Grant<Contribute>> {
         if self.may_propose(principal, &repo, to).await? {
-            return Ok(Grant { repo, principal: principal.clone(), level: PhantomData });
+            return Ok(Grant { proposes: true, ..Grant::of(repo, principal.clone()) });
         }
         Ok(self.writable(principal, repo).await?.as_contributor())
+    }
+
+    /// Permission to bring objects, for the holder of a link that proves it was there; `None` where it is no more.
+    pub(crate) async fn may_contribute(
+        &self,
+        principal: &Principal,
+        repo: &Repo,
+    ) -> Result<Option<Grant<Contribute>>> {
+        let proposes = self.may_propose(principal, repo, Contribution::NewPull).await?;
+        let may = proposes || self.role(principal, repo).await? >= Some(Role::Write);
+        Ok(may.then(|| Grant { proposes, ..Grant::of(repo.clone(), principal.clone()) }))
     }
 
     /// Whether somebody who may read and not write may contribute, with a token that may write.

@@ -6,6 +6,7 @@ mod backup;
 mod branches;
 mod chunk_lists;
 mod content;
+mod contributed;
 pub(crate) mod deaths;
 mod gate;
 mod history;

@@ -34,6 +34,8 @@ pub struct LimitsLayer {
     pub failed_logins_max: Option<u64>,
     /// What a namespace may store.
     pub namespace_bytes: Option<String>,
+    /// What one account may bring to a namespace where it may only propose changes.
+    pub contributed_bytes: Option<String>,
 }
 
 impl LimitsLayer {
@@ -49,6 +51,7 @@ impl LimitsLayer {
             held_bodies_mib_max: self.held_bodies_mib_max.or(below.held_bodies_mib_max),
             failed_logins_max: self.failed_logins_max.or(below.failed_logins_max),
             namespace_bytes: self.namespace_bytes.or(below.namespace_bytes),
+            contributed_bytes: self.contributed_bytes.or(below.contributed_bytes),
         }
     }
 
@@ -64,6 +67,7 @@ impl LimitsLayer {
             held_bodies_mib_max: Some(0),
             failed_logins_max: Some(0),
             namespace_bytes: Some(String::new()),
+            contributed_bytes: Some(String::new()),
         }
     }
 }
@@ -87,6 +91,11 @@ pub(super) fn limits(layer: &LimitsLayer) -> Result<Limits, Error> {
         Some(mib) => within("limits.held-bodies-mib-max", mib, 16, 1 << 20)? << 20,
         None => usual.held_bodies_bytes_max,
     };
+    let contributed_bytes_max = match &layer.contributed_bytes {
+        Some(text) => parse_size_or_none(text)
+            .map_err(|problem| Error::plain(format!("limits.contributed-bytes: {problem}")))?,
+        None => usual.contributed_bytes_max,
+    };
     Ok(Limits {
         fetches_max,
         pushes_max,
@@ -102,6 +111,7 @@ pub(super) fn limits(layer: &LimitsLayer) -> Result<Limits, Error> {
             usual.failed_logins_max,
             1..=1_000_000,
         )?,
+        contributed_bytes_max,
     })
 }
 

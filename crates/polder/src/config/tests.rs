@@ -127,6 +127,7 @@ fn values_without_sense_are_refused_with_their_key() {
         ("POLDER_FEDERATION_KEEP_DAYS", "7", "federation.keep-days"),
         ("POLDER_AUDIT_ADDRESSES", "maybe", "POLDER_AUDIT_ADDRESSES"),
         ("POLDER_LIMITS_NAMESPACE_BYTES", "plenty", "limits.namespace-bytes"),
+        ("POLDER_LIMITS_CONTRIBUTED_BYTES", "plenty", "limits.contributed-bytes"),
         ("POLDER_HOOKS_PRE_RECEIVE", "/nowhere/hook", "/nowhere/hook"),
         ("POLDER_HOOKS_POST_RECEIVE", "/etc", "hooks.post-receive"),
         ("POLDER_PROXY_TRUSTED", "10.0.0.0/8, proxy.example.org", "proxy.example.org"),

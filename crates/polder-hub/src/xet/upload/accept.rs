@@ -19,6 +19,7 @@ use crate::audit::Entry;
 use crate::blocking::to_the_end;
 use crate::body::HeldBody;
 use crate::error::{Error, Result};
+use crate::quota::Bill;
 
 /// Files may have so many times the bytes of the xorbs that they are made of: a small upload must not fill a disk.
 const REPEATS_MAX: u64 = 64;
@@ -66,6 +67,7 @@ impl Hub {
         let accepting = Accepting {
             hub: self.clone(),
             repo: grant.repo_id(),
+            bill: self.bill(grant),
             account,
             reader: grant.reader(),
             entry: entry.clone(),
@@ -88,6 +90,7 @@ impl Hub {
 struct Accepting {
     hub: Hub,
     repo: RepoId,
+    bill: Bill,
     account: AccountId,
     /// Who may read elsewhere, too.
     reader: Option<AccountId>,
@@ -111,7 +114,7 @@ impl Accepting {
         let made = self.make(&mut sources, &files, linked, &promised);
         if made.is_err() {
             let promised = promised.into_iter().flatten().collect();
-            let back = wait(self.hub.db.promise_to_xorbs(self.repo, staged, promised));
+            let back = wait(self.bill.counting(&self.hub.db).promise_to_xorbs(self.repo, staged, promised));
             if let Err(error) = back {
                 tracing::warn!(error = %error.chain(), "bytes of a refused shard are not promised again");
             }
@@ -159,7 +162,8 @@ impl Accepting {
         let sizes = new().map(size).collect();
         let xorbs = staged.iter().map(|staged| staged.id).collect();
         let expires = self.hub.clock.now().plus_seconds(ACCEPTING_SECONDS_MAX);
-        let promised = wait(self.hub.db.promise_to_files(self.repo, xorbs, sizes, expires))?;
+        let promised =
+            wait(self.bill.counting(&self.hub.db).promise_to_files(self.repo, xorbs, sizes, expires))?;
         let mut promised = promised.into_iter();
         Ok(linked.iter().map(|linked| if linked.is_none() { promised.next() } else { None }).collect())
     }
@@ -194,7 +198,7 @@ impl Accepting {
         failpoint::hit("xet.files_placed");
         self.step.send_replace(ShardStep::Committing);
         for (at, (one, promised)) in placed.iter().zip(promised).enumerate() {
-            let linked = self.hub.link_placed(self.repo, one, *promised, self.entry.clone());
+            let linked = self.hub.link_placed(self.bill, one, *promised, self.entry.clone());
             if let Err(error) = Handle::current().block_on(linked) {
                 self.hub.take_back_placed(placed.get(at + 1..).unwrap_or_default());
                 return Err(error);

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 
 use polder_blob::Stage;
 use polder_db::Blob;
-use polder_types::{BlobId, RepoId, ReservationId, Sha256, failpoint};
+use polder_types::{BlobId, ReservationId, Sha256, failpoint};
 use polder_xet::{Cut, ProvenFile};
 use tokio::runtime::Handle;
 
@@ -14,6 +14,7 @@ use crate::Hub;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::WRITE_BATCH_BYTES;
+use crate::quota::Bill;
 
 /// What has become of a file before it is linked.
 #[derive(Debug)]
@@ -117,14 +118,14 @@ impl Hub {
     /// Links a file to the repository: from now on it is one of its objects.
     pub(super) async fn link_placed(
         &self,
-        repo: RepoId,
+        bill: Bill,
         placed: &Placed,
         promised: Option<ReservationId>,
         entry: Entry,
     ) -> Result<()> {
         let (sha256, size_bytes) = (placed.sha256, placed.size_bytes);
         let entry = entry.with("oid", sha256.to_string()).with("size_bytes", size_bytes);
-        let db = self.audited(entry).spending(promised);
+        let (db, repo) = (bill.counting(&self.audited(entry).spending(promised)), bill.repo);
         match &placed.at {
             At::Linked => Ok(()),
             At::Here if db.link_blob(repo, &sha256).await? => Ok(()),

@@ -2,7 +2,7 @@
 
 use polder_blob::StagedXorb;
 use polder_db::{NewXorb, Staging};
-use polder_types::{RepoId, StagedXorbId};
+use polder_types::StagedXorbId;
 use polder_xet::XorbHash;
 
 use super::{KEPT_SECONDS, number};
@@ -12,6 +12,7 @@ use crate::blocking::{in_place, to_the_end};
 use crate::body::{BodyStream, next};
 use crate::error::{Error, Result};
 use crate::mechanisms::may_have_committed;
+use crate::quota::Bill;
 
 impl Hub {
     /// Takes an xorb for a repository: its bytes are read and proven whether or not they are here already, so
@@ -38,15 +39,16 @@ impl Hub {
         let repo = grant.repo_id();
         let account = grant.actor().ok_or_else(|| Error::hidden(true, ""))?;
         let place = self.uploads.enter(grant.share()).await?;
-        self.require_room(repo).await?;
+        let bill = self.bill(grant);
+        self.require_room(bill).await?;
         let staged = self.stage_xorb(hash, body).await?;
         let id = StagedXorbId(self.db.next_id());
         let (size_bytes, chunks) = (number(staged.size_bytes()), number(staged.chunks()));
         let new = NewXorb { id, repo, account, xorb: hash, size_bytes, chunks };
-        let hub = self.clone();
+        let (hub, expires) = (self.clone(), self.clock.now().plus_seconds(KEPT_SECONDS));
         to_the_end(async move {
             hub.leaf.run(move || Ok(staged.keep(id)?)).await?;
-            let kept = hub.db.stage_xorb(new, hub.clock.now().plus_seconds(KEPT_SECONDS)).await;
+            let kept = bill.counting(&hub.db).stage_xorb(new, expires).await;
             let is_ours = match &kept {
                 Ok(staging) => *staging == Staging::Staged,
                 Err(error) => may_have_committed(error),
@@ -66,8 +68,8 @@ impl Hub {
     }
 
     /// Refuses what comes when there is no room at all; how much it takes is known at its end.
-    async fn require_room(&self, repo: RepoId) -> Result<()> {
-        match self.room(repo).await? {
+    async fn require_room(&self, bill: Bill) -> Result<()> {
+        match self.room(bill).await? {
             Some(room) if room.bytes_left == 0 => Err(room.exceeded()),
             _ => Ok(()),
         }

@@ -17,7 +17,7 @@ use sha2::Digest as _;
 
 use super::ShardStep;
 use crate::secret::Secret;
-use crate::tests::{Fixture, body, fixture, name, put, repo, token};
+use crate::tests::{Fixture, body, fill, fixture, name, options_in, put, repo, token};
 use crate::*;
 
 /// An xorb that is sent: its chunks, and its body.
@@ -150,11 +150,11 @@ pub(super) fn shard(files: &[Said], xorbs: &[Made]) -> Vec<u8> {
     out
 }
 
-pub(super) async fn send(hub: &Hub, grant: &Grant<Write>, xorb: &Made) -> Result<()> {
+pub(super) async fn send<L: Contributes>(hub: &Hub, grant: &Grant<L>, xorb: &Made) -> Result<()> {
     hub.xet_take_xorb(grant, xorb.hash, body(&[&xorb.body])).await
 }
 
-pub(super) async fn accept(hub: &Hub, grant: &Grant<Write>, shard: &[u8]) -> Result<()> {
+pub(super) async fn accept<L: Contributes>(hub: &Hub, grant: &Grant<L>, shard: &[u8]) -> Result<()> {
     let bytes_max = u64::try_from(SHARD_BYTES_MAX).expect("small");
     let held = hub.hold_body(body(&[shard]), BodyEncoding::Identity, bytes_max).await?;
     hub.xet_accept_shard(grant, held, tokio::sync::watch::Sender::new(ShardStep::default())).await
