@@ -177,7 +177,7 @@ fn parts_of(content: &[u8], mut seed: u32) -> (Vec<FilePart>, Vec<u8>) {
         at = end;
     }
     // More than a stretch may have, of zeros as a placeholder is.
-    whole.extend_from_slice(&[0; 100_000]);
+    whole.resize(whole.len() + 100_000, 0);
     parts.push(FilePart::Memory(vec![0; 100_000].into()));
     (parts, whole)
 }
