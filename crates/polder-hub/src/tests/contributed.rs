@@ -90,8 +90,8 @@ async fn commits_of_strangers_are_bounded_until_one_is_merged() {
     let fixture = hub_with_a_limit().await;
     let (hub, alice) = (&fixture.hub, fixture.writer("acme/open").await);
     let on = |branch: &str, path: &str, seed| {
-        let noise = super::transfer::sources::noise(seed, 1 << 20);
-        let text: String = noise.iter().map(|byte| format!("{byte:02x}")).collect();
+        let noise = super::transfer::sources::noise(seed, 1_600_000);
+        let text: String = noise.iter().map(|byte| char::from(b'!' + byte % 64)).collect();
         CommitRequest { branch: branch.to_owned(), ..change("change", vec![write(path, &text)]) }
     };
     hub.commit(&alice, change("first", vec![write("README.md", "x")])).await.expect("committed");
