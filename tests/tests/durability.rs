@@ -57,8 +57,8 @@ const LOG: &[&str] = &["log.appended", "log.checkpoint_written", "log.signed", "
 /// Every durable step of an export, in order.
 const EXPORT: &[&str] = &["export.packs_synced", "export.refs_replaced", "export.head_replaced"];
 
-/// Every durable step after a webhook was told.
-const WEBHOOK: &[&str] = &["webhook.told"];
+/// Where what webhooks are told is there and they are not told, or that is not noted.
+const WEBHOOK: &[&str] = &["webhook.told", "discussion.opened"];
 
 /// Hit in `backup.rs`, `bundle.rs`, `upgrade.rs`, `git_lfs/multipart.rs`, and in `polder-blob/src/tests/crash.rs`,
 /// `polder-hub/src/tests/transfer/crash.rs` and `polder-hub/src/xet/upload/tests/crash.rs`.
@@ -277,6 +277,45 @@ fn a_webhook_is_told_of_every_push_although_the_hub_dies_after_the_push_and_whil
     let new: Vec<&str> = named.iter().map(|(push, _)| push.as_str()).collect();
     assert_eq!(new, [&expected[0], &expected[1]]);
     assert_ne!(named[0].1, named[1].1);
+    place.hub.fsck();
+}
+
+/// The same of what is said: once for each discussion, and none is passed over.
+#[test]
+fn a_webhook_is_told_of_every_discussion_although_the_hub_dies_when_it_is_just_there() {
+    let receiver = Receiver::start();
+    let config = format!("[webhooks]\nhosts = [\"{}\"]", receiver.url(""));
+    let mut place = Place::new(Hub::builder().config(&config).start());
+    place.work("acme/m");
+    let secret = place.token.secret.clone();
+    let post = |hub: &Hub, path: &str, body: serde_json::Value| {
+        hub.http().post(path, body.to_string()).bearer(&secret).try_send()
+    };
+    let watched = json!({"url": receiver.url("/"), "domains": ["discussion"],
+        "watched": [{"type": "org", "name": "acme"}]});
+    post(&place.hub, "/api/settings/webhooks", watched).expect("an answer").expect(200);
+    for (n, point) in ["discussion.opened", "webhook.told"].iter().enumerate() {
+        place.hub.kill();
+        place.arm(point);
+        let body = json!({"title": format!("About {point}"), "description": "It matters."});
+        post(&place.hub, "/api/models/acme/m/discussions", body);
+        place.hub.wait_crash();
+        place.hub.serve(None);
+        let about =
+            |posted: &Posted| posted.json()["discussion"]["num"].as_u64() == u64::try_from(n + 1).ok();
+        until("the discussion is told", 30, || receiver.posted().iter().any(about).then_some(()));
+    }
+    let mut told: Vec<(u64, String)> = receiver
+        .posted()
+        .iter()
+        .map(|one| {
+            assert_eq!(one.json()["event"], json!({"action": "create", "scope": "discussion"}));
+            let num = one.json()["discussion"]["num"].as_u64().unwrap();
+            (num, one.header("x-polder-delivery").unwrap().to_owned())
+        })
+        .collect();
+    told.dedup();
+    assert_eq!(told.iter().map(|(num, _)| *num).collect::<Vec<_>>(), [1, 2], "each under one name: {told:?}");
     place.hub.fsck();
 }
 

@@ -168,7 +168,7 @@ pub use tokens::{NewToken, Token};
 pub use upkeep::{RowState, StoredBlob, StoredPack};
 pub use uploads::{Upload, UploadPart, UploadState};
 pub use webhooks::{
-    Delivery, DeliveryEnd, WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX, WatchTarget, Watched,
-    Webhook, WebhookSettings,
+    Delivery, DeliveryEnd, Talk, TalkComment, WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX,
+    WatchTarget, Watched, Webhook, WebhookSettings,
 };
 pub use xorbs::{NewXorb, StagedXorb, Staging, XorbPiece};

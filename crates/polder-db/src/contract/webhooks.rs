@@ -1,10 +1,10 @@
 use polder_types::{AccountId, Visibility};
-use serde_json::json;
 
 use super::{Home, push_of, update};
+use crate::value::args;
 use crate::{
-    Delivery, DeliveryEnd, Error, Job, WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX,
-    WatchTarget, Watched, WebhookSettings,
+    Delivery, DeliveryEnd, DiscussionAt, DiscussionStatus, Error, EventAt, Job, NewDiscussion, Talk, Talked,
+    WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX, WatchTarget, Watched, WebhookSettings,
 };
 
 fn settings(url: &str) -> WebhookSettings {
@@ -191,13 +191,49 @@ async fn who_watches_discussions_is_told_of_them_alone() {
     let ada = home.user("ada").await;
     let repo = home.repo("acme/a").await;
     let watched = || vec![WatchTarget::Repo(repo.id)];
-    let talk = WebhookSettings { repo_events: false, ..settings("https://a.example") };
-    let talk = home.db.add_webhook(ada, talk, watched()).await.unwrap();
+    let talk_only = || WebhookSettings { repo_events: false, ..settings("https://a.example") };
+    let talk = home.db.add_webhook(ada, talk_only(), watched()).await.unwrap();
     let pushes = WebhookSettings { talk_events: false, ..settings("https://b.example") };
     let pushes = home.db.add_webhook(ada, pushes, watched()).await.unwrap();
-    let said = json!({"event": {"action": "create", "scope": "discussion"}}).to_string();
-    home.db.tell_talk(repo.id, said.clone()).await.unwrap();
+    let new = |title: &str, text: &str| NewDiscussion {
+        repo: repo.id,
+        author: ada,
+        title: title.to_owned(),
+        text: text.to_owned(),
+    };
+    home.db.add_discussion(new("hello", "world")).await.unwrap();
     home.push(push_of(&repo, vec![update("refs/heads/main", 0, 1)])).await;
-    assert_eq!(told(&home, talk.id).await, [said]);
+    let at = DiscussionAt { repo: repo.id, num: 1 };
+    let Talked::Done(comment) = home.db.add_comment(at, ada, "what?".to_owned()).await.unwrap() else {
+        panic!()
+    };
+    home.db.set_discussion_status(at, ada, DiscussionStatus::Closed, None).await.unwrap();
+    // What was said is told as it was when it was said.
+    home.db.hide_comment(EventAt { discussion: at, id: comment.id }).await.unwrap();
+    // Nothing is told of what was not done, and nobody of what was before they asked.
+    home.db.add_comment(DiscussionAt { num: 9, ..at }, ada, "lost".to_owned()).await.unwrap();
+    home.pass_seconds(1);
+    let late = home.db.add_webhook(ada, talk_only(), watched()).await.unwrap();
+    let said: Vec<(bool, String, Option<Option<String>>)> = told(&home, talk.id)
+        .await
+        .iter()
+        .map(|told| serde_json::from_str::<Talk>(told).unwrap())
+        .map(|talk| (talk.is_new, talk.status, talk.comment.map(|comment| comment.text)))
+        .collect();
+    let expected = [
+        (true, "open", None),
+        (true, "open", Some(Some("what?".to_owned()))),
+        (false, "closed", None),
+        (false, "closed", Some(None)),
+    ];
+    assert_eq!(said, expected.map(|(is_new, status, text)| (is_new, status.to_owned(), text)));
     assert_eq!(told(&home, pushes.id).await, ["repo.refs"]);
+    assert_eq!(told(&home, late.id).await, [""; 0]);
+
+    // Where nobody watches, nothing is left.
+    for hook in [talk.id, pushes.id, late.id] {
+        home.db.delete_webhook(ada, hook).await.unwrap();
+    }
+    home.db.add_discussion(new("alone", "here")).await.unwrap();
+    assert!(home.db.row("SELECT 1 FROM talk", args![]).await.unwrap().is_none());
 }

@@ -8,6 +8,7 @@ use super::{DiscussionAt, DiscussionStatus, NewDiscussion, Pull};
 use crate::sql::statements;
 use crate::tx::Tx;
 use crate::value::args;
+use crate::webhooks::leave_talk;
 use crate::{Push, Result};
 
 statements! {
@@ -91,6 +92,7 @@ pub(crate) async fn commit(tx: &mut Tx, push: &Push, changed: &[&str]) -> Result
                 events::insert(tx, at, NewEvent::comment(*author, text)).await?;
             }
             events::insert(tx, at, NewEvent::status(*author, DiscussionStatus::Merged)).await?;
+            leave_talk(tx, at, false, None).await?;
             true
         }
     };

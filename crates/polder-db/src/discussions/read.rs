@@ -5,6 +5,7 @@ use polder_types::{AccountId, RepoId, UnixMillis};
 use super::{Discussion, DiscussionAt, Pull};
 use crate::row::{Row, each};
 use crate::sql::statements;
+use crate::tx::Tx;
 use crate::value::args;
 use crate::{Db, Result};
 
@@ -99,6 +100,13 @@ impl Db {
     /// Only when the database fails.
     pub async fn next_discussion(&self, repo: RepoId) -> Result<i64> {
         self.row(LAST_NUM, args![repo]).await?.map_or(Ok(1), |row| after(&row))
+    }
+}
+
+impl Discussion {
+    /// As [`Db::discussion`], in a write.
+    pub(crate) async fn load(tx: &mut Tx, at: DiscussionAt) -> Result<Option<Self>> {
+        tx.row(DISCUSSION, args![at.repo, at.num]).await?.map(|row| discussion(&row)).transpose()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::row::each;
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
+use crate::webhooks::leave_talk;
 use crate::{Db, Result};
 
 statements! {
@@ -59,7 +60,8 @@ impl Db {
                 if now(tx, at).await?.is_none() {
                     return Ok(Verdict::Discard(Talked::Unknown));
                 }
-                said(tx, at, NewEvent::comment(author, &text)).await.map(kept_if)
+                let said = said(tx, at, NewEvent::comment(author, &text)).await?;
+                comment_told(tx, at, true, said).await
             })
         })
         .await
@@ -82,7 +84,8 @@ impl Db {
                 };
                 tx.execute(SET_TITLE, args![at.repo, at.num, title.as_str()]).await?;
                 let new = NewEvent { was: Some(&from), ..NewEvent::new("title-change", author, &title) };
-                said(tx, at, new).await.map(kept_if)
+                let said = said(tx, at, new).await?;
+                told(tx, at, said).await
             })
         })
         .await
@@ -116,7 +119,8 @@ impl Db {
                     return Ok(Verdict::Discard(Talked::TooMany));
                 }
                 tx.execute(SET_STATUS, args![at.repo, at.num, status.as_str()]).await?;
-                said(tx, at, NewEvent::status(author, status)).await.map(kept_if)
+                let said = said(tx, at, NewEvent::status(author, status)).await?;
+                told(tx, at, said).await
             })
         })
         .await
@@ -127,7 +131,13 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn edit_comment(&self, at: EventAt, text: String) -> Result<Talked<DiscussionEvent>> {
-        self.write(move |tx| Box::pin(async move { edit(tx, at, &text).await.map(kept_if) })).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                let edited = edit(tx, at, &text).await?;
+                comment_told(tx, at.discussion, false, edited).await
+            })
+        })
+        .await
     }
 
     /// Hides a comment for good: nothing of what it ever said is kept.
@@ -143,7 +153,8 @@ impl Db {
                 }
                 tx.execute(DELETE_EDITS, args![place.repo, place.num, at.id]).await?;
                 tx.execute(HIDE, args![at.id]).await?;
-                loaded(tx, place, at.id).await.map(kept_if)
+                let hidden = loaded(tx, place, at.id).await?;
+                comment_told(tx, place, false, hidden).await
             })
         })
         .await
@@ -166,7 +177,11 @@ pub(super) async fn open(tx: &mut Tx, new: &NewDiscussion, pull: Option<&Pull>) 
     let args = args![new.repo, num, title, new.author, status, is_pull, now, base, base_oid];
     tx.execute(INSERT_DISCUSSION, args).await?;
     let at = DiscussionAt { repo: new.repo, num };
-    Ok(events::add(tx, at, NewEvent::comment(new.author, &new.text)).await?.map(|_first| num))
+    if events::add(tx, at, NewEvent::comment(new.author, &new.text)).await?.is_none() {
+        return Ok(None);
+    }
+    leave_talk(tx, at, true, None).await?;
+    Ok(Some(num))
 }
 
 /// The number of the next discussion, in a write that took the repository.
@@ -227,6 +242,31 @@ async fn said(tx: &mut Tx, at: DiscussionAt, new: NewEvent<'_>) -> Result<Talked
 
 async fn loaded(tx: &mut Tx, at: DiscussionAt, id: DiscussionEventId) -> Result<Talked<DiscussionEvent>> {
     Ok(events::load(tx, at, id).await?.map_or(Talked::Unknown, Talked::Done))
+}
+
+/// Has webhooks told of a discussion, if something was done.
+async fn told(
+    tx: &mut Tx,
+    at: DiscussionAt,
+    done: Talked<DiscussionEvent>,
+) -> Result<Verdict<Talked<DiscussionEvent>>> {
+    if let Talked::Done(_) = &done {
+        leave_talk(tx, at, false, None).await?;
+    }
+    Ok(kept_if(done))
+}
+
+/// Has webhooks told of a comment, if something was done.
+async fn comment_told(
+    tx: &mut Tx,
+    at: DiscussionAt,
+    is_new: bool,
+    done: Talked<DiscussionEvent>,
+) -> Result<Verdict<Talked<DiscussionEvent>>> {
+    if let Talked::Done(comment) = &done {
+        leave_talk(tx, at, is_new, Some(comment)).await?;
+    }
+    Ok(kept_if(done))
 }
 
 /// Only what was done is kept.

@@ -119,6 +119,7 @@ tables! {
         after_seq Int, failing_since Int, last_error Text, created_at Int.
     "webhook_watch", PAGE: webhook Int, place Int; target Int.
     "webhook_delivery", PAGE: id Int; webhook Int, repo Int, seq Int, told Text, attempts Int.
+    "talk", PAGE: id Int; repo Int, facts Text, created_at Int.
     "published_ns", PAGE: account Int; nsid Bytes, seq Int, head Bytes.
 }
 

@@ -1,10 +1,13 @@
 //! Webhooks: whom accounts have told of what happens in repositories.
 
 mod queue;
+mod talk;
 
 use polder_types::{AccountId, RepoId, RepoKind, UnixMillis};
 
 pub use queue::{Delivery, DeliveryEnd, WEBHOOK_JOB};
+pub(crate) use talk::leave as leave_talk;
+pub use talk::{Talk, TalkComment};
 
 use crate::db::missing;
 use crate::row::Row;
@@ -41,7 +44,7 @@ statements! {
 
 /// Every statement about webhooks.
 #[cfg(test)]
-pub(crate) const EVERY: &[&[&str]] = &[ALL, queue::ALL];
+pub(crate) const EVERY: &[&[&str]] = &[ALL, queue::ALL, talk::ALL];
 
 /// What a webhook watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

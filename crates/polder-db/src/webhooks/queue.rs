@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use polder_types::{AccountId, RepoId, UnixMillis};
+use polder_types::{AccountId, UnixMillis};
 
 use super::{WebhookSettings, failing, settings};
 use crate::jobs::{NewJob, enqueue};
@@ -38,9 +38,6 @@ statements! {
         WHERE (e.seq > $1 OR (e.seq = $1 AND w.id > $2)) AND e.seq >= $1 AND e.seq <= $3 AND r.kind <> 'kernel' \
         AND e.type IN ('repo.create', 'repo.refs', 'repo.rename', 'repo.visibility', 'repo.delete') \
         ORDER BY e.seq, w.id LIMIT $4";
-    WATCHERS_OF_TALK = "SELECT DISTINCT w.id FROM repo r JOIN webhook_watch t ON t.target IN (r.id, r.ns) \
-        JOIN webhook w ON w.id = t.webhook AND NOT w.disabled AND w.talk_events \
-        WHERE r.id = $1 AND r.kind <> 'kernel' ORDER BY w.id";
     INSERT_DELIVERY = "INSERT INTO webhook_delivery (id, webhook, repo, seq, told, attempts) VALUES ($1, $2, $3, $4, $5, 0)";
     WAITS_TOO_LONG = "SELECT id FROM webhook_delivery WHERE webhook = $1 ORDER BY id LIMIT 1 OFFSET $2";
     GIVE_UP_WEBHOOK = "UPDATE webhook SET disabled = TRUE, last_error = $2 WHERE id = $1";
@@ -75,7 +72,7 @@ pub struct Delivery {
     pub is_live: bool,
     /// A fact's kind and its JSON; `None` if `told` says it.
     pub fact: Option<(String, String)>,
-    /// JSON of what is no fact.
+    /// JSON of a [`super::Talk`].
     pub told: Option<String>,
 }
 
@@ -95,11 +92,16 @@ pub enum DeliveryEnd {
 }
 
 impl Db {
-    /// Makes deliveries of facts that are not looked at yet; says whether there may be more.
+    /// Makes deliveries of what happened in discussions and of facts that are not looked at yet; says whether there
+    /// may be more.
     ///
     /// # Errors
     /// Only when the database fails.
     pub async fn queue_webhooks(&self) -> Result<bool> {
+        Ok(self.queue_talk().await? | self.queue_facts().await?)
+    }
+
+    async fn queue_facts(&self) -> Result<bool> {
         let Some(wanted) =
             self.row(FIRST_WANTED, args![]).await?.map(|row| row.read(0)).transpose()?.flatten()
         else {
@@ -153,32 +155,6 @@ impl Db {
         })
         .await
     }
-
-    /// Has those told who watch the discussions of a repository. `told` are the members of the payload that are
-    /// about it: `event`, `discussion`, `comment`.
-    ///
-    /// # Errors
-    /// Only when the database fails.
-    pub async fn tell_talk(&self, repo: RepoId, told: String) -> Result<()> {
-        self.write(move |tx| {
-            Box::pin(async move {
-                tell(tx, repo, &told).await?;
-                Ok(Verdict::Keep(()))
-            })
-        })
-        .await
-    }
-}
-
-/// As [`Db::tell_talk`], in the write that makes it true.
-pub(crate) async fn tell(tx: &mut Tx, repo: RepoId, told: &str) -> Result<()> {
-    let mut told_to = BTreeSet::new();
-    for row in tx.rows(WATCHERS_OF_TALK, args![repo]).await? {
-        let (id, webhook): (i64, i64) = (tx.next_id(), row.read(0)?);
-        tx.execute(INSERT_DELIVERY, args![id, webhook, repo, None::<i64>, told]).await?;
-        told_to.insert(webhook);
-    }
-    start(tx, told_to).await
 }
 
 async fn queue(tx: &mut Tx, wanted: i64) -> Result<bool> {
@@ -205,7 +181,7 @@ async fn queue(tx: &mut Tx, wanted: i64) -> Result<bool> {
 }
 
 /// Queues the jobs that tell them; gives up those for whom too much waits.
-async fn start(tx: &mut Tx, webhooks: BTreeSet<i64>) -> Result<()> {
+pub(super) async fn start(tx: &mut Tx, webhooks: BTreeSet<i64>) -> Result<()> {
     for webhook in webhooks {
         if tx.row(WAITS_TOO_LONG, args![webhook, WAITING_MAX]).await?.is_some() {
             tx.execute(GIVE_UP_WEBHOOK, args![webhook, TOO_MUCH_WAITS]).await?;

@@ -47,7 +47,6 @@ impl Hub {
             Err(Error::unavailable("the branch moves too fast; try again").into())
         });
         let merge_oid = merged.await.map_err(OpenError::into_error)?;
-        self.tell_discussion(grant, num, "update").await;
         Ok(merge_oid)
     }
 

@@ -4,7 +4,6 @@ mod merge;
 mod open;
 mod proposals;
 mod say;
-mod told;
 
 use polder_db::{Discussion, DiscussionAt, DiscussionEvent, DiscussionFilter, DiscussionStatus, Talked};
 use polder_types::{AccountId, AccountName, DiscussionEventId, RepoKind, Role};

@@ -57,7 +57,6 @@ impl Hub {
             Err(Error::unavailable("too many open pull requests at the same time; try again").into())
         });
         let num = opened.await.map_err(OpenError::into_error)?;
-        self.tell_discussion(grant, num, "create").await;
         Ok(num)
     }
 
@@ -87,7 +86,6 @@ impl Hub {
             Err(Error::unavailable("too many open pull requests at the same time; try again").into())
         });
         let proposed = proposed.await?;
-        self.tell_discussion(grant, proposed.num, "create").await;
         Ok(proposed)
     }
 

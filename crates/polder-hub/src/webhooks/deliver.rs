@@ -6,13 +6,14 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
-use polder_db::{Delivery, DeliveryEnd, Job, WEBHOOK_JOB};
+use polder_db::{Delivery, DeliveryEnd, Job, Talk, WEBHOOK_JOB};
 use polder_egress::{Request, Url};
 use polder_types::{AccountId, RepoName, failpoint};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use super::payload::{Told, hex_id, repo};
+use super::talk;
 use crate::Hub;
 use crate::error::{Error, Result};
 
@@ -158,7 +159,8 @@ impl Hub {
                 None => members = told.members(None),
             }
         } else if let Some(told) = &delivery.told {
-            members = serde_json::from_str(told).map_err(Error::internal)?;
+            let talk: Talk = serde_json::from_str(told).map_err(Error::internal)?;
+            members = talk::members(&talk, delivery, &self.public_url);
         }
         let owner = self.owner_id(&name, delivery).await?;
         members.insert("repo".to_owned(), repo(delivery, &name, owner, head, &self.public_url));

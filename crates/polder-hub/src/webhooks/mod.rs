@@ -2,11 +2,11 @@
 
 mod deliver;
 mod payload;
+mod talk;
 #[cfg(test)]
 mod tests;
 
 use http::HeaderValue;
-pub(crate) use payload::hex_id;
 use polder_db::{WatchTarget, Webhook, WebhookSettings};
 use polder_egress::Allowance;
 use polder_types::{AccountId, AccountName, RepoKind, RepoName, Role};

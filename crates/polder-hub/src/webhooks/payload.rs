@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 const REFS_MAX: usize = 1_000;
 
 /// An id as clients of that API expect one: 24 hexadecimal digits.
-pub(crate) fn hex_id(id: i64) -> String {
+pub(super) fn hex_id(id: i64) -> String {
     format!("{id:024x}")
 }
 
