@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use polder_types::{BlobId, Sha256, failpoint};
-use polder_xet::{Cut, ENTRY_BYTES, FileHash, HEADER_BYTES, ListCheck, ListError, ListHeader, Lister};
+use polder_xet::{Chunk, Cut, ENTRY_BYTES, FileHash, HEADER_BYTES, ListCheck, ListError, ListHeader, Lister};
 
 use crate::disk::Inner;
 use crate::error::{Error, Result, failed};
@@ -46,16 +46,21 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn create(store: Arc<Inner>) -> Result<Self> {
+    pub(crate) fn create(store: Arc<Inner>, lister: Lister) -> Result<Self> {
         let file = QuarantinedFile::create(store, "list")?;
         // The header comes last: only then is known what it says.
         (&file.file).write_all(&[0; HEADER_BYTES]).map_err(failed("write", &file.path))?;
-        Ok(Self { lister: Lister::default(), file })
+        Ok(Self { lister, file })
     }
 
     /// Looks at the object's next bytes; nothing is written.
     pub(crate) fn see(&mut self, bytes: &[u8]) {
         self.lister.push(bytes);
+    }
+
+    /// Takes the object's next chunks, where they are given; nothing is written.
+    pub(crate) fn give(&mut self, chunks: &[Chunk]) {
+        self.lister.give(chunks);
     }
 
     /// Writes entries once enough have gathered.
@@ -67,12 +72,16 @@ impl Listing {
         (&self.file.file).write_all(&entries).map_err(failed("write", &self.file.path))
     }
 
-    /// Completes the list.
-    pub(crate) fn finish(self, sha256: &Sha256) -> Result<(QuarantinedFile, Cut)> {
+    /// Completes the list of an object of `size_bytes`.
+    pub(crate) fn finish(self, sha256: &Sha256, size_bytes: u64) -> Result<(QuarantinedFile, Cut)> {
         let Self { lister, file } = self;
         let unlistable = |error: ListError| std::io::Error::new(std::io::ErrorKind::FileTooLarge, error);
         let ended = lister.finish(*sha256.as_bytes()).map_err(unlistable);
         let written = ended.and_then(|(header, entries, cut)| {
+            if header.size_bytes != size_bytes {
+                let what = "the chunks that were given are not the object's";
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+            }
             (&file.file).write_all(&entries)?;
             file.file.write_all_at(&header.encode(), 0)?;
             Ok(cut)
@@ -102,15 +111,15 @@ impl Inner {
     /// Makes the list of an object that has none, unless its bytes are not what they should be.
     pub(crate) fn make_list(self: &Arc<Self>, id: BlobId, sha256: &Sha256) -> Result<Option<Cut>> {
         let blob = self.open_blob(id)?;
-        let mut listing = Listing::create(Arc::clone(self))?;
-        let (found, _) = read_all(&blob.file, &blob_path(&self.root, id), |bytes| {
+        let mut listing = Listing::create(Arc::clone(self), Lister::default())?;
+        let (found, size_bytes) = read_all(&blob.file, &blob_path(&self.root, id), |bytes| {
             listing.see(bytes);
             listing.write()
         })?;
         if found != *sha256 {
             return Ok(None);
         }
-        let (file, cut) = listing.finish(sha256)?;
+        let (file, cut) = listing.finish(sha256, size_bytes)?;
         self.place_list(&file, id)?;
         Ok(Some(cut))
     }

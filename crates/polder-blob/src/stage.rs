@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_types::{BlobId, Sha256, failpoint};
-use polder_xet::Cut;
+use polder_xet::{Chunk, Cut, Lister};
 use sha2::Digest;
 
 use crate::disk::Inner;
@@ -35,8 +35,8 @@ pub struct Staged {
 }
 
 impl Stage {
-    pub(crate) fn create(store: Arc<Inner>, declared_bytes: u64) -> Result<Self> {
-        let listing = Listing::create(Arc::clone(&store))?;
+    pub(crate) fn create(store: Arc<Inner>, declared_bytes: u64, lister: Lister) -> Result<Self> {
+        let listing = Listing::create(Arc::clone(&store), lister)?;
         let receiving = Receiving::create(store, "object", declared_bytes)?;
         Ok(Self { receiving, hash: sha2::Sha256::new(), listing })
     }
@@ -63,6 +63,17 @@ impl Stage {
         self.listing.write()
     }
 
+    /// Appends the next chunks to the list of an object that is not cut here ([`Store::stage_chunks`]).
+    ///
+    /// # Errors
+    /// [`Error::Full`](crate::Error::Full); [`Error::Io`](crate::Error::Io).
+    ///
+    /// [`Store::stage_chunks`]: crate::Store::stage_chunks
+    pub fn give(&mut self, chunks: &[Chunk]) -> Result<()> {
+        self.listing.give(chunks);
+        self.listing.write()
+    }
+
     /// Bytes received so far.
     pub fn received_bytes(&self) -> u64 {
         self.receiving.received_bytes()
@@ -71,12 +82,13 @@ impl Stage {
     /// Ends receiving. The caller compares [`Staged::sha256`] with what it was told.
     ///
     /// # Errors
-    /// [`Error::SizeMismatch`](crate::Error::SizeMismatch) when fewer bytes came than were declared.
+    /// [`Error::SizeMismatch`](crate::Error::SizeMismatch) when fewer bytes came than were declared;
+    /// [`Error::Io`](crate::Error::Io) when chunks that were given have others in all.
     pub fn finish(self) -> Result<Staged> {
         let size_bytes = self.receiving.received_bytes();
         let file = self.receiving.finish()?;
         let sha256 = Sha256::new(self.hash.finalize().into());
-        let (list, cut) = self.listing.finish(&sha256)?;
+        let (list, cut) = self.listing.finish(&sha256, size_bytes)?;
         Ok(Staged { file, list, sha256, size_bytes, cut })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use polder_types::{BlobId, PackId, PartId, Sha256, StagedXorbId, UnixMillis, UploadId};
-use polder_xet::Cut;
+use polder_xet::{Cut, Lister};
 
 use crate::disk::Disk;
 use crate::error::{Result, failed};
@@ -99,7 +99,16 @@ impl Store {
     /// As [`Store::quarantine`].
     pub fn stage(&self, size_bytes: u64) -> Result<Stage> {
         let Self::Disk(disk) = self;
-        Stage::create(Arc::clone(&disk.inner), size_bytes)
+        Stage::create(Arc::clone(&disk.inner), size_bytes, Lister::default())
+    }
+
+    /// The same, where the object is not cut here: its chunks are given ([`Stage::give`]), proven.
+    ///
+    /// # Errors
+    /// As [`Store::quarantine`].
+    pub fn stage_chunks(&self, size_bytes: u64) -> Result<Stage> {
+        let Self::Disk(disk) = self;
+        Stage::create(Arc::clone(&disk.inner), size_bytes, Lister::of_given())
     }
 
     /// Begins to receive one part, of exactly `size_bytes` bytes, of an object that comes in parts.

@@ -1,6 +1,6 @@
 //! Large objects and which repository holds which.
 
-use polder_types::{AccountId, BlobId, RepoId, Sha256};
+use polder_types::{AccountId, BlobId, RepoId, ReservationId, Sha256};
 use polder_xet::{Cut, FileHash};
 
 use crate::db::missing;
@@ -8,7 +8,7 @@ use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
-use crate::{Db, Result, blocks, chunks, quota};
+use crate::{Db, NewAudit, Result, audit, blocks, chunks, quota};
 
 /// Whether a public repository links blob `b`.
 macro_rules! is_public {
@@ -78,6 +78,21 @@ pub struct Blob {
     pub damaged: bool,
 }
 
+/// An object that becomes one of a repository's together with others.
+#[derive(Debug, Clone)]
+pub struct NewBlob {
+    /// Hash of its bytes.
+    pub sha256: Sha256,
+    /// Its length in bytes.
+    pub size_bytes: i64,
+    /// Under which id its bytes are durable, and how it is cut; none for an object that is here.
+    pub new: Option<(BlobId, Cut)>,
+    /// What was promised to it, which is spent.
+    pub promised: Option<ReservationId>,
+    /// What the audit log says of it.
+    pub audit: NewAudit,
+}
+
 impl Blob {
     pub(crate) fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
@@ -129,6 +144,34 @@ impl Db {
                 let winner = insert(tx, id, sha256, size_bytes, cut).await?;
                 link(tx, namespace, repo, &winner).await?;
                 Ok(Verdict::Keep(winner))
+            })
+        })
+        .await
+    }
+
+    /// Makes objects those of `repo`, all of them or none: as [`Db::publish_blob`] those that are new, as
+    /// [`Db::link_blob`] the others. Their live incarnations, in the same order; none when one of the others is gone.
+    ///
+    /// # Errors
+    /// As [`Db::publish_blob`].
+    pub async fn publish_blobs(&self, repo: RepoId, blobs: Vec<NewBlob>) -> Result<Option<Vec<Blob>>> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let mut winners = Vec::with_capacity(blobs.len());
+                for NewBlob { sha256, size_bytes, new, promised, audit } in blobs {
+                    let namespace = quota::begin_spending(tx, repo, promised).await?;
+                    let winner = match new {
+                        Some((id, cut)) => insert(tx, id, sha256, size_bytes, Some(cut)).await?,
+                        None => match live(tx, sha256).await? {
+                            Some(blob) => blob,
+                            None => return Ok(Verdict::Discard(None)),
+                        },
+                    };
+                    link(tx, namespace, repo, &winner).await?;
+                    audit::insert(tx, audit).await?;
+                    winners.push(winner);
+                }
+                Ok(Verdict::Keep(Some(winners)))
             })
         })
         .await

@@ -114,7 +114,7 @@ pub use access_requests::{AccessRequest, AccessStatus, Asked};
 pub use accounts::{Account, AccountKind, ListedAccount, Member};
 pub use attachments::{ATTACHMENTS_PER_ACCOUNT_MAX, Attachment, NewAttachment};
 pub use audit::{AuditActor, AuditFilter, AuditHead, AuditResult, AuditRow, NewAudit};
-pub use blobs::Blob;
+pub use blobs::{Blob, NewBlob};
 pub use blocks::{Block, Blocked};
 pub use catalog::{
     CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, CatalogTag,
@@ -171,4 +171,4 @@ pub use webhooks::{
     Delivery, DeliveryEnd, Talk, TalkComment, WEBHOOK_JOB, WEBHOOK_WATCHED_MAX, WEBHOOKS_PER_ACCOUNT_MAX,
     WatchTarget, Watched, Webhook, WebhookSettings,
 };
-pub use xorbs::{NewXorb, StagedXorb, Staging, XorbPiece};
+pub use xorbs::{Entries, NewXorb, StagedXorb, Staging, XorbPiece};

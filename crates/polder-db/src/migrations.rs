@@ -46,6 +46,7 @@ pub(crate) const MAIN: Steps = &[
     (31, "attachment", include_str!("../migrations/0031_attachment.sql")),
     (32, "contributed", include_str!("../migrations/0032_contributed.sql")),
     (33, "talk", include_str!("../migrations/0033_talk.sql")),
+    (34, "piece cut", include_str!("../migrations/0034_piece_cut.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

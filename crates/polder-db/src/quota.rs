@@ -336,8 +336,18 @@ pub(crate) async fn charge(tx: &mut Tx, namespace: AccountId, change: Change) ->
 /// Begins a change of what `repo` links: holds its namespace's row, and frees what was promised to this
 /// write ([`Db::spending`]).
 pub(crate) async fn begin(tx: &mut Tx, repo: RepoId) -> Result<AccountId> {
+    let reservation = tx.reservation();
+    begin_spending(tx, repo, reservation).await
+}
+
+/// The same, freeing what `reservation` promised.
+pub(crate) async fn begin_spending(
+    tx: &mut Tx,
+    repo: RepoId,
+    reservation: Option<ReservationId>,
+) -> Result<AccountId> {
     let namespace = namespace_of(tx, repo).await?;
-    let promised = match tx.reservation() {
+    let promised = match reservation {
         Some(id) => take(tx, id).await?,
         None => None,
     };

@@ -53,22 +53,23 @@ statements! {
     FORGET_EXPIRED = "DELETE FROM staged_xorb WHERE id = $1 AND expires <= $2 AND NOT EXISTS \
         (SELECT 1 FROM staged_xorb o WHERE o.repo = staged_xorb.repo AND o.account = staged_xorb.account AND o.expires > $2)";
     FORGET_STAGED = "DELETE FROM staged_xorb WHERE id = $1";
-    INSERT_PIECE = "INSERT INTO xorb_piece (xorb, first_chunk, sha256, chunks, at_byte, at_chunk, list) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (xorb, first_chunk, sha256) DO UPDATE \
-        SET chunks = excluded.chunks, at_byte = excluded.at_byte, at_chunk = excluded.at_chunk, list = excluded.list \
-        WHERE excluded.chunks > xorb_piece.chunks";
+    // One of the same length takes the place of an older one: the object may be cut otherwise by now.
+    INSERT_PIECE = "INSERT INTO xorb_piece (xorb, first_chunk, sha256, chunks, at_byte, at_chunk, cut, list) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (xorb, first_chunk, sha256) DO UPDATE \
+        SET chunks = excluded.chunks, at_byte = excluded.at_byte, at_chunk = excluded.at_chunk, cut = excluded.cut, \
+        list = excluded.list WHERE excluded.chunks >= xorb_piece.chunks";
     FORGET_PIECES = "DELETE FROM xorb_piece WHERE sha256 = (SELECT b.sha256 FROM blob b WHERE b.id = $1) \
         AND NOT EXISTS (SELECT 1 FROM blob o WHERE o.sha256 = xorb_piece.sha256 AND o.state = 'live')";
 }
 
 templates! {
     STAGED(2) = "SELECT id, xorb, size, chunks FROM staged_xorb WHERE repo = $1 AND account = $2 AND xorb IN (", "?", ")";
-    PIECES(3) = concat!("SELECT x.xorb, b.sha256, b.id, x.chunks, x.at_byte, x.at_chunk, x.first_chunk, x.list \
-        FROM xorb_piece x JOIN blob b ON b.sha256 = x.sha256 WHERE ", is_readable!(), " AND x.xorb IN ("), "?",
-        ") ORDER BY x.xorb, x.first_chunk, b.id LIMIT $3";
-    RUNS(3) = concat!("SELECT x.xorb, b.sha256, b.id, x.chunks, x.at_byte, x.first_chunk \
-        FROM xorb_run x JOIN blob b ON b.id = x.blob WHERE ", is_readable!(), " AND x.xorb IN ("), "?",
-        ") ORDER BY x.xorb, b.id, x.first_chunk LIMIT $3";
+    PIECES(3) = concat!("SELECT x.xorb, b.sha256, b.id, x.chunks, x.at_byte, x.first_chunk, x.at_chunk, x.cut, x.list \
+        FROM xorb_piece x JOIN blob b ON b.sha256 = x.sha256 WHERE (x.cut IS NULL OR x.cut = b.xet) AND ",
+        is_readable!(), " AND x.xorb IN ("), "?", ") ORDER BY x.xorb, x.first_chunk, b.id LIMIT $3";
+    RUNS(3) = concat!("SELECT x.xorb, b.sha256, b.id, x.chunks, x.at_byte, CAST(0 AS BIGINT), x.first_chunk, b.xet, \
+        CAST(NULL AS BYTEA) FROM xorb_run x JOIN blob b ON b.id = x.blob WHERE b.xet IS NOT NULL AND ", is_readable!(),
+        " AND x.xorb IN ("), "?", ") ORDER BY x.xorb, b.id, x.first_chunk LIMIT $3";
 }
 
 /// An xorb whose bytes are durable.
@@ -127,10 +128,22 @@ pub struct XorbPiece {
     pub blob: BlobId,
     /// The byte of the object at which they begin.
     pub at_byte: i64,
-    /// The first of them in the object's own chunk list, if they are in it.
-    pub at_chunk: Option<i64>,
-    /// Else their entries.
-    pub list: Option<Bytes>,
+    /// Their entries.
+    pub entries: Entries,
+}
+
+/// Where the entries of chunks are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entries {
+    /// In the object's own chunk list.
+    OfObject {
+        /// The first of them.
+        at_chunk: i64,
+        /// Which list that is: the hash of the tree over its chunks. They are found while the object has that list.
+        cut: FileHash,
+    },
+    /// Here: the object is cut otherwise.
+    Own(Bytes),
 }
 
 impl Db {
@@ -229,7 +242,7 @@ impl Db {
         }
         let mut args = args![repo, reader, limit];
         args.extend(xorbs.iter().copied().map(Value::from));
-        let mut found = each(&self.rows(RUNS.statement(xorbs.len()), args.clone()).await?, whole)?;
+        let mut found = each(&self.rows(RUNS.statement(xorbs.len()), args.clone()).await?, piece)?;
         found.extend(each(&self.rows(PIECES.statement(xorbs.len()), args).await?, piece)?);
         Ok(found)
     }
@@ -242,8 +255,12 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 for piece in pieces {
-                    let XorbPiece { xorb, first, chunks, sha256, at_byte, at_chunk, list, .. } = piece;
-                    let args = args![xorb, first, sha256, chunks, at_byte, at_chunk, list];
+                    let XorbPiece { xorb, first, chunks, sha256, at_byte, entries, .. } = piece;
+                    let (at_chunk, cut, list) = match entries {
+                        Entries::OfObject { at_chunk, cut } => (Some(at_chunk), Some(cut), None),
+                        Entries::Own(list) => (None, None, Some(list)),
+                    };
+                    let args = args![xorb, first, sha256, chunks, at_byte, at_chunk, cut, list];
                     tx.execute(INSERT_PIECE, args).await?;
                 }
                 Ok(Verdict::Keep(()))
@@ -384,19 +401,18 @@ fn staged(row: &Row) -> Result<StagedXorb> {
 }
 
 /// An xorb that an object was cut into: all of its chunks are there.
-fn whole(row: &Row) -> Result<XorbPiece> {
+fn piece(row: &Row) -> Result<XorbPiece> {
+    let entries = match row.maybe_file_hash(7)? {
+        Some(cut) => Entries::OfObject { at_chunk: row.read(6)?, cut },
+        None => Entries::Own(row.maybe_bytes(8)?.unwrap_or_default()),
+    };
     Ok(XorbPiece {
         xorb: row.xorb_hash(0)?,
-        first: 0,
+        first: row.read(5)?,
         chunks: row.read(3)?,
         sha256: row.sha256(1)?,
         blob: BlobId(row.read(2)?),
         at_byte: row.read(4)?,
-        at_chunk: row.read(5)?,
-        list: None,
+        entries,
     })
-}
-
-fn piece(row: &Row) -> Result<XorbPiece> {
-    Ok(XorbPiece { first: row.read(6)?, list: row.maybe_bytes(7)?, ..whole(row)? })
 }

@@ -97,6 +97,7 @@ pub(crate) fn may_have_committed(error: &polder_db::Error) -> bool {
         error,
         Db::NotFound { .. }
             | Db::Conflict { .. }
+            | Db::Blocked { .. }
             | Db::OverQuota { .. }
             | Db::OverContribution { .. }
             | Db::Busy

@@ -43,7 +43,7 @@ impl KeyChunks {
     }
 }
 
-/// Makes the chunk list of an object as its bytes come.
+/// Makes the chunk list of an object as its bytes come, or as its chunks do where they are known.
 ///
 /// The entries are handed over now and then, so that a list of any length can go to a file.
 ///
@@ -56,10 +56,17 @@ impl KeyChunks {
 /// assert_eq!((list.chunks.len(), list.header.file_hash), (3, cut.file_hash));
 /// # Ok::<(), polder_xet::ListError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lister {
-    cutter: Cutter,
+    /// None where the chunks are given.
+    cutter: Option<Cutter>,
     chunks: Chunks,
+}
+
+impl Default for Lister {
+    fn default() -> Self {
+        Self { cutter: Some(Cutter::default()), chunks: Chunks::default() }
+    }
 }
 
 /// What is kept of the chunks that were cut.
@@ -79,10 +86,24 @@ impl Chunks {
 }
 
 impl Lister {
-    /// Appends `bytes`.
+    /// One that cuts nothing: who gives it the chunks has proven them, and may have cut them otherwise.
+    pub fn of_given() -> Self {
+        Self { cutter: None, chunks: Chunks::default() }
+    }
+
+    /// Appends `bytes`; where chunks are given, they are not looked at.
     pub fn push(&mut self, bytes: &[u8]) {
         let chunks = &mut self.chunks;
-        self.cutter.push(bytes, &mut |chunk| chunks.push(chunk));
+        if let Some(cutter) = &mut self.cutter {
+            cutter.push(bytes, &mut |chunk| chunks.push(chunk));
+        }
+    }
+
+    /// Appends chunks that are given.
+    pub fn give(&mut self, chunks: &[Chunk]) {
+        for chunk in chunks {
+            self.chunks.push(*chunk);
+        }
     }
 
     /// Bytes of entries that wait to be taken.
@@ -102,7 +123,7 @@ impl Lister {
     /// [`ListError`] for an object of more chunks than a list can count, which has 32 TiB or more.
     pub fn finish(self, sha256: [u8; 32]) -> Result<(ListHeader, Vec<u8>, Cut), ListError> {
         let Self { cutter, mut chunks } = self;
-        if let Some(last) = cutter.finish() {
+        if let Some(last) = cutter.and_then(Cutter::finish) {
             chunks.push(last);
         }
         let Chunks { file, keys, entries } = chunks;

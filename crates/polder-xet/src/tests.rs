@@ -160,6 +160,40 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
+    fn a_list_is_the_same_whether_its_chunks_are_cut_or_given(
+        seed in any::<u64>(),
+        len in 0_usize..900_000,
+        cuts in prop::collection::vec(1..=CHUNK_BYTES_MAX, 1..60),
+    ) {
+        let bytes = input("noise", seed, len);
+        let given = |chunks: &[Chunk]| {
+            let mut lister = Lister::of_given();
+            lister.push(&bytes);
+            chunks.chunks(3).for_each(|some| lister.give(some));
+            lister.finish([9; 32]).unwrap()
+        };
+        let mut lister = Lister::default();
+        lister.push(&bytes);
+        prop_assert_eq!(lister.finish([9; 32]).unwrap(), given(&cut([bytes.as_slice()])));
+
+        // Cut in any way.
+        let (mut rest, mut chunks) = (bytes.as_slice(), Vec::new());
+        for length in cuts.iter().cycle() {
+            let (piece, after) = rest.split_at((*length).min(rest.len()));
+            if piece.is_empty() {
+                break;
+            }
+            chunks.push(Chunk { hash: ChunkHash::of(piece), size_bytes: u32::try_from(piece.len()).unwrap() });
+            rest = after;
+        }
+        let (header, entries, _) = given(&chunks);
+        if u64::from(header.chunks) <= chunks_max(header.size_bytes) {
+            let list = ChunkList::decode(&[&header.encode()[..], &entries].concat()).unwrap();
+            prop_assert_eq!(list.chunks, chunks);
+        }
+    }
+
+    #[test]
     fn chunks_do_not_depend_on_how_the_bytes_come(
         seed in any::<u64>(),
         kind in prop::sample::select(vec!["noise", "stripes", "period"]),

@@ -4,7 +4,7 @@ use std::fs;
 
 use bytes::Bytes;
 use polder_types::{BlobId, PackId, UnixMillis};
-use polder_xet::{ChunkHash, ChunkList};
+use polder_xet::{Chunk, ChunkHash, ChunkList};
 
 use super::{put, read, stores, write_pack};
 use crate::{Error, FileKind, ListClaim, Store, SweepRules};
@@ -54,6 +54,42 @@ fn chunks_of_any_shape_make_the_same_object() {
             staged.publish(BlobId(id)).unwrap();
             assert_eq!(read(&store, BlobId(id)), content, "chunks of {step}");
         }
+    }
+}
+
+#[test]
+fn an_object_has_the_chunks_that_are_given_for_it() {
+    let content: Vec<u8> = (0..900_000_u32).map(|n| n.to_be_bytes()[3] ^ n.to_be_bytes()[2]).collect();
+    let pieces: Vec<&[u8]> = content.chunks(70_001).collect();
+    let chunks: Vec<Chunk> = pieces
+        .iter()
+        .map(|piece| Chunk { hash: ChunkHash::of(piece), size_bytes: u32::try_from(piece.len()).unwrap() })
+        .collect();
+    for (store, _keep) in stores() {
+        put(&store, BlobId(1), &content).unwrap();
+        let (expected, _) = store.hash_blob(BlobId(1)).unwrap();
+        let mut stage = store.stage_chunks(900_000).unwrap();
+        // They may come before or after their bytes.
+        for (at, piece) in content.chunks(250_000).enumerate() {
+            stage.write(piece).unwrap();
+            if at == 1 {
+                stage.give(&chunks).unwrap();
+            }
+        }
+        let staged = stage.finish().unwrap();
+        assert_eq!(*staged.sha256(), expected);
+        let file_hash = staged.cut().file_hash;
+        staged.publish(BlobId(2)).unwrap();
+        assert_eq!(read(&store, BlobId(2)), content);
+        let list = ChunkList::decode(&fs::read(store.list_path(BlobId(2))).unwrap()).unwrap();
+        assert_eq!((&list.chunks, list.header.file_hash), (&chunks, file_hash));
+        let claim = ListClaim { sha256: expected, size_bytes: 900_000, file_hash };
+        assert_eq!(store.check_list(BlobId(2), &claim, true).unwrap(), None);
+
+        let mut stage = store.stage_chunks(900_000).unwrap();
+        stage.write(&content).unwrap();
+        stage.give(&chunks[1..]).unwrap();
+        assert!(matches!(stage.finish(), Err(Error::Io { .. })), "they are chunks of something shorter");
     }
 }
 

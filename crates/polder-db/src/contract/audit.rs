@@ -3,7 +3,7 @@ use polder_types::{AccountId, AuditId, TokenId, Visibility};
 use super::{Home, oid, push_of, update};
 use crate::{AuditActor, AuditFilter, AuditResult, AuditRow, NewAudit};
 
-fn entry(action: &'static str) -> NewAudit {
+pub(super) fn entry(action: &'static str) -> NewAudit {
     NewAudit {
         actor: AuditActor::Account,
         account: Some((AccountId(7), "ada".to_owned())),

@@ -1,7 +1,9 @@
-use polder_types::{BlobId, RepoId};
+use polder_types::{BlobId, RepoId, UnixMillis};
 
+use super::audit::entry;
+use super::xorbs::cut;
 use super::{Home, sha};
-use crate::{Blob, Error, RowState};
+use crate::{AuditFilter, Blob, Error, Limit, NewBlob, RowState};
 
 #[tokio::test]
 async fn the_first_incarnation_wins_and_is_linked_for_both() {
@@ -79,4 +81,41 @@ async fn a_deleted_repository_takes_no_object() {
         assert!(matches!(linked, Err(Error::NotFound { .. })), "{linked:?}");
     }
     assert_eq!(home.db.find_blob(&sha(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn several_objects_become_a_repositorys_together_or_not_at_all() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/a").await.id;
+    let other = home.repo("acme/b").await.id;
+    home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, other, None).await.unwrap();
+    let new = |n: u8, promised| NewBlob {
+        sha256: sha(n),
+        size_bytes: 20,
+        new: Some((BlobId(home.db.next_id()), cut(n))),
+        promised,
+        audit: entry("upload"),
+    };
+    let here = |n: u8| NewBlob { size_bytes: 10, new: None, ..new(n, None) };
+    let linked = async || home.db.linked_blobs(repo, &[sha(1), sha(2), sha(3)]).await.unwrap().len();
+    let entries = async || home.db.latest_audit(&AuditFilter::default(), None, 9).await.unwrap().len();
+
+    let far = UnixMillis(i64::MAX);
+    let promised = home.db.promise_to_files(repo, Vec::new(), vec![20, 20], far).await.unwrap();
+    let promise = |at: usize| promised.get(at).copied();
+    let gone = vec![new(2, promise(0)), here(7)];
+    assert_eq!(home.db.publish_blobs(repo, gone).await.unwrap(), None, "one is not here");
+    home.limit("acme", Limit::Bytes(50)).await;
+    let over = vec![new(2, promise(0)), new(3, promise(1)), new(4, None)];
+    let over = home.db.publish_blobs(repo, over).await;
+    assert!(matches!(over, Err(Error::OverQuota { .. })), "{over:?}");
+    assert_eq!((linked().await, entries().await, home.used("acme").await), (0, 0, (10, 0, 40)));
+
+    let all = vec![new(2, promise(0)), here(1), new(3, promise(1)), new(2, None)];
+    let found = home.db.publish_blobs(repo, all).await.unwrap().unwrap();
+    let found: Vec<_> = found.into_iter().map(|blob| (blob.sha256, blob.xet)).collect();
+    let xet = |n: u8| Some(cut(n).file_hash);
+    assert_eq!(found, [(sha(2), xet(2)), (sha(1), None), (sha(3), xet(3)), (sha(2), xet(2))]);
+    assert_eq!((linked().await, entries().await, home.used("acme").await), (3, 4, (50, 0, 0)));
+    home.numbers_are_right().await;
 }

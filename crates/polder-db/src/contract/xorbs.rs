@@ -2,7 +2,7 @@ use polder_types::{AccountId, BlobId, RepoId, StagedXorbId, UnixMillis, Visibili
 use polder_xet::{Cut, FileHash, Run, XorbHash};
 
 use super::{Home, sha};
-use crate::{Error, Limit, NewXorb, Staging, XorbPiece};
+use crate::{Entries, Error, Limit, NewXorb, Staging, XorbPiece};
 
 fn hash(n: u8) -> XorbHash {
     XorbHash::new([n; 32])
@@ -91,19 +91,11 @@ async fn pieces_are_found_where_the_reader_may_read_the_object() {
     let mut pieces = Vec::new();
     for (n, repo) in [(1, own), (2, other), (3, public)] {
         let id = BlobId(home.db.next_id());
-        home.db.publish_blob(id, sha(n), 25, repo, None).await.unwrap();
-        let (at_chunk, list) = if n == 1 { (Some(4), None) } else { (None, Some(vec![n; 36].into())) };
+        home.db.publish_blob(id, sha(n), 25, repo, Some(cut(n))).await.unwrap();
+        let of_object = Entries::OfObject { at_chunk: 4, cut: cut(n).file_hash };
+        let entries = if n == 1 { of_object } else { Entries::Own(vec![n; 36].into()) };
         let (xorb, at_byte) = (hash(9), 7);
-        pieces.push(XorbPiece {
-            xorb,
-            first: 0,
-            chunks: 1,
-            sha256: sha(n),
-            blob: id,
-            at_byte,
-            at_chunk,
-            list,
-        });
+        pieces.push(XorbPiece { xorb, first: 0, chunks: 1, sha256: sha(n), blob: id, at_byte, entries });
     }
     home.db.add_xorb_pieces(pieces.clone()).await.unwrap();
     home.db.add_xorb_pieces(pieces.clone()).await.unwrap();
@@ -126,14 +118,50 @@ async fn xorbs_that_an_object_was_cut_into_are_found_whole() {
     let home = Home::open().await;
     let repo = home.repo("acme/a").await.id;
     let id = BlobId(home.db.next_id());
-    let cut = Cut { file_hash: FileHash::new([4; 32]), key_chunks: Vec::new() };
-    home.db.publish_blob(id, sha(1), 250, repo, Some(cut)).await.unwrap();
+    home.db.publish_blob(id, sha(1), 250, repo, Some(cut(4))).await.unwrap();
     let run = Run { hash: hash(9), first: 5, chunks: 3, offset: 70, size_bytes: 30 };
     assert!(home.db.record_runs(id, FileHash::new([4; 32]), vec![run]).await.unwrap());
-    let (xorb, sha256, at_chunk) = (hash(9), sha(1), Some(5));
-    let whole = XorbPiece { xorb, first: 0, chunks: 3, sha256, blob: id, at_byte: 70, at_chunk, list: None };
+    let (xorb, sha256) = (hash(9), sha(1));
+    let entries = Entries::OfObject { at_chunk: 5, cut: cut(4).file_hash };
+    let whole = XorbPiece { xorb, first: 0, chunks: 3, sha256, blob: id, at_byte: 70, entries };
     assert_eq!(home.db.xorb_pieces(repo, None, &[hash(9)], 9).await.unwrap(), [whole]);
     let damaged = home.db.mark_damaged_blob(id).await;
     damaged.unwrap();
     assert_eq!(home.db.xorb_pieces(repo, None, &[hash(9)], 9).await.unwrap(), []);
+}
+
+pub(super) fn cut(n: u8) -> Cut {
+    Cut { file_hash: FileHash::new([n; 32]), key_chunks: Vec::new() }
+}
+
+#[tokio::test]
+async fn pieces_that_count_in_a_list_are_found_only_while_the_object_has_it() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/a").await.id;
+    let id = BlobId(home.db.next_id());
+    home.db.publish_blob(id, sha(1), 250, repo, Some(cut(4))).await.unwrap();
+    let piece = |cut: Cut| XorbPiece {
+        xorb: hash(9),
+        first: 0,
+        chunks: 3,
+        sha256: sha(1),
+        blob: id,
+        at_byte: 70,
+        entries: Entries::OfObject { at_chunk: 5, cut: cut.file_hash },
+    };
+    let found = async || home.db.xorb_pieces(repo, None, &[hash(9)], 9).await.unwrap();
+    home.db.add_xorb_pieces(vec![piece(cut(4))]).await.unwrap();
+    assert_eq!(found().await, [piece(cut(4))]);
+    assert!(home.db.set_cut(id, cut(5)).await.unwrap());
+    assert_eq!(found().await, [], "they are chunks of another list");
+    home.db.add_xorb_pieces(vec![piece(cut(5))]).await.unwrap();
+    assert_eq!(found().await, [piece(cut(5))]);
+    let list = Entries::Own(vec![7; 108].into());
+    home.db.add_xorb_pieces(vec![XorbPiece { entries: list.clone(), ..piece(cut(5)) }]).await.unwrap();
+    assert!(home.db.set_cut(id, cut(6)).await.unwrap());
+    assert_eq!(
+        found().await,
+        [XorbPiece { entries: list, ..piece(cut(5)) }],
+        "its own list holds for any cut"
+    );
 }

@@ -67,7 +67,8 @@ tables! {
     "blob", PAGE: id Int; sha256 Bytes, size Int, xet Bytes, state Text, condemned_at Int, created_at Int, damaged_at Int.
     "key_chunk", PAGE: chunk Bytes, blob Int; .
     "xorb_run", PAGE: blob Int, first_chunk Int; chunks Int, at_byte Int, size Int, xorb Bytes.
-    "xorb_piece", PAGE: xorb Bytes, first_chunk Int, sha256 Bytes; chunks Int, at_byte Int, at_chunk Int, list Bytes.
+    "xorb_piece", PAGE: xorb Bytes, first_chunk Int, sha256 Bytes; chunks Int, at_byte Int, at_chunk Int, list Bytes,
+        cut Bytes.
     "repo_blob", PAGE: repo Int, sha256 Bytes; pointer_oid Bytes, added_at Int.
     "attachment", PAGE: id Text; account Int, sha256 Bytes, size Int, media Text, created_at Int.
     "lazy_object", PAGE: repo Int, sha256 Bytes; size Int, xet Bytes, pointer_oid Bytes.

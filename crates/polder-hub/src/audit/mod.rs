@@ -104,14 +104,17 @@ impl Entry {
 }
 
 impl Hub {
+    /// The row of `entry`, for a write that is about more than one.
+    pub(crate) fn audit_row(&self, entry: Entry) -> NewAudit {
+        self.audit_bell.notify_one();
+        entry.0
+    }
+
     /// The database, ready for the one write that `entry` is about.
     pub(crate) fn audited(&self, entry: impl Into<Option<Entry>>) -> Db {
         match entry.into() {
             None => self.db.clone(),
-            Some(entry) => {
-                self.audit_bell.notify_one();
-                self.db.audited(entry.0)
-            }
+            Some(entry) => self.db.audited(self.audit_row(entry)),
         }
     }
 }

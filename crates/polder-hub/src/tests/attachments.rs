@@ -23,7 +23,7 @@ async fn read(hub: &Hub, name: &str) -> Result<(Media, Vec<u8>)> {
 }
 
 async fn stored(hub: &Hub) -> i64 {
-    hub.db.list_usage("", 100).await.expect("listed").iter().map(|usage| usage.used_bytes()).sum()
+    hub.db.list_usage("", 100).await.expect("listed").iter().map(polder_db::Usage::used_bytes).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn an_attachment_is_had_by_its_address_until_its_owner_deletes_it_and_is_s
     sweep().await;
     assert_eq!(rows().await, 0);
     let report = hub.fsck(FsckOptions { deep: true }, silent()).await.expect("checked");
-    assert_eq!(report.problems, [String::new(); 0]);
+    assert_eq!(report.problems, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn what_is_refused_leaves_nothing() {
             Ok(())
         })
         .expect("listed");
-    assert_eq!(files, [String::new(); 0]);
+    assert_eq!(files, [""; 0]);
 
     // As large as can be, and what the operator blocks.
     hub.set_quota(&name("alice"), Limit::None).await.expect("set");

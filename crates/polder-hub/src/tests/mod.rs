@@ -25,7 +25,7 @@ pub(crate) mod scrub;
 mod takedown;
 pub(crate) mod transfer;
 mod upkeep;
-mod xet;
+pub(crate) mod xet;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ fn noise(seed: u32, len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-async fn list_of(hub: &Hub, oid: polder_types::Sha256) -> ChunkList {
+pub(crate) async fn list_of(hub: &Hub, oid: polder_types::Sha256) -> ChunkList {
     ChunkList::decode(&hub.public_chunks(oid, 0, u32::MAX).await.expect("a list")).expect("good")
 }
 
@@ -28,7 +28,12 @@ async fn collect(mut stream: ByteStream) -> std::io::Result<Vec<u8>> {
 }
 
 /// Bytes of a file as a client puts them together.
-async fn fetch(hub: &Hub, grant: &Grant<Read>, file: FileHash, bytes: std::ops::Range<u64>) -> Vec<u8> {
+pub(crate) async fn fetch(
+    hub: &Hub,
+    grant: &Grant<Read>,
+    file: FileHash,
+    bytes: std::ops::Range<u64>,
+) -> Vec<u8> {
     let found = hub.xet_file(grant, file).await.expect("there");
     let answer = hub.xet_terms(grant, &found, bytes.clone()).await.expect("terms");
     let mut content = Vec::new();

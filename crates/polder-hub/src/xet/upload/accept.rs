@@ -197,17 +197,12 @@ impl Accepting {
         }
         failpoint::hit("xet.files_placed");
         self.step.send_replace(ShardStep::Committing);
-        for (at, (one, promised)) in placed.iter().zip(promised).enumerate() {
-            let linked = self.hub.link_placed(self.bill, one, *promised, self.entry.clone());
-            if let Err(error) = Handle::current().block_on(linked) {
-                self.hub.take_back_placed(placed.get(at + 1..).unwrap_or_default());
-                return Err(error);
-            }
-        }
+        let linked = self.hub.link_placed(self.bill, &mut placed, promised, &self.entry);
+        Handle::current().block_on(linked)?;
         failpoint::hit("xet.files_linked");
         let mut pieces = Pieces::new(&self.hub);
         for (file, placed) in files.iter().zip(&placed) {
-            pieces.add(sources, file, placed.sha256, placed.is_cut_so)?;
+            pieces.add(sources, file, placed.sha256, placed.is_cut_as(file))?;
         }
         let used = pieces.finish()?;
         failpoint::hit("xet.pieces_written");

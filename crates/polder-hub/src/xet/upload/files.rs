@@ -4,30 +4,28 @@ use std::os::unix::fs::FileExt as _;
 
 use polder_blob::Stage;
 use polder_db::Blob;
-use polder_types::{BlobId, ReservationId, Sha256, failpoint};
-use polder_xet::{Cut, ProvenFile};
+use polder_types::{BlobId, Sha256, failpoint};
+use polder_xet::{CHUNK_BYTES_MAX, Chunk, ChunkHash, Cut, FileHash, ProvenFile};
 use tokio::runtime::Handle;
 
 use super::number;
 use super::sources::Sources;
 use crate::Hub;
-use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::WRITE_BATCH_BYTES;
-use crate::quota::Bill;
 
-/// What has become of a file before it is linked.
+/// What has become of a file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) sha256: Sha256,
-    size_bytes: i64,
-    /// Whether it is cut into the chunks here that the shard says.
-    pub(super) is_cut_so: bool,
-    at: At,
+    pub(super) size_bytes: i64,
+    pub(super) at: At,
+    /// How the object is cut here. Known for sure once it is linked.
+    pub(super) xet: Option<FileHash>,
 }
 
 #[derive(Debug)]
-enum At {
+pub(super) enum At {
     /// The repository links it already.
     Linked,
     /// It is here.
@@ -44,109 +42,109 @@ impl Placed {
 
     /// A file that another repository has.
     pub(super) fn here(blob: &Blob) -> Self {
-        Self { sha256: blob.sha256, size_bytes: blob.size_bytes, is_cut_so: true, at: At::Here }
+        Self { sha256: blob.sha256, size_bytes: blob.size_bytes, xet: blob.xet, at: At::Here }
+    }
+
+    /// Whether it is cut here into the chunks that the shard says.
+    pub(super) fn is_cut_as(&self, file: &ProvenFile<'_>) -> bool {
+        self.xet == Some(file.hash())
     }
 }
 
-/// Collects pieces of bytes into batches.
+/// Collects chunks, and their bytes, into batches.
 struct Batch {
     bytes: Vec<u8>,
     filled: usize,
+    chunks: Vec<Chunk>,
 }
 
 impl Batch {
-    /// Room for as much of `wanted` bytes as fits.
-    fn room(&mut self, wanted: u64) -> &mut [u8] {
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let end = self.bytes.len().min(self.filled.saturating_add(wanted));
-        let start = std::mem::replace(&mut self.filled, end);
-        self.bytes.get_mut(start..end).unwrap_or_default()
+    fn new() -> Self {
+        Self { bytes: vec![0; WRITE_BATCH_BYTES], filled: 0, chunks: Vec::new() }
     }
 
-    fn is_full(&self) -> bool {
-        self.filled == self.bytes.len()
+    /// Takes as many of `chunks` as there is room for, and the room for their bytes.
+    fn take(&mut self, chunks: &mut &[Chunk]) -> (&mut [u8], &[Chunk]) {
+        const { assert!(WRITE_BATCH_BYTES >= CHUNK_BYTES_MAX) };
+        let (start, first) = (self.filled, self.chunks.len());
+        while let Some((chunk, rest)) = chunks.split_first() {
+            let end = self.filled.saturating_add(usize::try_from(chunk.size_bytes).unwrap_or(usize::MAX));
+            if end > self.bytes.len() {
+                break;
+            }
+            self.filled = end;
+            self.chunks.push(*chunk);
+            *chunks = rest;
+        }
+        let room = self.bytes.get_mut(start..self.filled).unwrap_or_default();
+        (room, self.chunks.get(first..).unwrap_or_default())
     }
 
-    fn write_to(&mut self, stage: &mut Stage) -> Result<()> {
+    /// Writes what there is; how many bytes.
+    fn write_to(&mut self, stage: &mut Stage) -> Result<u64> {
         stage.write(self.bytes.get(..self.filled).unwrap_or_default())?;
-        self.filled = 0;
-        Ok(())
+        stage.give(&self.chunks)?;
+        self.chunks.clear();
+        Ok(u64::try_from(std::mem::take(&mut self.filled)).unwrap_or_default())
     }
 }
 
 impl Hub {
-    /// Reads a file, proves its SHA-256 and makes it durable. `see` is told of bytes that were read.
+    /// Reads a file, proves its SHA-256 and makes it durable, cut as the shard says. `see` is told of bytes that
+    /// were read.
     pub(super) fn place_file(
         &self,
         sources: &mut Sources,
         file: &ProvenFile<'_>,
         see: &mut dyn FnMut(u64),
     ) -> Result<Placed> {
-        let mut stage = self.store.stage(file.size_bytes)?;
-        let mut batch = Batch { bytes: vec![0; WRITE_BATCH_BYTES], filled: 0 };
+        let mut stage = self.store.stage_chunks(file.size_bytes)?;
+        let mut batch = Batch::new();
         for term in file.terms() {
             for extent in sources.extents(&term)? {
                 let from = sources.open(extent.place)?;
-                let (mut offset, mut left) = (extent.offset, extent.size_bytes);
-                while left > 0 {
-                    let room = batch.room(left);
+                // Where its sender says the SHA-256, it shows whether what came just now has changed meanwhile.
+                let is_sure = extent.place.is_staged() && file.said_sha256().is_some();
+                let (mut offset, mut chunks) = (extent.offset, extent.chunks.as_slice());
+                while !chunks.is_empty() {
+                    let (room, taken) = batch.take(&mut chunks);
                     from.file.read_exact_at(room, offset).map_err(Error::internal)?;
-                    let read = u64::try_from(room.len()).unwrap_or(left);
-                    (offset, left) = (offset + read, left - read);
-                    if batch.is_full() {
-                        batch.write_to(&mut stage)?;
-                        see(u64::try_from(batch.bytes.len()).unwrap_or_default());
+                    if !is_sure && !are_chunks(room, taken) {
+                        return Err(Error::unavailable(
+                            "bytes of the file are damaged here; send them again",
+                        ));
+                    }
+                    offset += u64::try_from(room.len()).unwrap_or_default();
+                    if !chunks.is_empty() {
+                        see(batch.write_to(&mut stage)?);
                     }
                 }
             }
         }
-        batch.write_to(&mut stage)?;
+        see(batch.write_to(&mut stage)?);
         let staged = stage.finish()?;
         let sha256 = *staged.sha256();
         file.settle(*sha256.as_bytes()).map_err(|refused| Error::invalid(refused.to_string()))?;
-        let (is_cut_so, size_bytes) = (staged.cut().file_hash == file.hash(), number(file.size_bytes));
+        let size_bytes = number(file.size_bytes);
         let here = Handle::current().block_on(self.db.find_blob(&sha256))?;
-        if here.is_some_and(|blob| blob.size_bytes == size_bytes && !blob.damaged) {
-            return Ok(Placed { sha256, size_bytes, is_cut_so, at: At::Here });
+        if let Some(blob) = here.filter(|blob| blob.size_bytes == size_bytes && !blob.damaged) {
+            return Ok(Placed::here(&blob));
         }
         let (id, cut) = (BlobId(self.db.next_id()), Box::new(staged.cut().clone()));
         staged.publish(id)?;
         failpoint::hit("xet.file_placed");
-        Ok(Placed { sha256, size_bytes, is_cut_so, at: At::File(id, cut) })
+        Ok(Placed { sha256, size_bytes, xet: None, at: At::File(id, cut) })
     }
+}
 
-    /// Links a file to the repository: from now on it is one of its objects.
-    pub(super) async fn link_placed(
-        &self,
-        bill: Bill,
-        placed: &Placed,
-        promised: Option<ReservationId>,
-        entry: Entry,
-    ) -> Result<()> {
-        let (sha256, size_bytes) = (placed.sha256, placed.size_bytes);
-        let entry = entry.with("oid", sha256.to_string()).with("size_bytes", size_bytes);
-        let (db, repo) = (bill.counting(&self.audited(entry).spending(promised)), bill.repo);
-        match &placed.at {
-            At::Linked => Ok(()),
-            At::Here if db.link_blob(repo, &sha256).await? => Ok(()),
-            At::Here => Err(Error::unavailable("an object was removed meanwhile; try again")),
-            At::File(id, cut) => {
-                let cut = Some(Cut::clone(cut));
-                self.record_blob(&db, *id, (sha256, size_bytes), repo, cut).await.map(drop)
-            }
-        }
-    }
-
-    /// Takes files back that no row knows.
-    pub(super) fn take_back_placed(&self, placed: &[Placed]) {
-        for placed in placed {
-            if let At::File(id, _) = placed.at
-                && let Err(error) = self.store.remove_blob(id)
-            {
-                tracing::warn!(%id, %error, "a blob file without a row stays for the sweep");
-            }
-        }
-    }
+/// Whether `bytes` are these chunks, one after the other.
+fn are_chunks(mut bytes: &[u8], chunks: &[Chunk]) -> bool {
+    chunks.iter().all(|chunk| {
+        let length = usize::try_from(chunk.size_bytes).unwrap_or(usize::MAX);
+        let Some((own, rest)) = bytes.split_at_checked(length) else { return false };
+        bytes = rest;
+        ChunkHash::of(own) == chunk.hash
+    })
 }
 
 /// What a shard is told that is refused.

@@ -9,6 +9,7 @@
 
 mod accept;
 mod files;
+mod link;
 mod pieces;
 mod receive;
 mod recent;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use polder_db::{StagedXorb, XorbPiece};
+use polder_db::{Entries, StagedXorb, XorbPiece};
 use polder_types::{BlobId, Sha256, StagedXorbId};
 use polder_xet::{Chunk, ProvenFile, XorbHash};
 use tokio::runtime::Handle;
@@ -48,14 +48,15 @@ impl Pieces {
             if let Some(staged) = sources.staged_xorb(term.xorb)
                 && self.place(staged, chunks.clone())
             {
-                let list = if is_cut_so {
-                    None
+                let entries = if is_cut_so {
+                    Entries::OfObject { at_chunk: number(at_chunk), cut: file.hash() }
                 } else {
                     let loaded = sources.load(term.xorb)?;
                     let run = loaded.as_ref().and_then(|loaded| loaded.chunks().get(chunks));
-                    Some(run.unwrap_or_default().iter().flat_map(Chunk::encode).collect::<Vec<u8>>().into())
+                    let list: Vec<u8> = run.unwrap_or_default().iter().flat_map(Chunk::encode).collect();
+                    self.list_bytes += list.len();
+                    Entries::Own(list.into())
                 };
-                self.list_bytes += list.as_ref().map_or(0, bytes::Bytes::len);
                 self.waiting.push(XorbPiece {
                     xorb: term.xorb,
                     first: i64::from(term.chunks.start),
@@ -63,8 +64,7 @@ impl Pieces {
                     sha256,
                     blob: BlobId(0),
                     at_byte: number(at_byte),
-                    at_chunk: is_cut_so.then_some(number(at_chunk)),
-                    list,
+                    entries,
                 });
                 if self.waiting.len() >= PIECES_PAGE || self.list_bytes >= LIST_BYTES_PAGE {
                     self.write()?;

@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use polder_blob::BlobFile;
-use polder_db::{StagedXorb, XorbPiece};
+use polder_db::{Entries, StagedXorb, XorbPiece};
 use polder_types::{AccountId, BlobId, RepoId, StagedXorbId};
 use polder_xet::{
     Chunk, ChunkHash, ENTRY_BYTES, Refused, Shard, Term, XORB_BYTES_MAX, XORB_CHUNKS_MAX, XorbHash, Xorbs,
@@ -45,12 +45,19 @@ pub(super) enum Place {
     Blob(BlobId),
 }
 
-/// Bytes of a file that has chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Place {
+    /// Whether it was sent for this upload.
+    pub(super) fn is_staged(&self) -> bool {
+        matches!(self, Self::Staged(..))
+    }
+}
+
+/// Chunks that lie one after the other in a file that has some.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) place: Place,
     pub(super) offset: u64,
-    pub(super) size_bytes: u64,
+    pub(super) chunks: Vec<Chunk>,
 }
 
 /// Chunks of an xorb that lie one after the other.
@@ -100,8 +107,7 @@ impl Loaded {
             }
             let end = span.chunks.end.min(wanted.end);
             let offset = span.at_byte + (self.offset(next) - self.offset(span.chunks.start));
-            let size_bytes = self.offset(end) - self.offset(next);
-            found.push(Extent { place: span.place, offset, size_bytes });
+            found.push(Extent { place: span.place, offset, chunks: self.chunks.get(next..end)?.to_vec() });
             next = end;
         }
         (next >= wanted.end).then_some(found)
@@ -283,11 +289,13 @@ fn load_pieces(hub: &Hub, pieces: &[XorbPiece]) -> Result<Loaded> {
 
 /// The chunks of a piece; none while the object that has them is not listed.
 fn piece_chunks(hub: &Hub, piece: &XorbPiece) -> Result<Option<Vec<Chunk>>> {
-    let Some(at_chunk) = piece.at_chunk else {
-        let list = piece.list.as_deref().unwrap_or_default();
-        let (entries, _) = list.as_chunks::<ENTRY_BYTES>();
-        let chunks: std::result::Result<Vec<Chunk>, _> = entries.iter().map(Chunk::decode).collect();
-        return chunks.map(Some).map_err(Error::internal);
+    let at_chunk = match &piece.entries {
+        Entries::OfObject { at_chunk, .. } => *at_chunk,
+        Entries::Own(list) => {
+            let (entries, _) = list.as_chunks::<ENTRY_BYTES>();
+            let chunks: std::result::Result<Vec<Chunk>, _> = entries.iter().map(Chunk::decode).collect();
+            return chunks.map(Some).map_err(Error::internal);
+        }
     };
     let list = match hub.store.open_list(piece.blob) {
         Ok(list) => list,

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod crash;
+mod cuts;
 mod objects;
 mod quota;
 mod rules;
