@@ -98,9 +98,8 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
             Access::Open => {
                 let status = match kind {
                     polder_hf::RouteKind::WrongMethod => 405,
-                    polder_hf::RouteKind::Attachment => 404,
+                    polder_hf::RouteKind::Attachment | polder_hf::RouteKind::NotServed => 404,
                     polder_hf::RouteKind::OAuthDevice | polder_hf::RouteKind::OAuthToken => 400,
-                    polder_hf::RouteKind::NotServed => 404,
                     _ => 200,
                 };
                 place.check(kind.as_str(), &build, &|_, _| status);
