@@ -17,7 +17,7 @@ impl Hub {
     /// for the next.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] for a cursor that is none, and for too many owners or items.
+    /// [`crate::Kind::Invalid`] for a cursor that is none, and for too many owners or items.
     pub async fn collections(
         &self,
         principal: &Principal,
