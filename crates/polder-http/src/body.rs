@@ -96,7 +96,7 @@ pub async fn maybe_json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<Op
     if bytes.is_empty() { Ok(None) } else { parsed(&bytes).map(Some) }
 }
 
-/// Reads a posted form, or the like, of at most [`FORM_BODY_BYTES_MAX`].
+/// Reads a posted form, or the like, of at most 64 KiB.
 ///
 /// # Errors
 /// As [`Hub::hold_body`], and [`Kind::Invalid`] for what is no UTF-8.
