@@ -206,8 +206,10 @@ fn a_killed_import_goes_on_where_it_was() {
     two.proxy.behave(|passes| passes.held = Some(("two.bin", 110 << 20)));
     let mut importing = two.to.hub.command(&["repo", "import", "hf:acme/m"]);
     let mut importing = importing.stderr(std::process::Stdio::null()).spawn().unwrap();
-    until("one object and most of the other", 60, || {
-        (two.proxy.sent("two.bin") >= 110 << 20 && two.to.hub.stored_objects().len() == 1).then_some(())
+    until("one object and most of the other, noted", 60, || {
+        let is_sent = two.proxy.sent("two.bin") >= 110 << 20;
+        let is_noted = two.to.hub.noted_transfers().iter().any(|name| name.contains(&other.oid));
+        (is_sent && is_noted && two.to.hub.stored_objects().len() == 1).then_some(())
     });
     two.to.hub.kill();
     assert!(!importing.wait().unwrap().success());
