@@ -5,31 +5,23 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use polder_blob::Scratch;
-use polder_db::{
-    LazyObject, MirrorPublish, NewCatalogEntry, NewPack, PackClass, Proposal, Push, PushOutcome, RefRefusal,
-    RefUpdate,
-};
-use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Severity, Snapshot};
-use polder_types::{AccountId, ObjectId, PackId, RepoId, RepoName, Sha256, failpoint};
-use polder_xet::FileHash;
+use polder_db::{LazyObject, NewCatalogEntry, NewPack, PackClass, Push, PushOutcome, RefRefusal, RefUpdate};
+use polder_git::{Checked, Command, IndexLimits, NewPointer, Place, Received, Ref, Snapshot};
+use polder_types::{ObjectId, PackId, Sha256, failpoint};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::access::{Contribute, Grant};
-use crate::audit::Entry;
 use crate::body::Bounded;
 use crate::catalog::head_after;
 use crate::discussions::{proposed_commits, too_many_discussions};
 use crate::error::{Error, Kind, Result};
 use crate::exchange::mirror_lost;
-use crate::follow::PeerObjects;
 use crate::lock_check::Heeded;
 use crate::mechanisms::may_have_committed;
-use crate::pull::RemoteObjects;
+use crate::origin::{LargeObjects, Origin};
 use crate::quota::Bill;
 use crate::snapshots::{Advance, Held, MAPPED_PACK_WEIGHT_BYTES};
 
@@ -45,48 +37,6 @@ pub(crate) const STALE: &str = "failed to update ref";
 
 /// Why a ref stayed where another one of the same change had to.
 pub(crate) const ABORTED: &str = "atomic transaction failed";
-
-/// Where a change comes from and what it may do.
-pub(crate) struct Origin {
-    pub(crate) repo: RepoId,
-    pub(crate) name: RepoName,
-    pub(crate) actor: Option<AccountId>,
-    /// Whom the rules for branches apply to; `None` is the operator.
-    pub(crate) pusher: Option<Grant<Contribute>>,
-    /// For hooks; `None` if the client could send none.
-    pub(crate) push_options: Option<Vec<String>>,
-    pub(crate) severity: Severity,
-    pub(crate) run_hooks: bool,
-    pub(crate) atomic: bool,
-    /// Where large objects that are missing may be had.
-    pub(crate) large_objects: LargeObjects,
-    /// Where HEAD shall point, whatever the branches are.
-    pub(crate) head: Option<String>,
-    /// The mirror that shows what changes, in the same transaction.
-    pub(crate) mirror: Option<MirrorPublish>,
-    /// What happens to a pull request in the same transaction.
-    pub(crate) proposal: Option<Proposal>,
-    /// Whether history is rewritten: the refs of pull requests move with it, of those that are over, too.
-    pub(crate) rewrites: bool,
-    /// What the audit log will say.
-    pub(crate) entry: Entry,
-}
-
-/// Where the large objects of a change come from.
-pub(crate) enum LargeObjects {
-    /// Whoever pushes has sent them before.
-    Here,
-    /// An `lfs/objects` tree.
-    Directory(PathBuf),
-    /// Another repository of this hub, which may be read by whom the change is for.
-    Repository(RepoId),
-    /// Another server.
-    Server(Box<RemoteObjects>),
-    /// Another hub, which is not trusted.
-    Peer(Box<PeerObjects>),
-    /// Such a hub, when somebody asks for them; what is known of their chunks.
-    Later(HashMap<Sha256, FileHash>),
-}
 
 /// Objects in quarantine, indexed but not yet trusted.
 pub(crate) struct Quarantined {

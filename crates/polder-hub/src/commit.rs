@@ -3,14 +3,12 @@
 use std::io::Read;
 
 use polder_db::Proposal;
-use polder_git::{
-    BlobSpool, Change, Command, NOTHING_TO_COMMIT, Severity, Signature, Snapshot, proposal_number,
-};
+use polder_git::{BlobSpool, Change, Command, NOTHING_TO_COMMIT, Signature, Snapshot, proposal_number};
 use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{ABORTED, LargeObjects, Origin, STALE};
+use crate::accept::{ABORTED, STALE};
 use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::run_admitted;
 use crate::body::{BlockingBody, BodyStream};
@@ -18,6 +16,7 @@ use crate::commit_draft::{CommitDraft, Lines, ReadCommit};
 use crate::discussions::is_proposal_rule;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
+use crate::origin::Origin;
 use crate::protection::is_protection;
 
 /// File changes to become one commit on a branch.
@@ -177,7 +176,7 @@ impl Hub {
         action: &'static str,
         proposal: Option<Proposal>,
     ) -> Result<Landed> {
-        self.land_all(&Origin { proposal, ..made_for(grant, action) }, &[command], pack)
+        self.land_all(&Origin { proposal, ..Origin::of(grant, action) }, &[command], pack)
     }
 
     /// The same for refs that move together or not at all. Blocking.
@@ -207,26 +206,6 @@ impl Hub {
             }
             Some(why) => Err(Error::invalid(why)),
         }
-    }
-}
-
-/// Where a change comes from that the hub makes for someone.
-pub(crate) fn made_for<L: Contributes>(grant: &Grant<L>, action: &'static str) -> Origin {
-    Origin {
-        repo: grant.repo_id(),
-        name: grant.repo().clone(),
-        actor: grant.actor(),
-        pusher: Some(grant.as_contributor()),
-        push_options: None,
-        severity: Severity::Push,
-        run_hooks: true,
-        atomic: true,
-        large_objects: LargeObjects::Here,
-        head: None,
-        mirror: None,
-        proposal: None,
-        rewrites: false,
-        entry: grant.entry(action),
     }
 }
 

@@ -9,12 +9,13 @@ use polder_types::{PackId, RepoId, RepoName, Sha256, Visibility};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{LargeObjects, Origin, Quarantined};
+use crate::accept::Quarantined;
 use crate::access::{Grant, Principal, Read, Write};
 use crate::audit::Entry;
 use crate::blocking::run_admitted;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::differences;
+use crate::origin::{LargeObjects, Origin};
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;

@@ -14,9 +14,10 @@ use polder_types::{ObjectId, PackId, RepoId, RepoName, Sha256};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{LargeObjects, Origin, Quarantined, Say};
+use crate::accept::{Quarantined, Say};
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
+use crate::origin::{LargeObjects, Origin};
 use crate::snapshots::load;
 
 /// Where lines for the person who waits go.

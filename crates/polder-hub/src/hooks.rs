@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{Origin, Quarantined, RefResult, Say};
+use crate::accept::{Quarantined, RefResult, Say};
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 
 /// Which hooks run, and within what limits.
 #[derive(Debug, Clone)]

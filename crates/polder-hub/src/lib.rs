@@ -58,6 +58,7 @@ mod logins;
 mod mechanisms;
 mod merge;
 mod oauth;
+mod origin;
 mod people;
 mod preupload;
 mod protection;

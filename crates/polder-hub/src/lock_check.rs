@@ -11,8 +11,9 @@ use polder_git::{Command, Received, WatchedPaths};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{Origin, RefResult, Say};
+use crate::accept::{RefResult, Say};
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 use crate::snapshots::Held;
 
 /// Most locked paths that a refusal names.

@@ -5,9 +5,9 @@ use polder_types::{AccountId, AccountName, RepoName, Role};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::Origin;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
+use crate::origin::Origin;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 255;

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::{ABORTED, LargeObjects, Origin, RefResult, Say};
+use crate::accept::{ABORTED, RefResult, Say};
 use crate::access::{Contribute, Contributes, Grant};
 use crate::blocking::start_admitted;
 use crate::body::{BlockingBody, BodyEncoding, BodyStream, ByteStream, ResponseSink, decoded, response};
 use crate::error::{Error, Kind, Result};
+use crate::origin::{LargeObjects, Origin};
 
 /// What a push is called in the audit log, and most refused refs that a row of it lists.
 const PUSH: &str = "git.push";

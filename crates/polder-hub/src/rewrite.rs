@@ -7,11 +7,11 @@ use polder_types::Sha256;
 use polder_types::limits::REF_UPDATES_PER_PUSH_MAX;
 
 use crate::Hub;
-use crate::accept::Origin;
 use crate::access::{Grant, Write};
-use crate::commit::{Landed, made_for};
+use crate::commit::Landed;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
+use crate::origin::Origin;
 
 /// What is done, as the audit log says it.
 const REWRITE: &str = "history.rewrite";
@@ -34,7 +34,7 @@ impl Hub {
                 let why = format!("more than {REF_UPDATES_PER_PUSH_MAX} branches and tags have these files");
                 return Err(Error::new(Kind::TooLarge, why).into());
             }
-            let origin = Origin { rewrites: true, ..made_for(grant, REWRITE) };
+            let origin = Origin { rewrites: true, ..Origin::of(grant, REWRITE) };
             let landed = hub.land_all(&origin, &rewritten.commands, &mut Cursor::new(rewritten.pack))?;
             Ok(matches!(landed, Landed::Done | Landed::Stale))
         });

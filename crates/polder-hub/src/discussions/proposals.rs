@@ -6,8 +6,8 @@ use polder_types::{ObjectId, Role};
 use tokio::runtime::Handle;
 
 use crate::Hub;
-use crate::accept::Origin;
 use crate::error::{Error, Kind, Result};
+use crate::origin::Origin;
 
 /// Most commits of one push that a pull request tells of: the latest.
 const COMMITS_TOLD_MAX: usize = 100;

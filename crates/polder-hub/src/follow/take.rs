@@ -17,10 +17,11 @@ use super::limits::{Declared, Pause};
 use super::metered::Metered;
 use super::sources::{Source, SourceSet};
 use crate::Hub;
-use crate::accept::{LargeObjects, Quarantined};
+use crate::accept::Quarantined;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Taken, differences_besides};
+use crate::origin::LargeObjects;
 use crate::pull::{PackPlace, kept};
 
 /// Refs that are this hub's alone.

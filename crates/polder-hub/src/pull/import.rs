@@ -15,10 +15,11 @@ use tokio::runtime::Handle;
 use super::exchange::HttpExchange;
 use super::hf::Way;
 use super::{PullSource, RemoteObjects};
-use crate::accept::{LargeObjects, Quarantined, Say};
+use crate::accept::{Quarantined, Say};
 use crate::audit::Entry;
 use crate::error::Result;
 use crate::exchange::{ImportReport, Progress, Taken, differences};
+use crate::origin::LargeObjects;
 use crate::{Error, Hub};
 
 /// Most former tips that are kept for one repository, hidden from clients; the oldest make room.

@@ -16,10 +16,11 @@ use super::files::Small;
 use super::listing::{Content, Listing};
 use super::modes::{Modes, modes};
 use crate::Hub;
-use crate::accept::{LargeObjects, Quarantined, Say};
+use crate::accept::{Quarantined, Say};
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{ImportReport, Taken};
+use crate::origin::LargeObjects;
 use crate::pull::large_objects::Pointed;
 use crate::pull::{PullSource, kept};
 
