@@ -13,6 +13,10 @@ use polder_xet::XorbHash;
 const VERIFIED_SECONDS: i64 = 3600;
 /// Most runs that are remembered: a tebibyte of them, in some four megabytes.
 const VERIFIED_RUNS_MAX: u64 = 16 << 10;
+/// How long a file must have been as it is before what is hashed of it counts, in seconds. Of two changes within
+/// one step of the file system's clock the second leaves no trace; the coarsest steps are of a second, and that
+/// clock runs a few milliseconds behind the machine's.
+const SETTLED_SECONDS: i64 = 2;
 
 /// A file as it was: whatever is done to one by the file system's ways shows in these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,16 @@ impl FileState {
             modified: (now.mtime(), now.mtime_nsec()),
             changed: (now.ctime(), now.ctime_nsec()),
         })
+    }
+
+    /// Whether any change that came after `seen`, when the file was looked at, makes it another one. The time of
+    /// the last change says so: every change sets it, and nobody can set it back.
+    ///
+    /// Source: git `Documentation/technical/racy-git.adoc`.
+    fn is_settled(&self, seen: UnixMillis) -> bool {
+        let (seconds, nanos) = self.changed;
+        let changed = UnixMillis(nanos.div_euclid(1_000_000)).plus_seconds(seconds);
+        changed.plus_seconds(SETTLED_SECONDS) <= seen
     }
 }
 
@@ -82,9 +96,12 @@ impl Verified {
         self.0.get(run).is_some_and(|entry| entry.holds(file, now) && entry.covers(chunks))
     }
 
-    /// Takes note that they were, beginning at `since`, when the file was as `file` says. Of two ranges the one
-    /// that is not in the other is kept.
+    /// Takes note that they were, beginning at `since`, when the file was as `file` says; not of a file that was
+    /// changed just before. Of two ranges the one that is not in the other is kept.
     pub(super) fn note(&self, run: RunKey, chunks: Range<usize>, file: FileState, since: UnixMillis) {
+        if !file.is_settled(since) {
+            return;
+        }
         let known = self.0.get(&run);
         // The older of two is good for less long, but for more chunks.
         let is_known = known
@@ -103,7 +120,8 @@ mod tests {
     use super::*;
 
     const RUN: RunKey = RunKey { blob: BlobId(1), xorb: XorbHash::new([2; 32]), offset: 3 };
-    const NOW: UnixMillis = UnixMillis(1_000_000);
+    /// Long after the files of these tests were written.
+    const NOW: UnixMillis = UnixMillis(4_107_542_400_000);
 
     fn file() -> File {
         let mut file = tempfile::tempfile().unwrap();
@@ -167,6 +185,28 @@ mod tests {
                 (!seen.contains(&state)).then_some(state)
             });
             seen.push(state.expect("another state"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_changed_just_before_is_hashed_again() {
+        let state = FileState::of(&file()).unwrap();
+        let of = |seconds, nanos| FileState { changed: (seconds, nanos), ..state };
+        for (changed, seen, expected) in [
+            ((50, 0), 52_000, true),
+            ((50, 0), 51_999, false),
+            ((50, 4_000_000), 52_003, false),
+            ((50, 4_000_000), 52_004, true),
+            ((50, 999_999_999), 52_998, false),
+            // The clock was set back since, or the disk has another one.
+            ((50, 0), 40_000, false),
+            ((-50, 1), 0, true),
+        ] {
+            let (file, seen) = (of(changed.0, changed.1), UnixMillis(seen));
+            assert_eq!(file.is_settled(seen), expected, "{changed:?} {seen:?}");
+            let verified = Verified::default();
+            verified.note(RUN, 0..1, file, seen);
+            assert_eq!(verified.has(&RUN, &(0..1), file, seen), expected, "{changed:?} {seen:?}");
         }
     }
 
