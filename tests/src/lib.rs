@@ -61,4 +61,4 @@ pub use push::{FLUSH, pack_exactly, pack_of, pack_with, pkt, push_body, sideband
 pub use python::python;
 pub use receiver::{Posted, Receiver};
 pub use shared::{Shared, once_more_on_postgres};
-pub use wait::{poll, until};
+pub use wait::{poll, until, until_ok};

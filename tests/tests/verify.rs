@@ -9,7 +9,7 @@ use polder_log::{
     BodyProof, Checkpoint, CloneProof, EventType, Frontier, LogName, Meta, RefMap, SecretKey, SignerKey,
     Statement,
 };
-use polder_tests::{Client, Done, Hub, Work, binary, have, program, run, until};
+use polder_tests::{Client, Done, Hub, Work, binary, have, program, run, until, until_ok};
 use polder_types::{RepoKind, Sha256, UnixMillis};
 
 /// Bytes of the large file.
@@ -253,10 +253,7 @@ fn a_clone_of_a_hub_is_verified_by_the_key_that_the_hub_shows() {
     };
     let kept = work.beside("kept");
     let keep = ["--write-proof", kept.to_str().unwrap()];
-    let said = until("the log to tell of it", 15, || {
-        let done = verify(&first, &keep);
-        done.success().then(|| done.text())
-    });
+    let said = until_ok("the log to tell of it", 15, || verify(&first, &keep));
     assert!(said.contains("refs: 1 as signed, 0 not cloned") && said.ends_with("verified"), "{said}");
 
     let second = shown(&["key", "rotate"]);

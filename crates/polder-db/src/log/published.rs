@@ -2,7 +2,6 @@
 //! and leaves appended in one write.
 
 use bytes::Bytes;
-use polder_log::Frontier;
 use polder_types::{AccountId, RepoId, Sha256, UnixMillis};
 
 use super::append::{Appended, LogAppend, LogEntry, append};
@@ -91,6 +90,13 @@ pub struct Published {
     pub open_since: UnixMillis,
 }
 
+impl Published {
+    /// Whether this is the first that is said of it: by that it has its name between hubs.
+    fn is_first(&self) -> bool {
+        self.rseq == 1
+    }
+}
+
 /// What the log has said last of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedNamespace {
@@ -120,8 +126,11 @@ pub struct Outgoing {
 pub enum Sequenced {
     /// There was nothing to tell.
     Idle,
-    /// The log tells of it; the tree afterwards.
-    Done(Frontier),
+    /// The log tells of it.
+    Done {
+        /// Whether repositories were given their names between hubs: their rows are others now.
+        named: bool,
+    },
     /// These objects must get chunk lists first; nothing was written.
     Unlisted(Vec<Blob>),
     /// Another process has appended, or holds the lease. Nothing was written.
@@ -188,7 +197,7 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 let done = sequence(tx, log, lease, build).await?;
-                Ok(if matches!(done, Sequenced::Done(_)) {
+                Ok(if matches!(done, Sequenced::Done { .. }) {
                     Verdict::Keep(done)
                 } else {
                     Verdict::Discard(done)
@@ -234,16 +243,21 @@ where
     let outgoing = build(&batch, size);
     let entries = outgoing.iter().map(|outgoing| outgoing.entry.clone()).collect();
     let sequenced = Some((lease, batch.fact_seq));
-    let Appended::Done(tree) = append(tx, LogAppend { sequenced, ..log.append(entries) }).await? else {
+    let Appended::Done(_tree) = append(tx, LogAppend { sequenced, ..log.append(entries) }).await? else {
         return Ok(Sequenced::Raced);
     };
+    let named = outgoing.iter().any(Outgoing::names_a_repo);
     for (said, index) in outgoing.into_iter().zip(size..) {
         said.record(tx, id, index).await?;
     }
-    Ok(Sequenced::Done(tree))
+    Ok(Sequenced::Done { named })
 }
 
 impl Outgoing {
+    fn names_a_repo(&self) -> bool {
+        self.repo.as_ref().is_some_and(|(_, said)| said.is_first())
+    }
+
     async fn record(self, tx: &mut Tx, log: i64, index: u64) -> Result<()> {
         if let Some((account, said)) = self.namespace {
             put_namespace(tx, account, said).await?;
@@ -255,7 +269,7 @@ impl Outgoing {
         for (sha256, kind, data) in self.files {
             files::put(tx, log, LogFile { owner: said.rid, sha256, kind, index, data }).await?;
         }
-        let is_new = said.rseq == 1;
+        let is_new = said.is_first();
         put(tx, repo, said, is_new).await
     }
 }

@@ -105,6 +105,7 @@ impl Hub {
             if self.db.refill_log(refill).await? == Appended::Raced {
                 return Err(Error::new(Kind::Conflict, "another node appends to the log"));
             }
+            self.names.clear();
         }
     }
 

@@ -135,7 +135,10 @@ impl Hub {
             let build = move |batch: &_, _: u64| author.events(batch);
             match self.db.sequence(log.id, lead.lease, build).await? {
                 Sequenced::Idle => break,
-                Sequenced::Done(_) => {
+                Sequenced::Done { named } => {
+                    if named {
+                        self.names.clear();
+                    }
                     failpoint::hit("log.appended");
                     self.sign(log.id).await?;
                 }

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use polder_log::{
-    Advanced, Body, BodyProof, Content, Cursor, Data, EventType, EventsPage, HubKeys, NamespaceChain, RefMap,
-    decode_part,
+    Advanced, Body, BodyProof, CloneProof, Content, Cursor, Data, EventType, EventsPage, HubKeys,
+    NamespaceChain, RefMap, decode_part,
 };
 use polder_types::{Clock, Gate, Sha256, Visibility};
 
@@ -97,6 +97,20 @@ async fn a_push_becomes_a_signed_event_that_gives_the_whole_state() {
     assert_eq!(hub.read_logged(rid).await.expect("public").repo(), &repo("acme/open"));
     assert_eq!(hub.sequence_once().await.map_err(|error| error.chain()), Ok(()));
     assert_eq!(hub.own_log_tip().expect("a log"), tip, "nothing more to say");
+}
+
+/// Its name between hubs is given when the log first tells of it: by then somebody may have asked for it here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_asked_for_before_it_was_told_of_has_its_proof_afterwards() {
+    let place = begun().await;
+    let hub = &place.hub;
+    commit(hub, &place.writer("acme/open").await, "one").await;
+    let early = hub.clone_proof(&repo("acme/open")).await.map_err(|error| error.kind());
+    assert_eq!(early, Err(Kind::NotFound));
+    let told = follow(hub).await.pop().expect("an event");
+    let proof =
+        CloneProof::decode(&hub.clone_proof(&repo("acme/open")).await.expect("told")).expect("well formed");
+    assert_eq!(Body::decode(&proof.event.body).expect("well formed").sha256(), told.sha256());
 }
 
 #[tokio::test(flavor = "multi_thread")]
