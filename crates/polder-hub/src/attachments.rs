@@ -123,11 +123,18 @@ impl Hub {
     /// [`Kind::Unauthenticated`] without credentials; [`Kind::Forbidden`] for a token that may not write, or only
     /// for some repositories; [`Kind::NotFound`] alike for one that is not here and another's.
     pub async fn delete_attachment(&self, principal: &Principal, name: &str) -> Result<()> {
-        let account = attacher(principal)?;
         let (id, _media) = parsed(name).ok_or_else(missing)?;
+        let entry = Entry::of(principal, "attachment.delete").with("attachment", id);
+        let account = match attacher(principal) {
+            Ok(account) => account,
+            Err(error) => {
+                self.record_refusal(entry, &error).await;
+                return Err(error);
+            }
+        };
         let owner = (!principal.is_admin()).then_some(account);
-        let db = self.audited(Entry::of(principal, "attachment.delete").with("attachment", id));
-        if db.delete_attachment(id.to_owned(), owner).await? { Ok(()) } else { Err(missing()) }
+        let is_deleted = self.audited(entry).delete_attachment(id.to_owned(), owner).await?;
+        if is_deleted { Ok(()) } else { Err(missing()) }
     }
 }
 

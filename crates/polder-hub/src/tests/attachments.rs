@@ -77,6 +77,39 @@ async fn an_attachment_is_had_by_its_address_until_its_owner_deletes_it_and_is_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_delete_is_recorded_and_what_is_not_here_is_not() {
+    let fixture = fixture().await;
+    let hub = &fixture.hub;
+    let (alice, bob) = (fixture.login(token("alice")).await, fixture.login(token("bob")).await);
+    let url = attach(hub, &alice, PNG).await.expect("attached");
+    let (end, (id, _kind)) = (last(&url), last(&url).split_once('.').expect("a kind"));
+    let to_read = fixture.login(TokenRequest { scope: Role::Read, ..token("alice") }).await;
+    let for_one = fixture.login(TokenRequest { repos: vec![repo("acme/open")], ..token("alice") }).await;
+    for (who, name, kind) in [
+        (&Principal::ANONYMOUS, end, Kind::Unauthenticated),
+        (&to_read, end, Kind::Forbidden),
+        (&for_one, end, Kind::Forbidden),
+        // Another's is not here, for all that may be said.
+        (&bob, end, Kind::NotFound),
+        (&alice, &end.replace("png", "svg"), Kind::NotFound),
+    ] {
+        assert_eq!(hub.delete_attachment(who, name).await.expect_err("refused").kind(), kind);
+    }
+    hub.delete_attachment(&alice, end).await.expect("deleted");
+    let query = AuditQuery { since: None, repo: None, user: None, limit: 100 };
+    let rows = hub.list_audit(&query).await.expect("listed");
+    let rows = rows.into_iter().filter(|row| row.action == "attachment.delete");
+    let told: Vec<_> = rows
+        .map(|row| {
+            assert!(row.detail.contains(id), "{}", row.detail);
+            [row.who, row.result]
+        })
+        .collect();
+    let refused = [["anonymous", "refused"], ["alice", "refused"], ["alice", "refused"], ["alice", "ok"]];
+    assert_eq!(told, refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_leaves_nothing() {
     let fixture = fixture().await;
     let hub = &fixture.hub;
