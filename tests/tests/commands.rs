@@ -207,6 +207,25 @@ fn help_and_version_are_there_and_nonsense_is_refused_with_usage() {
     }
 }
 
+/// As of what was sent before the push that needs it, which is told then that it is here.
+#[test]
+fn fsck_finds_links_to_objects_that_are_not_here_although_no_file_needs_them() {
+    let mut hub = Hub::start();
+    let token = hub.acme();
+    hub.repo("acme/m");
+    let object = polder_tests::LargeObject::random(1, 3_000);
+    object.upload(hub.http(), "acme/m", &token);
+    hub.fsck();
+    hub.stop();
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+        db.execute('DELETE FROM blob'); db.commit()";
+    let file = hub.data().join("polder.db");
+    run(program("/usr/bin/python3").args(["-c", script]).arg(file)).ok();
+    let told = hub.cli(&["fsck"]);
+    let line = format!("acme/m: links object {}, which is not here", object.oid);
+    assert!(told.code == Some(1) && told.text().contains(&line), "{told:?}");
+}
+
 #[test]
 fn fsck_finds_what_is_missing_or_altered() {
     let mut hub = Hub::start();

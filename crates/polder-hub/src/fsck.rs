@@ -93,16 +93,30 @@ impl Hub {
             }
             self.save_progress(&progress)?;
         }
-        let dangling = self.db.dangling_attachments(PAGE).await?;
-        let gone =
-            dangling.iter().map(|oid| format!("object {oid}: an attachment has it, and it is not here"));
-        progress.report.problems.extend(gone);
+        progress.report.problems.extend(self.check_holders().await?);
         progress.report.problems.extend(self.check_quotas().await?);
         if self.is_older_than_store().await? {
             progress.report.problems.push(OLDER.to_owned());
         }
         std::fs::remove_file(self.progress_path()).map_err(Error::internal)?;
         Ok(progress.report)
+    }
+
+    /// What repositories and attachments hold is here, whether or not a file needs it.
+    async fn check_holders(&self) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for (repo, oid) in self.db.dangling_links(PAGE).await? {
+            let name = match self.db.repo(repo).await? {
+                Some(repo) => repo.name.to_string(),
+                None => format!("repository {}", repo.0),
+            };
+            problems.push(format!("{name}: links object {oid}, which is not here"));
+        }
+        let dangling = self.db.dangling_attachments(PAGE).await?;
+        problems.extend(
+            dangling.iter().map(|oid| format!("object {oid}: an attachment has it, and it is not here")),
+        );
+        Ok(problems)
     }
 
     /// What is counted for each namespace is what it stores.
