@@ -7,7 +7,7 @@ use crate::postgres::{self, Postgres};
 use crate::row::Row;
 use crate::sql::Statement;
 use crate::sqlite::{self, Sqlite};
-use crate::tx::{GoesAlong, Tx, Verdict};
+use crate::tx::{GoesAlong, Left, Tx, Verdict};
 use crate::value::Value;
 use crate::view::View;
 use crate::write_queue::{TxFuture, WriteQueue};
@@ -28,6 +28,23 @@ struct Inner {
     ids: Arc<IdSource>,
     /// Rung by every write that left a fact.
     facts: watch::Sender<()>,
+    /// Rung by those, and by every write that left something to tell of a discussion.
+    to_tell: watch::Sender<()>,
+}
+
+impl Inner {
+    fn new(engine: Engine, ids: Arc<IdSource>) -> Self {
+        Self { engine, ids, facts: watch::Sender::default(), to_tell: watch::Sender::default() }
+    }
+
+    fn ring(&self, left: Left) {
+        if left.fact {
+            self.facts.send_replace(());
+        }
+        if left.fact || left.talk {
+            self.to_tell.send_replace(());
+        }
+    }
 }
 
 /// Which engine holds the rows.
@@ -49,7 +66,7 @@ impl Db {
     pub async fn open(dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let sqlite = sqlite::open(dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Self::going_on(Inner { engine: Engine::Sqlite(sqlite), ids, facts: watch::Sender::default() }).await
+        Self::going_on(Inner::new(Engine::Sqlite(sqlite), ids)).await
     }
 
     /// No id is made twice, even if the clock was set back since the last process made one.
@@ -77,8 +94,7 @@ impl Db {
     pub async fn connect(url: &str, dir: &Path, clock: Clock, ids: Arc<IdSource>) -> Result<Self> {
         let tx_ids = Arc::clone(&ids);
         let postgres = postgres::open(url, dir, |writer| Tx::new(writer, clock, tx_ids)).await?;
-        Self::going_on(Inner { engine: Engine::Postgres(postgres), ids, facts: watch::Sender::default() })
-            .await
+        Self::going_on(Inner::new(Engine::Postgres(postgres), ids)).await
     }
 
     /// Whether other processes may write at any moment, so that nothing read before is certain.
@@ -98,6 +114,12 @@ impl Db {
     /// was in doubt, are found only by looking.
     pub fn facts(&self) -> watch::Receiver<()> {
         self.inner.facts.subscribe()
+    }
+
+    /// Changes with those writes, and with every write of this process that left something to tell webhooks of a
+    /// discussion.
+    pub fn to_tell(&self) -> watch::Receiver<()> {
+        self.inner.to_tell.subscribe()
     }
 
     fn writes(&self) -> &WriteQueue {
@@ -125,11 +147,8 @@ impl Db {
         F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T> + Send + 'static,
     {
         let goes_along = self.goes_along.clone();
-        let (value, left_fact) =
-            self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await?;
-        if left_fact {
-            self.inner.facts.send_replace(());
-        }
+        let (value, left) = self.writes().run(move |tx| Box::pin(accompanied(tx, goes_along, work))).await?;
+        self.inner.ring(left);
         Ok(value)
     }
 
@@ -181,8 +200,8 @@ impl Db {
     }
 }
 
-/// Runs `work`, and records it in the audit log if its changes stay; says whether they have a fact among them.
-async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<(T, bool)>>
+/// Runs `work`, and records it in the audit log if its changes stay; says what they leave.
+async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<(T, Left)>>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T>,
 {
@@ -192,9 +211,9 @@ where
             if let Some(entry) = tx.take_audit() {
                 audit::insert(tx, entry).await?;
             }
-            Ok(Verdict::Keep((value, tx.left_fact())))
+            Ok(Verdict::Keep((value, tx.left())))
         }
-        Verdict::Discard(value) => Ok(Verdict::Discard((value, false))),
+        Verdict::Discard(value) => Ok(Verdict::Discard((value, Left::default()))),
     }
 }
 

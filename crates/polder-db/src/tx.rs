@@ -40,6 +40,15 @@ pub(crate) struct GoesAlong {
     pub(crate) contributor: Option<Contributor>,
 }
 
+/// What a write leaves for others of this process to go on with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// A fact for other hubs.
+    pub(crate) fact: bool,
+    /// Something to tell webhooks of a discussion.
+    pub(crate) talk: bool,
+}
+
 /// The writer's connection, in a transaction.
 pub(crate) struct Tx {
     writer: Writer,
@@ -47,27 +56,32 @@ pub(crate) struct Tx {
     ids: Arc<IdSource>,
     written_bytes: usize,
     goes_along: GoesAlong,
-    left_fact: bool,
+    left: Left,
 }
 
 impl Tx {
     pub(crate) fn new(writer: Writer, clock: Clock, ids: Arc<IdSource>) -> Self {
-        Self { writer, clock, ids, written_bytes: 0, goes_along: GoesAlong::default(), left_fact: false }
+        Self { writer, clock, ids, written_bytes: 0, goes_along: GoesAlong::default(), left: Left::default() }
     }
 
     /// Begins a write: nothing of the one before it is left.
     pub(crate) fn take_along(&mut self, goes_along: GoesAlong) {
-        (self.goes_along, self.left_fact) = (goes_along, false);
+        (self.goes_along, self.left) = (goes_along, Left::default());
     }
 
     /// This write leaves a fact for other hubs.
     pub(crate) fn leaves_fact(&mut self) {
-        self.left_fact = true;
+        self.left.fact = true;
     }
 
-    /// Whether it does.
-    pub(crate) fn left_fact(&self) -> bool {
-        self.left_fact
+    /// This write leaves something to tell webhooks of a discussion.
+    pub(crate) fn leaves_talk(&mut self) {
+        self.left.talk = true;
+    }
+
+    /// What it leaves.
+    pub(crate) fn left(&self) -> Left {
+        self.left
     }
 
     /// What was promised to this write.

@@ -230,10 +230,27 @@ async fn who_watches_discussions_is_told_of_them_alone() {
     assert_eq!(told(&home, pushes.id).await, ["repo.refs"]);
     assert_eq!(told(&home, late.id).await, [""; 0]);
 
+    // Those who wait are woken, and by nothing else of it.
+    let (mut to_tell, mut facts) = (home.db.to_tell(), home.db.facts());
+    let mut rang = || {
+        let rang = (to_tell.has_changed().unwrap(), facts.has_changed().unwrap());
+        to_tell.mark_unchanged();
+        facts.mark_unchanged();
+        rang
+    };
+    home.db.add_comment(at, ada, "well".to_owned()).await.unwrap();
+    assert_eq!(rang(), (true, false));
+    home.db.add_comment(DiscussionAt { num: 9, ..at }, ada, "lost".to_owned()).await.unwrap();
+    assert_eq!(rang(), (false, false), "nothing was said");
+    home.db.rename_repo(repo.id, "acme/b".parse().unwrap(), None).await.unwrap();
+    assert_eq!(rang(), (true, true));
+    queue(&home).await;
+
     // Where nobody watches, nothing is left.
     for hook in [talk.id, pushes.id, late.id] {
         home.db.delete_webhook(ada, hook).await.unwrap();
     }
     home.db.add_discussion(new("alone", "here")).await.unwrap();
+    assert_eq!(rang(), (false, false));
     assert!(home.db.row("SELECT 1 FROM talk", args![]).await.unwrap().is_none());
 }

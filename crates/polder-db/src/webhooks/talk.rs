@@ -110,6 +110,7 @@ pub(crate) async fn leave(
         subject: "talk".to_owned(),
         source: Some(source.into()),
     })?;
+    tx.leaves_talk();
     let (id, now) = (tx.next_id(), tx.now());
     tx.execute(INSERT_TALK, args![id, at.repo, facts, now]).await.map(drop)
 }

@@ -40,15 +40,20 @@ impl Hub {
     /// Tells webhooks, now and whenever there is something to tell. Ends never; failures are written down with
     /// their webhook and tried again.
     pub(crate) async fn keep_telling_webhooks(&self) {
-        let (mut facts, mut running) = (self.db.facts(), JoinSet::new());
+        self.keep_telling_every(LOOK_PERIOD).await;
+    }
+
+    /// The same, with `look` between two looks where nothing rings.
+    pub(super) async fn keep_telling_every(&self, look: Duration) {
+        let (mut to_tell, mut running) = (self.db.to_tell(), JoinSet::new());
         loop {
-            let pause = self.start_telling(&mut running).await.unwrap_or_else(|error| {
+            let due = self.start_telling(&mut running).await.unwrap_or_else(|error| {
                 tracing::error!(error = %error.chain(), "cannot look for webhooks to tell");
-                LOOK_PERIOD
+                None
             });
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _changed = facts.changed() => {}
+                () = tokio::time::sleep(due.unwrap_or(look).min(look)) => {}
+                _changed = to_tell.changed() => {}
                 Some(ended) = running.join_next() => log_end(ended),
             }
         }
@@ -71,22 +76,22 @@ impl Hub {
         }
     }
 
-    /// Starts what is due and has a place; how long until something is due again.
-    async fn start_telling(&self, running: &mut JoinSet<Result<()>>) -> Result<Duration> {
+    /// Starts what is due and has a place; how long until something is due again, if anything is.
+    async fn start_telling(&self, running: &mut JoinSet<Result<()>>) -> Result<Option<Duration>> {
         while self.db.queue_webhooks().await? {}
         let places = IN_FLIGHT_MAX.saturating_sub(running.len());
-        let Some(due) = self.db.next_job_due(WEBHOOK_JOB).await? else { return Ok(LOOK_PERIOD) };
+        let Some(due) = self.db.next_job_due(WEBHOOK_JOB).await? else { return Ok(None) };
         let now = self.clock.now();
         if due > now || places == 0 {
             let wait = u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0);
-            return Ok(Duration::from_millis(wait).clamp(Duration::from_millis(100), LOOK_PERIOD));
+            return Ok(Some(Duration::from_millis(wait.max(100))));
         }
         let limit = i64::try_from(places).unwrap_or(1);
         for job in self.db.claim_jobs(&[WEBHOOK_JOB], LEASE_SECONDS, limit).await? {
             let hub = self.clone();
             running.spawn(async move { hub.tell_webhook(&job).await });
         }
-        Ok(Duration::ZERO)
+        Ok(Some(Duration::ZERO))
     }
 
     /// Tells one webhook what waits for it.

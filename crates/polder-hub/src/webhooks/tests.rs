@@ -1,5 +1,7 @@
 //! Webhooks against a receiver in this process.
 
+mod woken;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
