@@ -51,6 +51,16 @@ pub fn wrong_method(allow: &'static str) -> Response {
     response
 }
 
+/// Says `text` in the status line, too, for clients that show nothing else of a refusal. Over HTTP/2 it is not there.
+///
+/// Source: RFC 9112 §4; `hf_xet` 1.8.0 shows status and reason of what its `reqwest` 0.13.2 got, and reads no body.
+pub fn say_as_reason(response: &mut Response, text: &str) {
+    let text = header_text(text).as_bytes().to_vec();
+    if let Ok(reason) = hyper::ext::ReasonPhrase::try_from(text) {
+        response.extensions_mut().insert(reason);
+    }
+}
+
 /// `text` as a header value: what is not printable ASCII becomes `?`, so nothing a client or a
 /// repository wrote can end a header.
 pub fn header_text(text: &str) -> HeaderValue {
@@ -65,5 +75,13 @@ mod tests {
     #[test]
     fn nothing_ends_a_header_early() {
         assert_eq!(header_text("a\r\nSet-Cookie: b\u{e9}\u{7f}"), "a??Set-Cookie: b??");
+    }
+
+    #[test]
+    fn a_reason_is_one_line() {
+        let mut response = no_content();
+        say_as_reason(&mut response, "no\r\nroom \u{e9}");
+        let reason = response.extensions().get::<hyper::ext::ReasonPhrase>().unwrap();
+        assert_eq!(reason.as_bytes(), b"no??room ?");
     }
 }

@@ -24,6 +24,7 @@ mod search;
 mod shards;
 mod source;
 mod strangers;
+mod strangers_clients;
 mod versions;
 mod webhooks;
 mod xet;

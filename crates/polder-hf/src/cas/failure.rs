@@ -1,4 +1,4 @@
-//! Failures in JSON, for clients that look at the status alone.
+//! Failures in JSON, for clients that look at the status line alone.
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
@@ -15,6 +15,7 @@ pub(super) fn response(error: &Error, id: &RequestId) -> Response {
     };
     let mut response = respond::json(status, &json!({ "error": error.message() }));
     set_retry_after(&mut response, error);
+    respond::say_as_reason(&mut response, error.message());
     if error.kind() == Kind::Unauthenticated {
         response
             .headers_mut()
