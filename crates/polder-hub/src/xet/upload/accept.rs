@@ -113,11 +113,7 @@ impl Accepting {
         let promised = self.promise(&files, &linked, &staged)?;
         let made = self.make(&mut sources, &files, linked, &promised);
         if made.is_err() {
-            let promised = promised.into_iter().flatten().collect();
-            let back = wait(self.bill.counting(&self.hub.db).promise_to_xorbs(self.repo, staged, promised));
-            if let Err(error) = back {
-                tracing::warn!(error = %error.chain(), "bytes of a refused shard are not promised again");
-            }
+            self.promise_back(staged, promised.into_iter().flatten().collect());
         }
         let used = made?;
         for page in used.chunks(FORGET_PAGE) {
@@ -166,6 +162,18 @@ impl Accepting {
             wait(self.bill.counting(&self.hub.db).promise_to_files(self.repo, xorbs, sizes, expires))?;
         let mut promised = promised.into_iter();
         Ok(linked.iter().map(|linked| if linked.is_none() { promised.next() } else { None }).collect())
+    }
+
+    /// Promises to the xorbs again what was promised to files that came to nothing. There may be no room for that any
+    /// more, as when some of many files were linked before others failed, and count now. Then the xorbs wait without
+    /// a promise, and the files have none either, so that the same shard has room when it is sent again.
+    fn promise_back(&self, staged: Vec<StagedXorb>, promised: Vec<ReservationId>) {
+        let db = self.bill.counting(&self.hub.db);
+        let Err(error) = wait(db.promise_to_xorbs(self.repo, staged, promised.clone())) else { return };
+        tracing::warn!(error = %error.chain(), "bytes of a refused shard are not promised again");
+        for file in promised {
+            Handle::current().block_on(self.hub.release(Some(file)));
+        }
     }
 
     /// Makes the objects; the xorbs that are not needed any more.

@@ -4,6 +4,7 @@ mod attacks;
 mod crash;
 mod cuts;
 mod objects;
+mod pages;
 mod quota;
 mod rules;
 
@@ -18,7 +19,7 @@ use sha2::Digest as _;
 
 use super::ShardStep;
 use crate::secret::Secret;
-use crate::tests::{Fixture, body, fill, fixture, name, options_in, put, repo, token};
+use crate::tests::{Fixture, body, fill, fixture, name, options_in, put, repo, silent, token};
 use crate::*;
 
 /// An xorb that is sent: its chunks, and its body.
