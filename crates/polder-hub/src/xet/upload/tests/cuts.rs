@@ -59,8 +59,14 @@ async fn the_same_bytes_cut_in_two_ways_are_one_object_with_the_first_cut() {
     let bytes = noise(2, 400_000);
     let (first, second) = (cut_into(&bytes, 50_000), Made::cut(&bytes));
     let file = upload(hub, &grant, &first).await;
-    let oid = upload(hub, &grant, &second).await.sha256.expect("said");
+    let again = upload(hub, &grant, &second).await;
+    let oid = again.sha256.expect("said");
     assert_eq!(hub.xet_hashes(&grant.as_read(), &[oid]).await.expect("read")[&oid], file.hash);
+    assert_eq!(stored(hub), (2, 0));
+    // Clients ask by the hash that they are told. Another cut's names no file, and its shard is proven anew.
+    let unknown = hub.xet_file(&grant.as_read(), again.hash).await.expect_err("not told of");
+    assert_eq!(unknown.kind(), Kind::NotFound);
+    accept(hub, &grant, &shard(std::slice::from_ref(&again), &[])).await.expect("accepted");
     assert_eq!(stored(hub), (2, 0));
     // The chunks of both are in it.
     let mixed = Said::of(&[(&first, 1..3), (&second, 1..4), (&first, 0..1)]);
