@@ -20,6 +20,12 @@ pub enum Error {
         /// The rule and the name, for a message.
         what: String,
     },
+    /// The name belonged to something that was deleted, and is given to nothing else.
+    #[error("`{name}` was the name of a deleted repository and is not given out again")]
+    Retired {
+        /// The name.
+        name: String,
+    },
     /// The namespace may not store as much; nothing was written.
     #[error("`{namespace}` may store {bytes_max} bytes, of which {bytes_left} are left")]
     OverQuota {

@@ -8,11 +8,18 @@ use crate::sql::statements;
 use crate::value::args;
 use crate::{Db, Result};
 
-statements! {
-    STORED = concat!("SELECT ", repo_columns!(), ", \
-        (SELECT COALESCE(CAST(SUM(p.bytes) AS BIGINT), 0) FROM pack p WHERE p.repo = r.id AND p.state = 'live') \
+/// Bytes of the packs and of the large objects of the repository `r`.
+macro_rules! repo_bytes {
+    () => {
+        "(SELECT COALESCE(CAST(SUM(p.bytes) AS BIGINT), 0) FROM pack p WHERE p.repo = r.id AND p.state = 'live') \
         + (SELECT COALESCE(CAST(SUM(b.size) AS BIGINT), 0) FROM repo_blob l \
-        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = r.id), \
+        JOIN blob b ON b.sha256 = l.sha256 AND b.state = 'live' WHERE l.repo = r.id)"
+    };
+}
+
+statements! {
+    BYTES = concat!("SELECT ", repo_bytes!(), " FROM repo r WHERE r.id = $1");
+    STORED = concat!("SELECT ", repo_columns!(), ", ", repo_bytes!(), ", \
         COALESCE((SELECT q.blob_bytes + q.pack_bytes FROM quota q WHERE q.ns = r.ns), 0), \
         COALESCE((SELECT c.changed_at FROM catalog c WHERE c.repo = r.id), r.created_at) \
         FROM repo r JOIN account a ON a.id = r.ns \
@@ -33,6 +40,14 @@ pub struct StoredRepo {
 }
 
 impl Db {
+    /// Bytes of a repository's packs and of the large objects that it links; 0 if there is none.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn repo_bytes(&self, repo: RepoId) -> Result<i64> {
+        self.row(BYTES, args![repo]).await?.map_or(Ok(0), |row| row.read(0))
+    }
+
     /// The repositories of a namespace and what they take, by id, at most `limit` after `after`.
     ///
     /// # Errors

@@ -199,19 +199,26 @@ pub fn is_commit_of(
     }
 }
 
-/// Makes a commit without parents that holds the files of `commit_id`.
+/// Makes a commit without parents that holds the files of `commit_id`, or none.
 ///
 /// # Errors
 /// [`Error::Refused`] for an author without a name or no message; [`Error::Corrupt`] if it cannot be read.
 pub fn write_root_commit(
     snapshot: &Snapshot,
-    commit_id: ObjectId,
+    commit_id: Option<ObjectId>,
     author: &Signature,
     message: &str,
 ) -> Result<WrittenCommit> {
-    let tree_id = tree_of_commit(&mut ObjectReader::new(snapshot), commit_id)?;
     let (signature, message) = (signature_line(author)?, checked_message(message)?);
-    finish(tree_id, &[], &signature, &message, PackStream::new())
+    let mut pack = PackStream::new();
+    let tree_id = if let Some(commit_id) = commit_id {
+        tree_of_commit(&mut ObjectReader::new(snapshot), commit_id)?
+    } else {
+        let empty = object_id(ObjectKind::Tree, b"")?;
+        pack.add(empty, ObjectKind::Tree, b"")?;
+        empty
+    };
+    finish(tree_id, &[], &signature, &message, pack)
 }
 
 /// Makes an annotated tag of a commit; the id and its pack are where a commit's would be.

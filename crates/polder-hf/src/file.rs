@@ -1,13 +1,14 @@
 //! Answering with a file of a repository.
 
-use http::header::{LINK, RANGE};
+use http::header::{LINK, LOCATION, RANGE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use polder_http::{FileSource, Response, file_response, object_response, respond};
 use polder_hub::{FileContent, OpenFile, OpenObject};
 
 use crate::ask::Ask;
 use crate::failure::{Failure, X_REPO_COMMIT};
+use crate::not_served::not_served;
 use crate::presentation::present;
 use crate::route::At;
 use crate::xet_token;
@@ -49,6 +50,16 @@ pub(crate) async fn raw(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.read().await?;
     let file = ask.hub.open_raw(&grant, &ask.at.revision, &ask.at.path).await?;
     Ok(answer(ask.at, ask.parts, file).await?)
+}
+
+/// Answers with where what the page shows is. Nothing is looked up for it: what is there decides.
+pub(crate) fn page(ask: &Ask<'_>, word: &str, api: bool) -> Response {
+    let Some(location) = ask.at.place.with_word(ask.hub.public_url(), word, api) else {
+        return not_served(ask);
+    };
+    let mut response = respond::text(StatusCode::TEMPORARY_REDIRECT, "");
+    response.headers_mut().insert(LOCATION, location);
+    response
 }
 
 /// The file with what the clients make their cache from: the commit, and as the entity tag git's hash of

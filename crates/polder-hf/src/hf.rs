@@ -60,6 +60,8 @@ answers! {
     (ask, body)
     Resolve => file::resolve(ask).await,
     Raw => file::raw(ask).await,
+    FilePage => Ok(file::page(ask, "resolve", false)),
+    FolderPage => Ok(file::page(ask, "tree", true)),
     Whoami => account::whoami(ask).await,
     AgentHarnesses => Ok(account::agent_harnesses()),
     Telemetry => Ok(account::telemetry()),

@@ -47,6 +47,9 @@ async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) 
     let activity = ask.hub.activity_seen(grant).await?;
     let shown = Shown { name, is_private, gate, created, commit_id, changed, likes, activity, facts: &facts };
     let mut fields = shown.fields(&wanted);
+    if wanted.has("usedStorage") {
+        fields.insert("usedStorage".to_owned(), ask.hub.used_bytes(grant, commit_id).await?.into());
+    }
     if wanted.has("siblings") {
         fields.insert("siblings".to_owned(), siblings(ask, grant, commit_id).await?);
     }

@@ -17,6 +17,7 @@ pub(crate) fn missing(words: &[&str]) -> Option<&'static str> {
         ["papers" | "daily_papers", ..] => Some("this hub lists no papers"),
         ["spaces", "semantic-search"] => Some("this hub finds Spaces by their words only"),
         ["spaces", "hardware" | "templates"]
+        | ["spaces", "zero-gpu", "quota"]
         | [
             "spaces",
             _,

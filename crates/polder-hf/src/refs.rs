@@ -84,17 +84,23 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NewBranch {
-    #[serde(rename = "startingPoint")]
     starting_point: Option<String>,
+    #[serde(default)]
+    empty_branch: bool,
 }
 
-/// Answers `POST …/branch/{branch}`.
+/// Answers `POST …/branch/{branch}`. An empty one begins with a commit of its own.
 pub(crate) async fn create_branch(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let grant = ask.write().await?;
     let new: NewBranch = body::json(ask.hub, body).await?;
-    let start = new.starting_point.as_deref().unwrap_or("HEAD");
-    ask.hub.create_branch(&grant, &ask.at.revision, start).await?;
+    if new.empty_branch {
+        ask.hub.create_empty_branch(&grant, &ask.at.revision).await?;
+    } else {
+        let start = new.starting_point.as_deref().unwrap_or("HEAD");
+        ask.hub.create_branch(&grant, &ask.at.revision, start).await?;
+    }
     Ok(done())
 }
 

@@ -62,7 +62,7 @@ fn url(hub: &Hub, name: &RepoName) -> String {
 }
 
 /// Answers `POST /api/repos/create`. A name that is in use is told with its URL, which clients read when
-/// they may go on with it.
+/// they may go on with it (`exist_ok=True`); that of a deleted repository is gone, so that they do not.
 pub(crate) async fn create(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let caller = ask.signed_in().await?;
     let named: Named = body::json(ask.hub, body).await?;

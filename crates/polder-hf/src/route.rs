@@ -20,6 +20,11 @@ polder_http::route_kinds! {
         Resolve => "resolve", Access::Read,
         /// `GET …/raw/{revision}/{path}`: what git holds, so a pointer stays a pointer.
         Raw => "raw", Access::Read,
+        /// `GET …/blob/{revision}/{path}`: the address of a file's page, which is where people copy it from. It leads to
+        /// the file, whether there is one or not.
+        FilePage => "file-page", Access::Open,
+        /// `GET …/tree/{revision}[/{path}]` outside the API: a folder's page, which leads to what the API lists.
+        FolderPage => "folder-page", Access::Open,
         /// `GET /api/whoami-v2`.
         Whoami => "whoami", Access::Account,
         /// `GET /api/agent-harnesses`, which every client asks when it starts.
@@ -248,9 +253,11 @@ impl Route {
             let kind = match action.as_ref() {
                 "resolve" => RouteKind::Resolve,
                 "raw" => RouteKind::Raw,
+                "blob" => RouteKind::FilePage,
+                "tree" => RouteKind::FolderPage,
                 _ => return None,
             };
-            if revision.is_empty() || path.is_empty() {
+            if revision.is_empty() || (path.is_empty() && kind != RouteKind::FolderPage) {
                 return None;
             }
             let is_read = matches!(*method, Method::GET | Method::HEAD);

@@ -13,11 +13,14 @@ fn read(uri: &str) -> (RouteKind, Target, String, String) {
 
 #[test]
 fn every_form_of_address_is_read() {
-    use RouteKind::{Raw, Resolve};
+    use RouteKind::{FilePage, FolderPage, Raw, Resolve};
     for (uri, kind, repo, revision, path) in [
         ("/acme/m/resolve/main/config.json", Resolve, "acme/m", "main", "config.json"),
         ("/models/acme/m/resolve/main/a", Resolve, "acme/m", "main", "a"),
         ("/datasets/acme/d/raw/main/a/b/c", Raw, "datasets/acme/d", "main", "a/b/c"),
+        ("/a/b/blob/refs%2Fpr%2F1/f", FilePage, "a/b", "refs/pr/1", "f"),
+        ("/datasets/acme/d/tree/main", FolderPage, "datasets/acme/d", "main", ""),
+        ("/a/b/tree/main/sub", FolderPage, "a/b", "main", "sub"),
         ("/spaces/a/b/resolve/dev%2Fx/f", Resolve, "spaces/a/b", "dev/x", "f"),
         ("/kernels/a/b/resolve/refs%2Fpr%2F1/f", Resolve, "kernels/a/b", "refs/pr/1", "f"),
         (
@@ -59,7 +62,7 @@ fn other_addresses_are_not_ours() {
         "/a/b/resolve",
         "/a/b/resolve/main",
         "/a/b/resolve//f",
-        "/a/b/blob/main/f",
+        "/a/b/blob/main",
         "/a/b/resolve%2Fmain/f",
         "/a/b/Resolve/main/f",
         "/x/a/b/resolve/main/f",

@@ -115,13 +115,32 @@ async fn each_refusal_has_its_status_and_code() {
         (Method::GET, "/ann/open/raw/%00/a", None, 404, Some("RevisionNotFound")),
         (Method::GET, "/ann/open/resolve/main/config.json", bad, 401, None),
         (Method::POST, "/ann/open/resolve/main/config.json", None, 405, None),
-        (Method::GET, "/ann/open/blob/main/config.json", None, 404, None),
+        (Method::GET, "/ann/open/blob/main", None, 404, None),
+        (Method::POST, "/ann/open/blob/main/config.json", None, 405, None),
     ] {
         let answer = world.send(method, uri, token).await;
         assert_eq!((answer.status, answer.header("x-error-code")), (status, code), "{uri}: {}", answer.body);
         assert_eq!(answer.header("x-request-id"), Some("the-same-id"), "{uri}");
         let words = if status == 401 { Some("Invalid credentials in Authorization header") } else { None };
         assert!(words.is_none() || answer.header("x-error-message") == words, "{uri}");
+    }
+}
+
+/// Whether the file is there, or the repository, is not told by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_a_page_leads_to_what_it_shows() {
+    let world = World::new().await;
+    for (page, expected) in [
+        ("/ann/open/blob/main/config.json", "/ann/open/resolve/main/config.json"),
+        (
+            "/ann/never/blob/refs%2Fpr%2F1/a%20b?download=true",
+            "/ann/never/resolve/refs%2Fpr%2F1/a%20b?download=true",
+        ),
+        ("/models/ann/open/tree/main", "/api/models/ann/open/tree/main"),
+        ("/datasets/ann/d/tree/main/sub", "/api/datasets/ann/d/tree/main/sub"),
+    ] {
+        let answer = world.send(Method::GET, page, None).await;
+        assert_eq!((answer.status, answer.header("location")), (307, Some(expected)), "{page}");
     }
 }
 

@@ -5,8 +5,8 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Error, FoundRepo, Kind, RepoOrder, RepoQuery};
-use polder_types::{RepoKind, Visibility};
+use polder_hub::{EntryKind, Error, FoundRepo, Grant, Kind, RepoOrder, RepoQuery, See};
+use polder_types::{ObjectId, RepoKind, Visibility};
 use serde_json::Value;
 
 use crate::ask::{Ask, is_true};
@@ -20,7 +20,14 @@ const FULL_PAGE: usize = 100;
 /// Most files that an item lists.
 const SIBLINGS_MAX: usize = 1_000;
 /// Fields that are left out unless they are asked for: by name, or with `full`.
-const COSTLY: [(&str, bool); 3] = [("cardData", true), ("config", false), ("safetensors", true)];
+const COSTLY: [(&str, bool); 6] = [
+    ("cardData", true),
+    ("config", false),
+    ("safetensors", true),
+    ("mask_token", false),
+    ("widgetData", false),
+    ("model-index", false),
+];
 
 /// Answers `GET /api/models`, `/api/datasets`, `/api/spaces` and `/api/kernels`.
 pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Failure> {
@@ -42,13 +49,16 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
                 fields.remove(key);
             }
         }
-        if has_files {
-            let grant = caller.see(&polder_http::Target::Name(found.name.clone())).await;
-            if let (Ok(grant), Some(commit_id)) = (grant, found.commit_id) {
-                let page = ask.hub.list_tree(&grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
-                let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
-                let files: Vec<Value> = files.map(|entry| sibling(entry, false)).collect();
-                fields.insert("siblings".to_owned(), Value::Array(files));
+        let weighs = wanted.is_named("usedStorage");
+        if (has_files || weighs)
+            && let Ok(grant) = caller.see(&polder_http::Target::Name(found.name.clone())).await
+        {
+            if weighs {
+                let used_bytes = ask.hub.used_bytes(&grant, found.commit_id).await?;
+                fields.insert("usedStorage".to_owned(), used_bytes.into());
+            }
+            if let Some(commit_id) = found.commit_id.filter(|_| has_files) {
+                fields.insert("siblings".to_owned(), files(ask, &grant, commit_id).await?);
             }
         }
         items.push(Value::Object(fields));
@@ -58,6 +68,12 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
         ask.link_next(&mut response, "cursor", &next);
     }
     Ok(response)
+}
+
+async fn files(ask: &Ask<'_>, grant: &Grant<See>, commit_id: ObjectId) -> Result<Value, Failure> {
+    let page = ask.hub.list_tree(grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
+    let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
+    Ok(Value::Array(files.map(|entry| sibling(entry, false)).collect()))
 }
 
 /// Whether only models are asked for that somebody serves: `inference=warm`, `inference_provider=…`. Nobody

@@ -81,8 +81,15 @@ impl Shown<'_> {
                     "library_name": facts.library_name,
                     "config": facts.config,
                 });
-                if let (Some(numbers), Some(fields)) = (&facts.safetensors, fields.as_object_mut()) {
-                    fields.insert("safetensors".to_owned(), json!(numbers));
+                let known = [
+                    ("safetensors", facts.safetensors.as_ref().map(|numbers| json!(numbers))),
+                    ("mask_token", facts.mask_token.as_deref().map(Value::from)),
+                    ("widgetData", facts.card.get("widget").cloned()),
+                    ("model-index", facts.card.get("model-index").cloned()),
+                ];
+                if let Some(fields) = fields.as_object_mut() {
+                    let known = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+                    fields.extend(known);
                 }
                 fields
             }

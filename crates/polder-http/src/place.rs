@@ -84,6 +84,15 @@ impl Place {
         Self { target: Target::read(segments), tail, api: true }
     }
 
+    /// The `Location` of the same path with `word` as the first after the repository's name, below `/api/` if
+    /// `api`; `None` when it names no repository, or nothing after it.
+    pub fn with_word(&self, public_url: &str, word: &str, api: bool) -> Option<HeaderValue> {
+        let Target::Name(name) = &self.target else { return None };
+        let (_, rest) = self.tail.strip_prefix('/')?.split_once('/')?;
+        let other = Self { target: self.target.clone(), tail: format!("/{word}/{rest}"), api };
+        Some(other.moved(public_url, name))
+    }
+
     /// The `Location` of the same thing under the repository's new name: a path, so that the client
     /// stays on the host it knows and keeps its credentials.
     pub fn moved(&self, public_url: &str, to: &RepoName) -> HeaderValue {
@@ -119,6 +128,16 @@ mod tests {
         let moved = |public| place.moved(public, &to).to_str().expect("ASCII").to_owned();
         assert_eq!(moved("http://h:1"), "/datasets/acme/new.git/info/refs?service=git-upload-pack");
         assert_eq!(moved("https://h/hub/"), "/hub/datasets/acme/new.git/info/refs?service=git-upload-pack");
+    }
+
+    #[test]
+    fn a_place_may_have_another_word() {
+        let page = place("/acme/m/blob/refs%2Fpr%2F1/a%20b?download=true", 2);
+        let leads = |api, word| page.with_word("http://h/hub", word, api).expect("a path");
+        assert_eq!(leads(false, "resolve"), "/hub/acme/m/resolve/refs%2Fpr%2F1/a%20b?download=true");
+        assert_eq!(leads(true, "tree"), "/hub/api/models/acme/m/tree/refs%2Fpr%2F1/a%20b?download=true");
+        assert_eq!(place("/acme/m", 2).with_word("http://h", "resolve", false), None);
+        assert_eq!(place("/acme/m%0D%0A/blob/main/a", 2).with_word("http://h", "resolve", false), None);
     }
 
     #[test]

@@ -246,7 +246,9 @@ impl Hub {
     /// [`crate::Kind::Unauthenticated`] without credentials.
     pub async fn set_like(&self, grant: &Grant<impl Sees>, likes: bool) -> Result<()> {
         let account = grant.actor().ok_or_else(|| Error::hidden(true, ""))?;
-        Ok(self.db.set_like(grant.repo_id(), account, likes).await?)
+        self.db.set_like(grant.repo_id(), account, likes).await?;
+        self.figures.activities.clear();
+        Ok(())
     }
 
     /// Who likes a repository, the latest first.

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use polder_db::{Activity, Downloads};
+use polder_db::Downloads;
 use polder_types::{RepoId, RepoName};
 
 use crate::Hub;
-use crate::access::{Grant, Read, See};
+use crate::access::{Grant, Read};
 use crate::error::Result;
 
 /// Most repositories that are counted between two writes; downloads of others are not.
@@ -52,19 +52,6 @@ impl Hub {
     /// The first day of a trend.
     pub(crate) fn trend_since(&self) -> i64 {
         self.today() - TREND_DAYS + 1
-    }
-
-    /// Downloads of a repository here in thirty days and as long as they are counted; its trend of seven days.
-    pub(crate) async fn activity_of(&self, repo: RepoId) -> Result<Activity> {
-        Ok(self.db.activity(repo, self.shown_since(), self.trend_since()).await?)
-    }
-
-    /// The same of a repository that the caller may know of.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn activity_seen(&self, grant: &Grant<See>) -> Result<Activity> {
-        self.activity_of(grant.repo_id()).await
     }
 
     /// Counts a download by who may read the repository.
@@ -110,6 +97,7 @@ impl Hub {
             }
             return Err(error.into());
         }
+        self.figures.activities.clear();
         metrics::counter!("polder_downloads_total").increment(all);
         Ok(())
     }

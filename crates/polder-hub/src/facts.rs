@@ -40,6 +40,8 @@ pub struct Facts {
     pub library_name: Option<String>,
     /// The telling part of `config.json`.
     pub config: Map<String, Value>,
+    /// What its tokenizer has where a word is to be guessed.
+    pub mask_token: Option<String>,
     /// How many parameters a model has, if its safetensors files say so.
     pub safetensors: Option<Parameters>,
 }
@@ -81,6 +83,7 @@ pub(crate) fn read_facts(
     let mut facts = Facts { tags: card.tags(kind), ..Facts::default() };
     if kind == RepoKind::Model {
         facts.config = files.text("config.json").map(|text| config(&text)).unwrap_or_default();
+        facts.mask_token = files.text("tokenizer_config.json").and_then(|text| mask_token(&text));
         facts.safetensors = files.parameters();
         facts.pipeline_tag = card.text("pipeline_tag").map(str::to_owned);
         facts.library_name =
@@ -184,9 +187,29 @@ fn config(text: &str) -> Map<String, Value> {
     CONFIG_KEYS.iter().filter_map(|key| Some(((*key).to_owned(), all.remove(*key)?))).collect()
 }
 
+/// A token is a text, or an object with one.
+fn mask_token(text: &str) -> Option<String> {
+    let config: Value = serde_json::from_str(text).ok()?;
+    let token = config.get("mask_token")?;
+    token.get("content").unwrap_or(token).as_str().map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tokenizer_writes_its_tokens_in_two_ways() {
+        for (text, expected) in [
+            (r#"{"mask_token": "[MASK]"}"#, Some("[MASK]")),
+            (r#"{"mask_token": {"content": "<mask>", "lstrip": true}}"#, Some("<mask>")),
+            (r#"{"mask_token": null}"#, None),
+            (r#"{"mask_token": {"content": 5}}"#, None),
+            ("[1", None),
+        ] {
+            assert_eq!(mask_token(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn parameters_are_summed_by_type_and_nonsense_is_not_known() {

@@ -18,6 +18,7 @@ use crate::blocking::{
 use crate::body_budget::BodyBudget;
 use crate::downloads::Counter;
 use crate::error::{Error, Result};
+use crate::figures::Figures;
 use crate::follow::{Asked, Intakes, Mark, PackTries, UnderWay};
 use crate::fresh::Fresh;
 use crate::history::FolderHistories;
@@ -121,6 +122,7 @@ pub struct Inner {
     pub(crate) names: Fresh<NameKey, Option<NameState>>,
     pub(crate) tokens: Fresh<Sha256, Option<Token>>,
     pub(crate) members: Fresh<(AccountId, AccountId), Option<Role>>,
+    pub(crate) figures: Figures,
     pub(crate) scrub: ScrubOptions,
     /// Rung when something is newly known to be damaged.
     pub(crate) repair_bell: tokio::sync::Notify,
@@ -191,10 +193,9 @@ impl Hub {
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
         let egress =
             Egress::new(polder_egress::Options { ca_file: options.egress_ca_file, ..Default::default() })?;
-        let is_shared = db.is_shared();
+        let (is_shared, holder) = (db.is_shared(), db.next_id());
         db.set_default_quota(options.namespace_bytes_max).await?;
         release_claims(&db).await?;
-        let holder = db.next_id();
         let hub = Self(Arc::new(Inner {
             db,
             store,
@@ -242,6 +243,7 @@ impl Hub {
             mark: Mark::new()?,
             own_log: OwnLog::new(holder),
             downloads: Counter::default(),
+            figures: Figures::new(is_shared),
             counts_asked: Asked::default(),
             xet_hints: crate::xet::Hints::default(),
             xet_verified: crate::xet::Verified::default(),

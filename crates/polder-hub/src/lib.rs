@@ -36,6 +36,7 @@ mod exchange;
 mod facts;
 mod fatal;
 mod fetch;
+mod figures;
 mod files;
 mod follow;
 mod fresh;

@@ -11,6 +11,7 @@ impl From<polder_db::Error> for Error {
         match error {
             Db::NotFound { what } => Self::not_found(format!("{what} does not exist")),
             Db::Conflict { what } => Self::new(Kind::Conflict, what),
+            Db::Retired { .. } => Self::new(Kind::Gone, format!("{error}; choose another")),
             Db::Blocked { what } => Self::blocked(&what),
             Db::OverQuota { namespace, bytes_max, bytes_left } => {
                 Self::over_quota(&namespace, bytes_max, bytes_left)

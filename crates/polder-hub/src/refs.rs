@@ -53,6 +53,21 @@ impl Hub {
         .await
     }
 
+    /// Makes a branch whose one commit has no files and no parents.
+    ///
+    /// # Errors
+    /// As [`Hub::create_branch`], but for the revision.
+    pub async fn create_empty_branch(&self, grant: &Grant<Write>, branch: &str) -> Result<(), OpenError> {
+        let name = format!("refs/heads/{branch}");
+        self.change_ref(grant, "branch.add", move |hub, grant, snapshot| {
+            let written = polder_git::write_root_commit(snapshot, None, &hub.author(grant), "Initial commit");
+            let written = written.map_err(Error::from)?;
+            let pack = written.whole_pack().map_err(Error::from)?;
+            Ok((added(snapshot, name, written.commit_id)?, pack))
+        })
+        .await
+    }
+
     /// Removes a branch.
     ///
     /// # Errors
@@ -117,7 +132,7 @@ impl Hub {
             let old = there(snapshot, &name)?;
             let message =
                 if message.trim().is_empty() { format!("Super-squash branch '{branch}'") } else { message };
-            let written = polder_git::write_root_commit(snapshot, old, &hub.author(grant), &message);
+            let written = polder_git::write_root_commit(snapshot, Some(old), &hub.author(grant), &message);
             let written = written.map_err(Error::from)?;
             let pack = written.whole_pack().map_err(Error::from)?;
             Ok((Command { name, old, new: written.commit_id }, pack))

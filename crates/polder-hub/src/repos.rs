@@ -33,8 +33,8 @@ impl Hub {
     /// Makes an empty repository.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] for an unknown namespace; [`Kind::Conflict`] for a name that is or was taken;
-    /// [`Kind::Invalid`] in a namespace of another hub.
+    /// [`Kind::NotFound`] for an unknown namespace; [`Kind::Conflict`] for a name that is taken, or leads to a
+    /// repository; [`Kind::Gone`] for that of a deleted one; [`Kind::Invalid`] in a namespace of another hub.
     pub async fn add_repo(&self, name: &RepoName, visibility: Visibility) -> Result<()> {
         self.account(name.namespace()).await?;
         let new = NewRepo { name: name.clone(), visibility, actor: None, rid: random()?, upstream: None };
@@ -243,7 +243,7 @@ fn summary(repo: Repo) -> RepoSummary {
 fn taken(error: polder_db::Error, name: &RepoName) -> Error {
     match error {
         polder_db::Error::Conflict { .. } => {
-            Error::new(Kind::Conflict, format!("the name `{name}` is, or once was, in use"))
+            Error::new(Kind::Conflict, format!("the name `{name}` is in use"))
         }
         error => error.into(),
     }

@@ -93,6 +93,8 @@ fn hf_of_repo(kind: polder_hf::RouteKind, http: Http, repo: &str) -> Request {
     match kind {
         Kind::Resolve => http.get(&format!("/{repo}/resolve/main/weights.bin")),
         Kind::Raw => http.get(&format!("/{repo}/raw/main/README.md")),
+        Kind::FilePage => http.get(&format!("/{repo}/blob/main/README.md")),
+        Kind::FolderPage => http.get(&format!("/{repo}/tree/main")),
         Kind::Likers => http.get(&format!("{api}/likers")),
         Kind::Like => http.post(&format!("{api}/like"), ""),
         Kind::Unlike => http.delete(&format!("{api}/like")),

@@ -98,6 +98,7 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
             Access::Open => {
                 let status = match kind {
                     polder_hf::RouteKind::WrongMethod => 405,
+                    polder_hf::RouteKind::FilePage | polder_hf::RouteKind::FolderPage => 307,
                     polder_hf::RouteKind::Attachment | polder_hf::RouteKind::NotServed => 404,
                     polder_hf::RouteKind::OAuthDevice | polder_hf::RouteKind::OAuthToken => 400,
                     _ => 200,

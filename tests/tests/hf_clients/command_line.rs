@@ -36,6 +36,11 @@ fn hf_upload_and_download_move_a_folder() {
     hf(&["repos", "create", "acme/shell"]).ok();
     hf(&["repos", "create", "acme/shell"]).fails();
     hf(&["repos", "create", "acme/shell", "--exist-ok"]).ok();
+    // The name of a deleted repository is never another's: who uploads there is told so at once.
+    hf(&["repos", "create", "acme/gone"]).ok();
+    hf(&["repos", "delete", "acme/gone", "--yes"]).ok();
+    let told = hf(&["upload", "acme/gone", "folder"]).fails();
+    assert!(told.contains("name of a deleted repository"), "{told}");
     hf(&["upload", "acme/shell", "folder"]).ok();
     let sha = || place.hub.http().get("/api/models/acme/shell").send().expect(200).json()["sha"].clone();
     let first = sha();

@@ -112,6 +112,23 @@ fn commits_come_newest_first_and_in_pages() {
     assert_eq!(first["formatted"]["message"], "&lt;b&gt;why&lt;/b&gt;");
 }
 
+/// As other clients make one for what has nothing to do with the files on `main`.
+#[test]
+fn an_empty_branch_has_a_commit_of_its_own_and_no_files() {
+    let place = Place::new();
+    place.create("model", "m");
+    let branch = "/api/models/acme/m/branch/pages";
+    place.ask("POST", branch, &json!({"emptyBranch": true})).expect(200);
+    place.ask("POST", branch, &json!({"emptyBranch": true})).expect(409);
+    let get =
+        |path: &str| place.hub.http().get(&format!("/api/models/acme/m/{path}")).send().expect(200).json();
+    assert_eq!(get("tree/pages"), json!([]));
+    assert_eq!(get("commits/pages").as_array().unwrap().len(), 1);
+    assert_ne!(get("commits/pages")[0]["id"], get("commits/main")[0]["id"]);
+    let work = Work::new();
+    work.ok(&["clone", "-q", "-b", "pages", &place.hub.repo_url_as("acme/m", &place.ada), "there"]);
+}
+
 /// Check 41, and finding 10: 307, so that a POST stays one.
 #[test]
 fn a_former_name_leads_to_the_new_one_below_api_too() {
@@ -133,7 +150,7 @@ fn a_former_name_leads_to_the_new_one_below_api_too() {
     }
     place.ask("DELETE", "/api/repos/delete", &json!({"name": "acme/old", "type": "dataset"})).expect(200);
     let taken = place.ask("POST", "/api/repos/create", &json!({"name": "acme/new", "type": "dataset"}));
-    taken.expect(409);
+    taken.expect(410);
 }
 
 /// Finding 9.

@@ -31,13 +31,20 @@ fn filled() -> Place {
     place.hub.repo("acme/bert");
     let weights = LargeObject::new(safetensors(&[("F32", &[1000, 30]), ("F16", &[5])]));
     weights.upload(place.hub.http(), "acme/bert", &place.ada);
-    let bert = card("license: mit\nlanguage: en\npipeline_tag: fill-mask\ntags: [masked]");
+    let bert = card(
+        "license: mit\nlanguage: en\npipeline_tag: fill-mask\ntags: [masked]\nwidget: [{text: Paris}]\nmodel-index: [{name: bert, results: []}]",
+    );
     let config = br#"{"model_type":"bert","architectures":["BertForMaskedLM"],"vocab_size":9}"#;
     let pointer = weights.pointer();
     push(
         "acme/bert",
         "",
-        &[("README.md", bert.as_bytes()), ("config.json", config), ("model.safetensors", pointer.as_bytes())],
+        &[
+            ("README.md", bert.as_bytes()),
+            ("config.json", config),
+            ("tokenizer_config.json", br#"{"mask_token":"[MASK]"}"#),
+            ("model.safetensors", pointer.as_bytes()),
+        ],
     );
     place.create("model", "gpt_2");
     let header = json!({"key": "header", "value": {"summary": "Add"}});
@@ -80,6 +87,13 @@ info = stranger.model_info('acme/bert')
 assert info.pipeline_tag == 'fill-mask' and info.library_name == 'transformers', info
 assert info.safetensors.total == 30005 and info.safetensors.parameters == {'F32': 30000, 'F16': 5}, info.safetensors
 assert info.config['model_type'] == 'bert' and 'safetensors' in info.tags, info
+assert info.mask_token == '[MASK]' and info.widget_data == [{'text': 'Paris'}], info
+assert info.model_index == [{'name': 'bert', 'results': []}], info
+# The older client keeps the field by the name that it has here.
+used = lambda repo: vars(repo).get('used_storage') or vars(repo)['usedStorage']
+assert used(info) > 0, info
+listed = next(iter(stranger.list_models(search='bert', expand=['usedStorage'])))
+assert used(listed) == used(info) and listed.mask_token is None, listed
 only = stranger.model_info('acme/bert', expand=['likes', 'sha'])
 assert only.likes == 0 and only.tags is None and len(only.sha) == 40
 ";

@@ -39,4 +39,5 @@ async fn what_a_repository_lets_go_is_condemned_and_uncounted_unless_another_has
     assert!(home.db.find_blob(&sha(3)).await.unwrap().is_some());
     assert_eq!(home.db.unlink_blobs(repo.id, 1, vec![sha(3)]).await.unwrap(), Some(1));
     assert_eq!(stored(&home).await, 200);
+    assert_eq!(home.db.repo_bytes(sister.id).await.unwrap(), 200);
 }

@@ -120,7 +120,7 @@ async fn deleting_retires_the_names_and_condemns_what_nobody_else_holds() {
     for former in ["acme/a", "acme/b"] {
         assert_eq!(state(&home, former).await, Some(NameState::Retired));
         let created = home.db.create_repo(new_repo(name(former), 9)).await;
-        assert!(matches!(created, Err(Error::Conflict { .. })), "{former} {created:?}");
+        assert!(matches!(created, Err(Error::Retired { .. })), "{former} {created:?}");
     }
     assert_eq!(home.db.repo(gone.id).await.unwrap(), None);
     assert_eq!(home.db.load_repo_state(gone.id).await.unwrap(), None);

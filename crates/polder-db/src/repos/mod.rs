@@ -298,7 +298,7 @@ fn taken(name: &RepoName, state: &str) -> Error {
     let why = match state {
         "live" => "exists",
         "moved" => "is a former name of another repository, which it leads to for ever",
-        _ => "was the name of a deleted repository and is not given out again",
+        _ => return Error::Retired { name: name.to_string() },
     };
     Error::Conflict { what: format!("`{name}` {why}") }
 }

@@ -15,7 +15,10 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// Slashes in a file's path stay as they are here.
 fn contents() -> Vec<Operation> {
-    use RouteKind::{Raw, Resolve};
+    use RouteKind::{FilePage, FolderPage, Raw, Resolve};
+    let page = |kind, path, summary| {
+        Operation::get(kind, path, summary).answers(307, &["text/plain"], text()).refuses(&[404])
+    };
     let file = |kind, path, summary| {
         Operation::get(kind, path, summary)
             .query("download", flag())
@@ -32,6 +35,12 @@ fn contents() -> Vec<Operation> {
         file(Raw, "/{namespace}/{repo}/raw/{revision}/{path}", "What git holds of a model's file"),
         file(Raw, "/{prefix}/{namespace}/{repo}/raw/{revision}/{path}", "What git holds of a file")
             .called("raw-of-kind"),
+        page(FilePage, "/{namespace}/{repo}/blob/{revision}/{path}", "Where a model's file is"),
+        page(FilePage, "/{prefix}/{namespace}/{repo}/blob/{revision}/{path}", "Where a file is")
+            .called("file-page-of-kind"),
+        page(FolderPage, "/{namespace}/{repo}/tree/{revision}/{path}", "Where a model's folder is listed"),
+        page(FolderPage, "/{prefix}/{namespace}/{repo}/tree/{revision}/{path}", "Where a folder is listed")
+            .called("folder-page-of-kind"),
     ]
 }
 

@@ -201,7 +201,7 @@ impl Operation {
             Access::XetRead => vec![400, 401, 403, 404, 410, 429, 503],
             Access::XetWrite => vec![400, 401, 403, 404, 409, 410, 429, 503, 507],
             Access::Anyone => vec![400, 401, 404, 429, 503],
-            Access::Account => vec![400, 401, 403, 404, 409, 429, 503],
+            Access::Account => vec![400, 401, 403, 404, 409, 410, 429, 503],
             Access::See | Access::Read => vec![307, 400, 401, 403, 404, 410, 429, 503],
             Access::SeeAsAccount | Access::ReadAsAccount | Access::Manage => {
                 vec![307, 400, 401, 403, 404, 409, 410, 429, 503]

@@ -121,7 +121,7 @@ fn refs() -> Vec<Operation> {
             .query("expand", list(text()))
             .gives(list(shape("Commit"))),
         Operation::post(CreateBranch, "/api/{type}/{namespace}/{repo}/branch/{branch}", "Makes a branch")
-            .takes(object(vec![], vec![("startingPoint", nullable(text()))]))
+            .takes(object(vec![], vec![("startingPoint", nullable(text())), ("emptyBranch", flag())]))
             .gives(shape("Done")),
         Operation::delete(DeleteBranch, "/api/{type}/{namespace}/{repo}/branch/{branch}", "Removes a branch")
             .gives(shape("Done")),
@@ -187,6 +187,10 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
                     ("cardData", map()),
                     ("pipeline_tag", nullable(text())),
                     ("library_name", nullable(text())),
+                    ("mask_token", text()),
+                    ("widgetData", anything()),
+                    ("model-index", anything()),
+                    ("usedStorage", number()),
                     ("siblings", list(file)),
                 ],
             ),

@@ -304,25 +304,27 @@ impl Hub {
                 self.db.set_mirror_repo(mirror, repo.id).await?;
                 Ok(repo)
             }
-            Err(polder_db::Error::Conflict { .. }) => match self.live_repo(name).await {
-                // Made by an attempt that was killed before it wrote down so.
-                Ok(repo) if repo.rid == *mirror.rid.as_bytes() && repo.upstream == Some(upstream.log) => {
-                    self.db.set_mirror_repo(mirror, repo.id).await?;
-                    Ok(repo)
+            Err(polder_db::Error::Conflict { .. } | polder_db::Error::Retired { .. }) => {
+                match self.live_repo(name).await {
+                    // Made by an attempt that was killed before it wrote down so.
+                    Ok(repo) if repo.rid == *mirror.rid.as_bytes() && repo.upstream == Some(upstream.log) => {
+                        self.db.set_mirror_repo(mirror, repo.id).await?;
+                        Ok(repo)
+                    }
+                    // What an earlier epoch of the same log told of, which the operator has given up.
+                    Ok(mut repo)
+                        if repo.upstream == Some(upstream.log)
+                            && self.db.adopt_repo(repo.id, mirror.rid, upstream.log).await? =>
+                    {
+                        self.db.set_mirror_repo(mirror, repo.id).await?;
+                        repo.rid = *mirror.rid.as_bytes();
+                        Ok(repo)
+                    }
+                    _ => Err(blocked(format!(
+                        "`{name}`, or the same repository by another name, is here already"
+                    ))),
                 }
-                // What an earlier epoch of the same log told of, which the operator has given up.
-                Ok(mut repo)
-                    if repo.upstream == Some(upstream.log)
-                        && self.db.adopt_repo(repo.id, mirror.rid, upstream.log).await? =>
-                {
-                    self.db.set_mirror_repo(mirror, repo.id).await?;
-                    repo.rid = *mirror.rid.as_bytes();
-                    Ok(repo)
-                }
-                _ => {
-                    Err(blocked(format!("`{name}`, or the same repository by another name, is here already")))
-                }
-            },
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -102,7 +102,7 @@ async fn a_former_name_leads_on_only_for_those_who_may_read() {
     fixture.hub.delete_repo(&repo("acme/new")).await.expect("deleted");
     assert_eq!(kind_of(&fixture, &bob, "acme/new").await.0, Some(Kind::NotFound));
     let error = fixture.hub.add_repo(&repo("acme/new"), Visibility::Public).await.expect_err("retired");
-    assert_eq!(error.kind(), Kind::Conflict);
+    assert_eq!(error.kind(), Kind::Gone);
 }
 
 #[tokio::test(flavor = "multi_thread")]
