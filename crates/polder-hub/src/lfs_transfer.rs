@@ -239,7 +239,14 @@ impl Hub {
                 .ok_or_else(|| Error::unavailable("the object was removed; try again"));
         }
         let (id, cut) = (BlobId(self.db.next_id()), staged.cut().clone());
-        self.leaf.run(move || Ok(staged.publish(id)?)).await?;
+        let hub = self.clone();
+        self.leaf
+            .run(move || {
+                staged.publish(id)?;
+                hub.note_stored(id);
+                Ok(())
+            })
+            .await?;
         failpoint::hit("lfs.published");
         let blob = self.record_blob(&db, id, (sha256, size_bytes), repo, Some(cut)).await;
         failpoint::hit("lfs.linked");

@@ -24,7 +24,7 @@ pub(super) async fn answer(ask: &Ask<'_>, xorb: XorbHash) -> Result<Response> {
     }
     let mut response = match ask.parts.method {
         Method::HEAD => Response::new(Body::empty()),
-        _ => response_of(data.bytes(bytes.clone()).await?).await?,
+        _ => response_of(data.bytes(bytes.clone())?).await?,
     };
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -188,7 +188,7 @@ fn let_pass(fixture: &Fixture, path: &std::path::Path, millis: i64) {
 /// The bytes, and whether they were to be sent as they are in the file.
 async fn sent(data: crate::XetData, bytes: std::ops::Range<u64>) -> (bool, std::io::Result<Vec<u8>>) {
     use std::os::unix::fs::FileExt as _;
-    match data.bytes(bytes).await.expect("looked at") {
+    match data.bytes(bytes).expect("an xorb") {
         XetBytes::Checked(stream) => (false, collect(stream).await),
         XetBytes::Known(file, pieces) => {
             let mut all = Vec::new();
@@ -250,27 +250,56 @@ async fn a_file_that_was_touched_since_it_was_hashed_is_hashed_again() {
     let id = hub.db.find_blob(&oid).await.expect("read").expect("there").id;
     let path = hub.store.blob_path(id);
     let_pass(&fixture, &path, 2000);
-    let data = link_to(hub, &grant, file).await;
-    let size = data.size_bytes();
-    assert!(sent(data.clone(), 0..size).await.1.is_ok());
-    assert!(sent(data.clone(), 0..size).await.0);
+    let size = link_to(hub, &grant, file).await.size_bytes();
+    let ask = async || sent(link_to(hub, &grant, file).await, 0..size).await;
+    assert!(ask().await.1.is_ok());
+    assert!(ask().await.0);
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("mode");
     // What is done to it within the next step of the disk's clock would not show.
     let_pass(&fixture, &path, 1999);
     for _ in 0..2 {
-        let (is_known, got) = sent(data.clone(), 0..size).await;
+        let (is_known, got) = ask().await;
         assert!(!is_known && got.is_ok(), "nothing of it is other than it was");
     }
     let_pass(&fixture, &path, 2000);
-    assert!(!sent(data.clone(), 0..size).await.0);
-    assert!(sent(data.clone(), 0..size).await.0);
+    assert!(!ask().await.0);
+    assert!(ask().await.0);
     let raw = std::fs::OpenOptions::new().write(true).open(&path).expect("opens");
     let times = std::fs::FileTimes::new().set_modified(raw.metadata().unwrap().modified().unwrap());
     raw.write_all_at(&[content[2_000_000] ^ 1], 2_000_000).expect("flipped");
     raw.set_times(times).expect("set back");
-    let (is_known, got) = sent(data, 0..size).await;
+    let (is_known, got) = ask().await;
     assert!(!is_known && got.is_err(), "a flipped bit");
     assert_eq!(hub.xet_file(&grant, file).await.err().map(|error| error.kind()), Some(Kind::Unavailable));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_hashed_while_it_was_stored_is_sent_from_the_file() {
+    use std::os::unix::fs::FileExt as _;
+    let fixture = fixture().await;
+    let (hub, content) = (&fixture.hub, noise(14, 3_000_000));
+    let oid = put(&fixture, "acme/open", &content).await.oid;
+    let file = list_of(hub, oid).await.header.file_hash;
+    let grant = fixture.writer("acme/open").await.as_read();
+    let id = hub.db.find_blob(&oid).await.expect("read").expect("there").id;
+    let size = link_to(hub, &grant, file).await.size_bytes();
+    let ask = async || sent(link_to(hub, &grant, file).await, 0..size).await;
+    let (is_known, whole) = ask().await;
+    let whole = whole.expect("good");
+    assert!(is_known);
+    // The list says where chunks begin: another one is another state, and all is hashed.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(hub.store.list_path(id), mode).expect("mode");
+    let (is_known, again) = ask().await;
+    assert!(!is_known && again.expect("good") == whole);
+
+    let other = put(&fixture, "acme/open", &noise(15, 3_000_000)).await.oid;
+    let file = list_of(hub, other).await.header.file_hash;
+    let id = hub.db.find_blob(&other).await.expect("read").expect("there").id;
+    let raw = std::fs::OpenOptions::new().write(true).open(hub.store.blob_path(id)).expect("opens");
+    raw.write_all_at(&[noise(15, 1)[0] ^ 1], 0).expect("flipped");
+    let (is_known, got) = sent(link_to(hub, &grant, file).await, 0..size).await;
+    assert!(!is_known && got.is_err(), "a flipped bit");
 }
 
 #[tokio::test(flavor = "multi_thread")]

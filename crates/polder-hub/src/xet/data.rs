@@ -10,14 +10,14 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use polder_types::{BlobId, RepoId, Sha256};
+use polder_types::{BlobId, RepoId, Sha256, UnixMillis};
 use polder_xet::{Chunk, ChunkHash, Piece, RawXorb, XorbHash, xorb_hash};
 use tokio::sync::mpsc;
 
 use super::FRAME_BYTES;
 use super::link::DataLink;
-use super::runs::read_chunks;
-use super::verified::{FileState, RunKey};
+use super::runs::chunks_in;
+use super::verified::{ObjectState, RunKey};
 use crate::Hub;
 use crate::body::ByteStream;
 use crate::error::{Error, Result};
@@ -35,6 +35,9 @@ pub struct XetData {
     run: RunKey,
     oid: Sha256,
     file: Arc<File>,
+    /// As it was at that time or later, before any of it was read.
+    seen: UnixMillis,
+    state: ObjectState,
     chunks: Vec<Chunk>,
     size_bytes: u64,
     allowed: Range<u64>,
@@ -55,14 +58,16 @@ impl Hub {
     /// [`crate::Kind::Forbidden`] for a link that is altered or expired, or when the repository does not have
     /// the object any more; [`crate::Kind::Unavailable`] while it is damaged.
     pub async fn xet_data(&self, xorb: XorbHash, query: &str) -> Result<XetData> {
-        let link = DataLink::read(xorb, query, &self.keys.url, self.clock.now())?;
+        let seen = self.clock.now();
+        let link = DataLink::read(xorb, query, &self.keys.url, seen)?;
         let blob = self.linked_blob(link.repo, link.oid).await?;
         let (store, id) = (self.store.clone(), blob);
         let opened = self.leaf.run(move || {
-            let chunks = read_chunks(&store, id, link.first, link.chunks)?;
-            Ok((store.open_blob(id)?.file, chunks, link))
+            let (file, list) = (store.open_blob(id)?.file, store.open_list(id)?.file);
+            let state = ObjectState::of(&file, &list).map_err(Error::internal)?;
+            Ok((file, state, chunks_in(&list, link.first, link.chunks)?, link))
         });
-        let (file, chunks, link) = opened.await?;
+        let (file, state, chunks, link) = opened.await?;
         // The list may be another one by now.
         if xorb_hash(chunks.iter().copied()) != xorb {
             return Err(Error::bad_link());
@@ -71,7 +76,7 @@ impl Hub {
         let size_bytes = raw.body_bytes();
         let DataLink { oid, offset, bytes: allowed, .. } = link;
         let run = RunKey { blob, xorb, offset };
-        Ok(XetData { hub: self.clone(), run, oid, file, chunks, size_bytes, allowed })
+        Ok(XetData { hub: self.clone(), run, oid, file, seen, state, chunks, size_bytes, allowed })
     }
 
     async fn linked_blob(&self, repo: RepoId, oid: Sha256) -> Result<BlobId> {
@@ -99,19 +104,14 @@ impl XetData {
     /// Bytes of the xorb, in the way that costs least.
     ///
     /// # Errors
-    /// When the file cannot be looked at.
-    pub async fn bytes(self, bytes: Range<u64>) -> Result<XetBytes> {
-        let (chunks, file) = (self.chunks_with(&bytes), self.file_state().await?);
-        if !self.hub.xet_verified.has(&self.run, &chunks, file, self.hub.clock.now()) {
+    /// When the chunks are not those of an xorb.
+    pub fn bytes(self, bytes: Range<u64>) -> Result<XetBytes> {
+        let (chunks, now) = (self.chunks_with(&bytes), self.hub.clock.now());
+        if !self.hub.xet_verified.has(&self.run, &chunks, (self.state, now)) {
             return Ok(XetBytes::Checked(self.stream(bytes)));
         }
         let raw = RawXorb::new(&self.chunks, self.run.offset).map_err(Error::internal)?;
         Ok(XetBytes::Known(self.file, raw.pieces(bytes).collect()))
-    }
-
-    async fn file_state(&self) -> Result<FileState> {
-        let file = Arc::clone(&self.file);
-        self.hub.leaf.run(move || FileState::of(&file).map_err(Error::internal)).await
     }
 
     /// Bytes of the xorb, as they are read and checked. A chunk that is not what it should be cuts the
@@ -119,16 +119,6 @@ impl XetData {
     pub fn stream(self, bytes: Range<u64>) -> ByteStream {
         let (sender, receiver) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
         tokio::spawn(async move {
-            let since = self.hub.clock.now();
-            // As it is before the first byte is read: what changes later is not what was hashed.
-            let file = match self.file_state().await {
-                Ok(file) => file,
-                Err(error) => {
-                    // Whoever waits for bytes has gone otherwise.
-                    let _gone = sender.send(Err(io::Error::other(error))).await;
-                    return;
-                }
-            };
             for batch in self.batches(&bytes) {
                 let data = self.read(batch, bytes.clone()).await;
                 let is_over = data.is_err();
@@ -136,7 +126,7 @@ impl XetData {
                     return;
                 }
             }
-            self.hub.xet_verified.note(self.run, self.chunks_with(&bytes), file, since);
+            self.hub.xet_verified.note(self.run, self.chunks_with(&bytes), self.state.bytes, self.seen);
         });
         receiver
     }

@@ -39,7 +39,7 @@ impl Hub {
     /// The chunks of one xorb of an object.
     pub(crate) async fn chunks_of(&self, id: BlobId, run: &Run) -> Result<Vec<Chunk>> {
         let (store, first, count) = (self.store.clone(), run.first, run.chunks);
-        self.leaf.run(move || read_chunks(&store, id, first, count)).await
+        self.leaf.run(move || chunks_in(&store.open_list(id)?.file, first, count)).await
     }
 }
 
@@ -72,11 +72,10 @@ fn read_entries(list: &File, from: u32, left: u32) -> io::Result<Vec<u8>> {
     Ok(entries)
 }
 
-/// So many chunks of an object, at most as many as a page has. Blocking.
-pub(super) fn read_chunks(store: &Store, id: BlobId, first: u64, count: u64) -> Result<Vec<Chunk>> {
-    let list = store.open_list(id)?.file;
+/// So many chunks of a list, at most as many as a page has. Blocking.
+pub(super) fn chunks_in(list: &File, first: u64, count: u64) -> Result<Vec<Chunk>> {
     let number = |n: u64| u32::try_from(n).map_err(Error::internal);
-    let entries = read_entries(&list, number(first)?, number(count)?).map_err(Error::internal)?;
+    let entries = read_entries(list, number(first)?, number(count)?).map_err(Error::internal)?;
     let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
     entries.iter().map(|entry| Chunk::decode(entry).map_err(Error::internal)).collect()
 }

@@ -1,4 +1,4 @@
-//! Which chunks were hashed lately, of files that nobody touched since.
+//! Which chunks were hashed lately, of files that nobody touched since: as they were stored, or as they were sent.
 
 use std::fs::File;
 use std::io;
@@ -8,10 +8,13 @@ use std::os::unix::fs::MetadataExt as _;
 use polder_types::{BlobId, UnixMillis};
 use polder_xet::XorbHash;
 
+use crate::Hub;
+use crate::error::{Error, Result};
+
 /// How long what was hashed counts as what it was, in seconds. What a disk does to a file leaves no trace in its
 /// times, so that it is found at the latest by the first download after that.
 const VERIFIED_SECONDS: i64 = 3600;
-/// Most runs that are remembered: a tebibyte of them, in some four megabytes.
+/// Most runs that are remembered: a tebibyte of them, in some four megabytes. And most objects.
 const VERIFIED_RUNS_MAX: u64 = 16 << 10;
 /// How long a file must have been as it is before what is hashed of it counts, in seconds. Of two changes within
 /// one step of the file system's clock the second leaves no trace; the coarsest steps are of a second, and that
@@ -29,7 +32,7 @@ pub(super) struct FileState {
 
 impl FileState {
     /// As it is now.
-    pub(super) fn of(file: &File) -> io::Result<Self> {
+    fn of(file: &File) -> io::Result<Self> {
         let now = file.metadata()?;
         Ok(Self {
             place: (now.dev(), now.ino()),
@@ -50,6 +53,20 @@ impl FileState {
     }
 }
 
+/// An object's bytes and its chunk list, as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ObjectState {
+    pub(super) bytes: FileState,
+    pub(super) list: FileState,
+}
+
+impl ObjectState {
+    /// As its files are now.
+    pub(super) fn of(bytes: &File, list: &File) -> io::Result<Self> {
+        Ok(Self { bytes: FileState::of(bytes)?, list: FileState::of(list)? })
+    }
+}
+
 /// Chunks of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RunKey {
@@ -67,9 +84,14 @@ struct Entry {
     since: UnixMillis,
 }
 
+/// Whether what was hashed at `since` counts yet.
+fn is_lately(since: UnixMillis, now: UnixMillis) -> bool {
+    (since..since.plus_seconds(VERIFIED_SECONDS)).contains(&now)
+}
+
 impl Entry {
     fn holds(&self, file: FileState, now: UnixMillis) -> bool {
-        self.file == file && (self.since..self.since.plus_seconds(VERIFIED_SECONDS)).contains(&now)
+        self.file == file && is_lately(self.since, now)
     }
 
     fn covers(&self, chunks: &Range<usize>) -> bool {
@@ -77,8 +99,12 @@ impl Entry {
     }
 }
 
-/// What this process has hashed. The runs that are least asked for are forgotten first.
-pub(crate) struct Verified(moka::sync::Cache<RunKey, Entry>);
+/// What this process has hashed. What is least asked for is forgotten first.
+pub(crate) struct Verified {
+    runs: moka::sync::Cache<RunKey, Entry>,
+    /// What was hashed while it was stored, all of it.
+    objects: moka::sync::Cache<BlobId, (ObjectState, UnixMillis)>,
+}
 
 impl Default for Verified {
     fn default() -> Self {
@@ -88,12 +114,21 @@ impl Default for Verified {
 
 impl Verified {
     fn new(runs_max: u64) -> Self {
-        Self(moka::sync::Cache::new(runs_max))
+        Self { runs: moka::sync::Cache::new(runs_max), objects: moka::sync::Cache::new(runs_max) }
     }
 
-    /// Whether `chunks` of the run, in the file as it is now, were hashed lately.
-    pub(super) fn has(&self, run: &RunKey, chunks: &Range<usize>, file: FileState, now: UnixMillis) -> bool {
-        self.0.get(run).is_some_and(|entry| entry.holds(file, now) && entry.covers(chunks))
+    /// Whether `chunks` of the run, in the object as it is now, were hashed lately.
+    pub(super) fn has(&self, run: &RunKey, chunks: &Range<usize>, now: (ObjectState, UnixMillis)) -> bool {
+        let (object, time) = now;
+        let is_whole =
+            |(stored, since): (ObjectState, UnixMillis)| stored == object && is_lately(since, time);
+        self.objects.get(&run.blob).is_some_and(is_whole)
+            || self.runs.get(run).is_some_and(|entry| entry.holds(object.bytes, time) && entry.covers(chunks))
+    }
+
+    /// Takes note that an object was hashed while its files, which nobody else had, were written.
+    pub(super) fn note_stored(&self, blob: BlobId, object: ObjectState, since: UnixMillis) {
+        self.objects.insert(blob, (object, since));
     }
 
     /// Takes note that they were, beginning at `since`, when the file was as `file` says; not of a file that was
@@ -102,12 +137,28 @@ impl Verified {
         if !file.is_settled(since) {
             return;
         }
-        let known = self.0.get(&run);
+        let known = self.runs.get(&run);
         // The older of two is good for less long, but for more chunks.
         let is_known = known
             .is_some_and(|entry| entry.holds(file, since) && entry.covers(&chunks) && entry.chunks != chunks);
         if !is_known {
-            self.0.insert(run, Entry { chunks, file, since });
+            self.runs.insert(run, Entry { chunks, file, since });
+        }
+    }
+}
+
+impl Hub {
+    /// Takes note of an object that was hashed while it was stored, and that nobody has under its id yet. What cannot
+    /// be looked at now is hashed when it is sent. Blocking.
+    pub(crate) fn note_stored(&self, id: BlobId) {
+        let looked = || -> Result<()> {
+            let (bytes, list) = (self.store.open_blob(id)?.file, self.store.open_list(id)?.file);
+            let object = ObjectState::of(&bytes, &list).map_err(Error::internal)?;
+            self.xet_verified.note_stored(id, object, self.clock.now());
+            Ok(())
+        };
+        if let Err(error) = looked() {
+            tracing::debug!(%id, error = %error.chain(), "what was stored cannot be looked at");
         }
     }
 }
@@ -122,6 +173,10 @@ mod tests {
     const RUN: RunKey = RunKey { blob: BlobId(1), xorb: XorbHash::new([2; 32]), offset: 3 };
     /// Long after the files of these tests were written.
     const NOW: UnixMillis = UnixMillis(4_107_542_400_000);
+
+    fn object(bytes: FileState) -> ObjectState {
+        ObjectState { bytes, list: bytes }
+    }
 
     fn file() -> File {
         let mut file = tempfile::tempfile().unwrap();
@@ -142,23 +197,23 @@ mod tests {
             (1..5, NOW, false),
             (2..6, NOW, false),
         ] {
-            assert_eq!(verified.has(&RUN, &chunks, state, now), expected, "{chunks:?} {now:?}");
+            assert_eq!(verified.has(&RUN, &chunks, (object(state), now)), expected, "{chunks:?} {now:?}");
         }
         for other in [
             RunKey { blob: BlobId(9), ..RUN },
             RunKey { xorb: XorbHash::new([9; 32]), ..RUN },
             RunKey { offset: 9, ..RUN },
         ] {
-            assert!(!verified.has(&other, &(2..5), state, NOW), "{other:?}");
+            assert!(!verified.has(&other, &(2..5), (object(state), NOW)), "{other:?}");
         }
         // Some of them hashed again leave the others as they are; more of them take their place.
         verified.note(RUN, 3..4, state, NOW);
-        assert!(verified.has(&RUN, &(2..5), state, NOW));
+        assert!(verified.has(&RUN, &(2..5), (object(state), NOW)));
         verified.note(RUN, 0..9, state, later(5));
-        assert!(verified.has(&RUN, &(0..9), state, later(3_600_004)));
+        assert!(verified.has(&RUN, &(0..9), (object(state), later(3_600_004))));
         verified.note(RUN, 1..2, state, later(3_600_005));
-        assert!(!verified.has(&RUN, &(0..9), state, later(3_600_005)));
-        assert!(verified.has(&RUN, &(1..2), state, later(3_600_005)));
+        assert!(!verified.has(&RUN, &(0..9), (object(state), later(3_600_005))));
+        assert!(verified.has(&RUN, &(1..2), (object(state), later(3_600_005))));
     }
 
     #[test]
@@ -206,7 +261,7 @@ mod tests {
             assert_eq!(file.is_settled(seen), expected, "{changed:?} {seen:?}");
             let verified = Verified::default();
             verified.note(RUN, 0..1, file, seen);
-            assert_eq!(verified.has(&RUN, &(0..1), file, seen), expected, "{changed:?} {seen:?}");
+            assert_eq!(verified.has(&RUN, &(0..1), (object(file), seen)), expected, "{changed:?} {seen:?}");
         }
     }
 
@@ -216,7 +271,7 @@ mod tests {
         for offset in 0..1000 {
             verified.note(RunKey { offset, ..RUN }, 0..1, state, NOW);
         }
-        verified.0.run_pending_tasks();
-        assert!(verified.0.entry_count() <= 10, "{}", verified.0.entry_count());
+        verified.runs.run_pending_tasks();
+        assert!(verified.runs.entry_count() <= 10, "{}", verified.runs.entry_count());
     }
 }

@@ -132,6 +132,7 @@ impl Hub {
         }
         let (id, cut) = (BlobId(self.db.next_id()), Box::new(staged.cut().clone()));
         staged.publish(id)?;
+        self.note_stored(id);
         failpoint::hit("xet.file_placed");
         Ok(Placed { sha256, size_bytes, xet: None, at: At::File(id, cut) })
     }
