@@ -16,7 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use crate::error::{Error, Kind, Result};
 
 /// Bytes of the length.
-const LENGTH_BYTES: usize = 8;
+pub(crate) const LENGTH_BYTES: usize = 8;
 /// The key that is no tensor.
 const METADATA: &str = "__metadata__";
 
@@ -57,11 +57,21 @@ impl Source {
 /// [`crate::Kind::Invalid`] when there is none; [`crate::Kind::TooLarge`] when it is longer than
 /// `bytes_max`.
 pub(crate) fn read_header(name: &str, source: &Source, bytes_max: u64) -> Result<Vec<u8>> {
-    let short = || Error::invalid(format!("`{name}` is too short to be a safetensors file"));
     let size_bytes = source.size_bytes();
+    let first = usize::try_from(size_bytes).unwrap_or(LENGTH_BYTES).min(LENGTH_BYTES);
+    let start = source.read(0, first).map_err(Error::internal)?;
+    let length = header_length(name, &start, size_bytes, bytes_max)?;
+    source.read(LENGTH_BYTES, usize::try_from(length).map_err(Error::internal)?).map_err(Error::internal)
+}
+
+/// How long the header of a file of so many bytes is, by its first eight.
+///
+/// # Errors
+/// As [`read_header`].
+pub(crate) fn header_length(name: &str, start: &[u8], size_bytes: u64, bytes_max: u64) -> Result<u64> {
+    let short = || Error::invalid(format!("`{name}` is too short to be a safetensors file"));
     let Some(rest) = size_bytes.checked_sub(8) else { return Err(short()) };
-    let length = source.read(0, LENGTH_BYTES).map_err(Error::internal)?;
-    let length = u64::from_le_bytes(length.try_into().map_err(|_length| short())?);
+    let length = u64::from_le_bytes(start.try_into().map_err(|_length| short())?);
     if length > rest {
         let message =
             format!("`{name}` is no safetensors file, or cut short: its header would be {length} bytes");
@@ -72,7 +82,7 @@ pub(crate) fn read_header(name: &str, source: &Source, bytes_max: u64) -> Result
             format!("the safetensors header of `{name}` has {length} bytes; {bytes_max} may be read");
         return Err(Error::new(Kind::TooLarge, message));
     }
-    source.read(LENGTH_BYTES, usize::try_from(length).map_err(Error::internal)?).map_err(Error::internal)
+    Ok(length)
 }
 
 /// What a header says of a tensor.

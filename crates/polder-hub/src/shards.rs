@@ -10,12 +10,14 @@ use polder_types::{ObjectId, RepoId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use crate::Hub;
 use crate::access::{Grant, Read};
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
-use crate::safetensors::{Source, each_tensor, read_header};
+use crate::follow::{AwayObject, OpenObject};
+use crate::safetensors::{LENGTH_BYTES, Source, each_tensor, header_length, read_header};
 
 /// Longest index, and longest header, in bytes.
 const INDEX_BYTES_MAX: u64 = 25_000_000;
@@ -23,6 +25,9 @@ const INDEX_BYTES_MAX: u64 = 25_000_000;
 const HEADERS_BYTES_MAX: u64 = 25_000_000;
 /// Most shards of a model.
 const SHARDS_MAX: usize = 1_000;
+/// Shards that are not here whose headers come at once, and how many a model may have.
+const AWAY_AT_ONCE: usize = 4;
+const AWAY_MAX: usize = 256;
 
 /// What an index and the shards that it names say.
 #[derive(Debug)]
@@ -44,11 +49,12 @@ struct Index {
 
 impl Hub {
     /// Reads the headers of the shards that the index at `path` names, at the tip of the default branch. Shards
-    /// stand in the index's folder.
+    /// stand in the index's folder. Of those that this mirror has not fetched only the headers come.
     ///
     /// # Errors
     /// [`OpenError::Entry`] when the index or a shard is not there; [`Kind::Invalid`] when one is something else;
-    /// [`Kind::TooLarge`] over a bound; [`Kind::Conflict`] for shards that this mirror has not fetched.
+    /// [`Kind::TooLarge`] over a bound; [`Kind::Conflict`] for shards that are not here, and whose headers cannot be
+    /// had without the rest; [`Kind::Unavailable`] when no hub has them.
     pub async fn shard_headers(&self, grant: &Grant<Read>, path: &str) -> Result<ShardHeaders, OpenError> {
         let commit_id = self.resolve_revision(grant, "HEAD").await.map_err(OpenError::Revision)?;
         let held = self.held(grant.repo_id()).await?;
@@ -57,7 +63,54 @@ impl Hub {
             let files = Files { hub, repo, snapshot: &held.snapshot, commit_id };
             Ok(files.read_headers(&path))
         });
-        read.await?
+        let (mut told, away, left) = read.await??;
+        read_away(&mut told.headers, away, left).await?;
+        Ok(told)
+    }
+}
+
+/// A shard that is not here.
+struct Away {
+    shard: String,
+    /// Its path.
+    at: String,
+    object: AwayObject,
+}
+
+impl Away {
+    /// Its name and its header.
+    async fn read(self, bytes_max: u64) -> Result<(String, Box<RawValue>)> {
+        let Self { shard, at, object } = self;
+        let (size_bytes, first) =
+            (object.size_bytes(), u64::try_from(LENGTH_BYTES).map_err(Error::internal)?);
+        let whole_of =
+            |start: &[u8]| Ok(header_length(&at, start, size_bytes, bytes_max)?.saturating_add(first));
+        let mut header = object.read_beginning(first, &whole_of).await?;
+        header.drain(..LENGTH_BYTES.min(header.len()));
+        Ok((shard, checked(&at, header)?))
+    }
+}
+
+/// Has the headers of shards come that are not here, a few at a time.
+async fn read_away(
+    headers: &mut BTreeMap<String, Box<RawValue>>,
+    away: Vec<Away>,
+    mut left: u64,
+) -> Result<()> {
+    let mut away = away.into_iter();
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < AWAY_AT_ONCE
+            && let Some(one) = away.next()
+        {
+            running.spawn(one.read(left));
+        }
+        let Some(ended) = running.join_next().await else { return Ok(()) };
+        let (shard, header) = ended.map_err(Error::internal)??;
+        left = left
+            .checked_sub(u64::try_from(header.get().len()).map_err(Error::internal)?)
+            .ok_or_else(too_long)?;
+        headers.insert(shard, header);
     }
 }
 
@@ -70,7 +123,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// Blocking, as all of these.
-    fn read_headers(&self, path: &str) -> Result<ShardHeaders, OpenError> {
+    fn read_headers(&self, path: &str) -> Result<(ShardHeaders, Vec<Away>, u64), OpenError> {
         let Index { metadata, weight_map } = self.index(path)?;
         let shards: BTreeSet<String> = weight_map.into_values().collect();
         if shards.len() > SHARDS_MAX {
@@ -78,18 +131,26 @@ impl Files<'_> {
             return Err(Error::new(Kind::TooLarge, message).into());
         }
         let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
-        let (mut headers, mut left) = (BTreeMap::new(), HEADERS_BYTES_MAX);
+        let (mut headers, mut away, mut left) = (BTreeMap::new(), Vec::new(), HEADERS_BYTES_MAX);
         for shard in shards {
             let at = format!("{folder}{shard}");
-            let header = read_header(&at, &self.open(&at)?, left)?;
+            let source = match self.open(&at)? {
+                Opened::Here(source) => source,
+                Opened::Away(_) if away.len() == AWAY_MAX => return Err(not_fetched(&at).into()),
+                Opened::Away(object) => {
+                    away.push(Away { shard, at, object });
+                    continue;
+                }
+            };
+            let header = read_header(&at, &source, left)?;
             left = left.saturating_sub(u64::try_from(header.len()).map_err(Error::internal)?);
             headers.insert(shard, checked(&at, header)?);
         }
-        Ok(ShardHeaders { commit_id: self.commit_id, metadata, headers })
+        Ok((ShardHeaders { commit_id: self.commit_id, metadata, headers }, away, left))
     }
 
     fn index(&self, path: &str) -> Result<Index, OpenError> {
-        let source = self.open(path)?;
+        let Opened::Here(source) = self.open(path)? else { return Err(not_fetched(path).into()) };
         let size_bytes = source.size_bytes();
         if size_bytes > INDEX_BYTES_MAX {
             let message = format!("`{path}` has {size_bytes} bytes; an index may have {INDEX_BYTES_MAX}");
@@ -102,7 +163,7 @@ impl Files<'_> {
         Ok(index?)
     }
 
-    fn open(&self, path: &str) -> Result<Source, OpenError> {
+    fn open(&self, path: &str) -> Result<Opened, OpenError> {
         let commit_id = self.commit_id;
         let missing = |error| OpenError::Entry { commit_id, error };
         let entry =
@@ -111,18 +172,32 @@ impl Files<'_> {
             return Err(missing(Error::not_found(format!("`{path}` is not a file"))));
         }
         let Some(pointer) = entry.pointer else {
-            return Ok(Source::Git(polder_git::read_file(self.snapshot, entry.oid).map_err(Error::from)?));
+            let bytes = polder_git::read_file(self.snapshot, entry.oid).map_err(Error::from)?;
+            return Ok(Opened::Here(Source::Git(bytes)));
         };
-        match Handle::current().block_on(self.hub.open_linked(self.repo, pointer.oid)) {
-            Ok(blob) => Ok(Source::Object(blob.file, blob.size_bytes)),
-            Err(error) if error.kind() == Kind::NotFound => {
-                let message =
-                    format!("`{path}` was not fetched from its home yet; download it, and ask again");
-                Err(Error::new(Kind::Conflict, message).caused_by(error).into())
-            }
+        match Handle::current().block_on(self.hub.open_object(self.repo, pointer.oid)) {
+            Ok(OpenObject::Here(blob)) => Ok(Opened::Here(Source::Object(blob.file, blob.size_bytes))),
+            Ok(OpenObject::Away(object)) => Ok(Opened::Away(object)),
+            Err(error) if error.kind() == Kind::NotFound => Err(not_fetched(path).caused_by(error).into()),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// A file, here or to be had.
+enum Opened {
+    Here(Source),
+    Away(AwayObject),
+}
+
+fn not_fetched(path: &str) -> Error {
+    let message = format!("`{path}` was not fetched from its home yet; download it, and ask again");
+    Error::new(Kind::Conflict, message)
+}
+
+fn too_long() -> Error {
+    let message = format!("the headers of the shards have more than {HEADERS_BYTES_MAX} bytes together");
+    Error::new(Kind::TooLarge, message)
 }
 
 /// The header of the shard at a path, if all of it is what clients understand.

@@ -1,6 +1,6 @@
 //! A model in shards, whose headers come in one answer.
 
-use polder_tests::{HubClient, LargeObject, Work};
+use polder_tests::{Hub, HubClient, LargeObject, Pair, Work, until};
 use serde_json::{Value, json};
 
 use crate::Place;
@@ -92,4 +92,60 @@ fn the_headers_of_all_shards_come_in_one_answer_and_are_those_of_each() {
     work.ok(&["commit", "-qm", "All"]);
     work.ok(&["push", "-q", &place.hub.repo_url_as("acme/m", &place.ada), "main"]);
     client.script(&place.hub, &place.ada, place.dir.path(), SHARDS, &[]).ok();
+}
+
+const AWAY: &str = r"
+import sys
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+mirror, token, work, home, name = sys.argv[1:6]
+there = HfApi(endpoint=mirror, token=False)
+if home:
+    here = HfApi(endpoint=home, token=False).get_sharded_safetensors_metadata('acme/m')
+    away = there.get_sharded_safetensors_metadata(name)
+    assert here == away and len(away.files_metadata) == 2, (here, away)
+    assert away.parameter_count == {'F32': 16}, away
+else:
+    try:
+        there.get_sharded_safetensors_metadata(name)
+    except HfHubHTTPError as error:
+        assert error.response.status_code == 503 and 'no source can show the beginning' in str(error), error
+    else:
+        raise AssertionError('from nowhere')
+";
+
+/// A mirror that fetches large files when somebody asks for one answers with their headers, and fetches no more.
+#[test]
+fn a_lazy_mirror_shows_the_headers_of_shards_that_are_not_here() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let mut pair = Pair::start();
+    let work = Work::new();
+    let shards = ["model-1.safetensors", "model-2.safetensors"];
+    for (tensor, name, seed) in [("a", shards[0], 1), ("b", shards[1], 2)] {
+        let rest = LargeObject::random(seed, 6_000_000).bytes;
+        let large = LargeObject::new([weights(tensor, &[8]), rest].concat());
+        large.upload(pair.home.http(), "acme/m", &pair.token);
+        work.write(name, large.pointer().as_bytes());
+    }
+    work.write("model.safetensors.index.json", index(&shards, None).as_bytes());
+    work.commit("Shards");
+    work.ok(&["push", "-q", &pair.home.repo_url_as("acme/m", &pair.token), "main"]);
+    pair.follow(&["--mode", "lazy"]).ok();
+    let name = format!("acme.{}/m", pair.home.address().to_string().replace(':', "_"));
+    let tip = |hub: &Hub, name: &str| hub.http().get(&format!("/api/models/{name}")).send().text();
+    until("the mirror to be in step", 30, || tip(&pair.follower, &name).contains(shards[1]).then_some(()));
+    let received = || {
+        let metrics = pair.follower.http().get("/metrics").send().expect(200).text();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("polder_egress_received_bytes_total "));
+        count.unwrap().parse::<u64>().unwrap()
+    };
+    let (before, dir) = (received(), tempfile::tempdir().unwrap());
+    let home = pair.home.url("").trim_end_matches('/').to_owned();
+    client.script(&pair.follower, &pair.token, dir.path(), AWAY, &[&home, &name]).ok();
+    let came = received() - before;
+    assert!(came < 600_000, "{came} bytes came for two headers");
+    assert!(pair.follower.stored_objects().is_empty());
+    pair.follower.fsck();
+    pair.home.kill();
+    client.script(&pair.follower, &pair.token, dir.path(), AWAY, &["", &name]).ok();
 }

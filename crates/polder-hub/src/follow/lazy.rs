@@ -10,10 +10,12 @@ use polder_xet::FileHash;
 use tokio::runtime::Handle;
 
 use super::PeerObjects;
+use super::limits::Declared;
 use super::sources::SourceSet;
 use super::via::Via;
 use crate::error::{Error, Kind, Result};
 use crate::lfs_transfer::OpenBlob;
+use crate::transfer::WholeOf;
 use crate::{Arriving, Hub, ObjectSource, TransferOptions, Wanted};
 
 /// Objects looked through at a time.
@@ -64,6 +66,20 @@ impl AwayObject {
     /// Its length in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.wanted.size_bytes
+    }
+
+    /// Reads its first bytes, as [`Hub::read_beginning`] does, without the rest of it.
+    ///
+    /// # Errors
+    /// As [`Hub::read_beginning`], and as [`AwayObject::fetch`] before anything is asked for.
+    pub(crate) async fn read_beginning(&self, first: u64, whole_of: WholeOf<'_>) -> Result<Vec<u8>> {
+        let Self { hub, wanted, .. } = self;
+        let sources = hub.object_sources(wanted.upstream, &Via::default()).await?;
+        // Nothing is kept that a budget would count.
+        let admitted = hub.admit_at_any_hour(wanted.upstream, Declared::default()).await?;
+        let options =
+            TransferOptions { rate: Some(Arc::clone(admitted.rate())), ..TransferOptions::default() };
+        hub.read_beginning(wanted, &sources, &options, first, whole_of).await
     }
 
     /// Has it fetched, unless it is on its way already or came meanwhile.

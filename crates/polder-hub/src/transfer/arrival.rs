@@ -73,10 +73,7 @@ impl Hub {
         if let Some(shared) = self.transfers.find(&wanted.key()) {
             return Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid, for_a_hub: false }));
         }
-        let place = Arc::clone(&self.transfers.places).acquire_owned();
-        let place = timeout(PLACE_PATIENCE, place).await.map_err(|_elapsed| {
-            Error::unavailable("too many objects are being fetched already; try again later")
-        })?;
+        let place = self.fetch_place().await?;
         let shared = match self.begin_transfer(wanted).await? {
             Begun::Here(_) => return Ok(Arriving::Here(self.open_linked(wanted.repo, wanted.oid).await?)),
             Begun::Another(shared) => shared,
@@ -90,6 +87,16 @@ impl Hub {
             }
         };
         Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid, for_a_hub: false }))
+    }
+}
+
+impl Hub {
+    /// A place among what is fetched for those who wait.
+    pub(super) async fn fetch_place(&self) -> Result<impl Send + use<>> {
+        let place = Arc::clone(&self.transfers.places).acquire_owned();
+        timeout(PLACE_PATIENCE, place).await.map_err(|_elapsed| {
+            Error::unavailable("too many objects are being fetched already; try again later")
+        })
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn ask(
         };
         shared.count_fetched(page.len());
         let keep = if check.is_none() { page.as_ref() } else { page.get(HEADER_BYTES..).unwrap_or_default() };
-        match take_page(&page, claim, &mut check) {
+        match take_page(&page, claim, &mut check, &mut |_chunk| {}) {
             Ok(is_last) => {
                 in_place(|| {
                     let mut out = out;
@@ -65,11 +65,12 @@ pub(super) async fn ask(
     }
 }
 
-/// Takes one page; says whether it was the last.
-fn take_page(
+/// Takes one page, handing each chunk to `take`; says whether it was the last.
+pub(super) fn take_page(
     page: &Bytes,
     claim: &ListClaim,
     check: &mut Option<(ListHeader, ListCheck)>,
+    take: &mut impl FnMut(Chunk),
 ) -> std::result::Result<bool, Asked> {
     let lie = |error: &dyn std::fmt::Display| Asked::Lie(error.to_string());
     let (header, entries) = ListHeader::decode(page).map_err(|error| lie(&error))?;
@@ -87,7 +88,7 @@ fn take_page(
     if *known != header || (entries.is_empty() && header.chunks > 0) {
         return Err(lie(&"its pages do not fit together"));
     }
-    checking.page(entries, &mut |_| {}).map_err(|error| lie(&error))?;
+    checking.page(entries, take).map_err(|error| lie(&error))?;
     if checking.chunks() < u64::from(header.chunks) {
         return Ok(false);
     }

@@ -6,6 +6,7 @@
 //! decides in the end; only then is the object published and linked.
 
 mod arrival;
+mod beginning;
 mod fetch;
 mod list;
 mod plan;
@@ -30,6 +31,7 @@ pub use rate::Rate;
 pub use source::{ObjectSource, SourceError, SourceFuture};
 pub use state::TransferProgress;
 
+pub(crate) use beginning::WholeOf;
 pub(crate) use running::Transfers;
 
 /// An object that is wanted for a repository.

@@ -1,5 +1,6 @@
 //! Large objects from sources of every kind.
 
+mod beginning;
 mod crash;
 mod lazy;
 mod reading;
