@@ -91,7 +91,6 @@ fn uploads() -> Vec<Operation> {
         .gives(object(vec![("files", list(shape("PreuploadFile")))], vec![])),
         Operation::post(Commit, "/api/{type}/{namespace}/{repo}/commit/{branch}", "Makes a commit")
             .query("create_pr", flag())
-            .query("hot_reload", flag())
             .takes_as("application/x-ndjson", list(shape("CommitLine")))
             .gives(object(
                 vec![("commitOid", git_id()), ("commitUrl", text())],
