@@ -8,7 +8,7 @@ use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
 use crate::value::{Value, args};
-use crate::{Db, Error, Result};
+use crate::{Db, Error, Result, known_chunks};
 
 /// Whether something forbids mirror `m` of the hub of log `o`.
 macro_rules! is_blocked {
@@ -209,7 +209,9 @@ async fn block(tx: &mut Tx, what: Blocked, reason: String) -> Result<Verdict<boo
     if tx.execute(INSERT, args![kind, name.clone(), origin, pattern, oid, reason, now]).await? == 0 {
         return Ok(Verdict::Discard(false));
     }
-    if oid.is_none() {
+    if let Some(oid) = oid {
+        known_chunks::void_of_object(tx, oid).await?;
+    } else {
         tx.execute(FIND_RID, args![name]).await?;
         tx.execute(STOP, args![WHY, now]).await?;
         withhold(tx, TO_HIDE, Some(BLOCKED)).await?;

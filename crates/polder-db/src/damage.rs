@@ -11,7 +11,7 @@ use crate::snapshots::RepoVersion;
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, NewPack, Result};
+use crate::{Db, NewPack, Result, known_chunks};
 
 statements! {
     MARK_BLOB = "UPDATE blob SET damaged_at = $2 WHERE id = $1 AND state = 'live' AND damaged_at IS NULL";
@@ -46,7 +46,17 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn mark_damaged_blob(&self, id: BlobId) -> Result<bool> {
-        self.update(MARK_BLOB, id.0).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = tx.now();
+                if tx.execute(MARK_BLOB, args![id, now]).await? == 0 {
+                    return Ok(Verdict::Discard(false));
+                }
+                known_chunks::void_of_blob(tx, id).await?;
+                Ok(Verdict::Keep(true))
+            })
+        })
+        .await
     }
 
     /// Remembers that a pack is damaged; false if that is known, or it is gone.

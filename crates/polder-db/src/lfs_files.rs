@@ -7,7 +7,7 @@ use crate::row::each;
 use crate::sql::statements;
 use crate::tx::Verdict;
 use crate::value::{Value, args};
-use crate::{Db, Result, blobs, quota};
+use crate::{Db, Result, blobs, known_chunks, quota};
 
 statements! {
     FILES_AFTER = "SELECT l.sha256, b.size, l.added_at FROM repo_blob l \
@@ -65,6 +65,7 @@ impl Db {
                 if tx.execute(HOLD_AT, args![repo, generation]).await? == 0 {
                     return Ok(Verdict::Discard(None));
                 }
+                known_chunks::void(tx, repo).await?;
                 let (namespace, now) = (quota::begin(tx, repo).await?, tx.now());
                 let mut count = 0;
                 for oid in oids {

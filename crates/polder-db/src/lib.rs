@@ -81,6 +81,7 @@ mod error;
 mod events;
 mod follow;
 mod jobs;
+mod known_chunks;
 mod lfs_files;
 mod locks;
 mod log;

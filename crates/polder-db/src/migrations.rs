@@ -47,6 +47,7 @@ pub(crate) const MAIN: Steps = &[
     (32, "contributed", include_str!("../migrations/0032_contributed.sql")),
     (33, "talk", include_str!("../migrations/0033_talk.sql")),
     (34, "piece cut", include_str!("../migrations/0034_piece_cut.sql")),
+    (36, "chunks since", include_str!("../migrations/0036_chunks_since.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

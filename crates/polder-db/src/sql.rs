@@ -121,9 +121,9 @@ mod tests {
     use super::*;
     use crate::{
         access_requests, accounts, attachments, audit, blobs, blocks, catalog, chunks, collections, contract,
-        contributed, damage, discussions, downloads, dump, events, follow, jobs, lfs_files, locks, log, meta,
-        oauth, pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage, repos, snapshots,
-        tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
+        contributed, damage, discussions, downloads, dump, events, follow, jobs, known_chunks, lfs_files,
+        locks, log, meta, oauth, pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage,
+        repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -141,6 +141,7 @@ mod tests {
         dump::ALL,
         events::ALL,
         jobs::ALL,
+        known_chunks::ALL,
         lfs_files::ALL,
         locks::ALL,
         meta::ALL,

@@ -10,7 +10,7 @@ use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::Verdict;
 use crate::value::{Value, args};
-use crate::{Db, Result};
+use crate::{Db, Result, known_chunks};
 
 /// Most xorbs of one account that wait for their files: 2 TiB of the usual length.
 const STAGED_PER_ACCOUNT_MAX: i64 = 32_768;
@@ -51,7 +51,8 @@ statements! {
     EXPIRED = "SELECT s.id FROM staged_xorb s WHERE s.expires <= $1 AND NOT EXISTS (SELECT 1 FROM staged_xorb o \
         WHERE o.repo = s.repo AND o.account = s.account AND o.expires > $1) ORDER BY s.expires, s.id LIMIT $2";
     FORGET_EXPIRED = "DELETE FROM staged_xorb WHERE id = $1 AND expires <= $2 AND NOT EXISTS \
-        (SELECT 1 FROM staged_xorb o WHERE o.repo = staged_xorb.repo AND o.account = staged_xorb.account AND o.expires > $2)";
+        (SELECT 1 FROM staged_xorb o WHERE o.repo = staged_xorb.repo AND o.account = staged_xorb.account AND o.expires > $2) \
+        RETURNING repo";
     FORGET_STAGED = "DELETE FROM staged_xorb WHERE id = $1";
     // One of the same length takes the place of an older one: the object may be cut otherwise by now.
     INSERT_PIECE = "INSERT INTO xorb_piece (xorb, first_chunk, sha256, chunks, at_byte, at_chunk, cut, list) \
@@ -342,9 +343,10 @@ impl Db {
     pub async fn forget_expired_xorb(&self, id: StagedXorbId, now: UnixMillis) -> Result<bool> {
         self.write(move |tx| {
             Box::pin(async move {
-                if tx.execute(FORGET_EXPIRED, args![id, now]).await? == 0 {
+                let Some(row) = tx.row(FORGET_EXPIRED, args![id, now]).await? else {
                     return Ok(Verdict::Discard(false));
-                }
+                };
+                known_chunks::void(tx, RepoId(row.read(0)?)).await?;
                 take_back(tx, id.reservation()).await?;
                 Ok(Verdict::Keep(true))
             })

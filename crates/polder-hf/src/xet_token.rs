@@ -25,7 +25,7 @@ pub(crate) async fn read(ask: &Ask<'_>) -> Result<Response, Failure> {
 /// Answers `GET …/xet-write-token/{revision}`. The token is good for every branch.
 pub(crate) async fn write(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.contribute().await?;
-    Ok(answer(ask, &ask.hub.xet_write_token(&grant)))
+    Ok(answer(ask, &ask.hub.xet_write_token(&grant).await?))
 }
 
 /// Where a token to read a repository at a commit is asked for.
@@ -35,7 +35,7 @@ pub(crate) fn link(hub: &Hub, repo: &RepoName, commit_id: ObjectId) -> String {
 }
 
 fn answer(ask: &Ask<'_>, token: &XetToken) -> Response {
-    let (cas_url, text) = (cas_url(ask.hub), token.secret.reveal());
+    let (cas_url, text) = (cas_url(ask.hub, token.memory.as_deref()), token.secret.reveal());
     let expires = token.expires.0 / 1000;
     let body = json!({ "casUrl": cas_url, "exp": expires, "accessToken": text });
     let mut response = respond::json(StatusCode::OK, &body);

@@ -159,7 +159,7 @@ pub use transfer::{
 };
 pub use webhooks::WebhookChange;
 pub use whoami::Whoami;
-pub use xet::{ShardStep, XetBytes, XetData, XetFile, XetTerm, XetTerms, XetToken};
+pub use xet::{ShardStep, XetBytes, XetData, XetFile, XetTerm, XetTerms, XetToken, is_xet_memory};
 
 #[cfg(test)]
 mod tests;

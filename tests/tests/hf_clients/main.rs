@@ -28,6 +28,7 @@ mod strangers_clients;
 mod versions;
 mod webhooks;
 mod xet;
+mod xet_memory;
 mod xet_upload;
 
 use polder_tests::{Hub, Token};

@@ -48,7 +48,10 @@ fn everything_works_below_a_path_of_a_proxy() {
     let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
     let dir = tempfile::tempdir().unwrap();
     let _proxy = Proxy::start(dir.path(), port, place.hub.address());
-    let said = client.script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
+    let said =
+        client.with_xet().script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
     assert!(said.ends_with("done with 2.4.0"), "{said}");
+    // Chunks, too, go by what the tokens name.
+    assert!(place.hub.log().contains("/v1/xorbs/"), "{}", place.hub.log());
     place.hub.fsck();
 }

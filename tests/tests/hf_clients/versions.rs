@@ -19,7 +19,7 @@ fn whole_cycle(version: &str) {
         assert!(said.ends_with(&format!("done with {version}")), "{said}");
         let log = place.hub.log();
         assert!(log.contains("/info/lfs/objects/batch"), "{log}");
-        assert_eq!(log.contains("/cas/v1/xorbs/"), chunks, "{log}");
+        assert_eq!(log.contains("/v1/xorbs/"), chunks, "{log}");
         place.hub.fsck();
     }
 }

@@ -303,9 +303,9 @@ fn of_a_file_that_the_repository_has_no_chunk_is_sent_again() {
     let _ended = client.script(&place.hub, &place.ada, place.dir.path(), AGAIN, &[at.to_str().unwrap()]);
     let log = place.hub.log();
     let asked = |path: &str| log.lines().filter(|line| line.contains(path)).collect::<Vec<_>>();
-    let [hint] = asked("path=/cas/v1/chunks/")[..] else { panic!("{log}") };
+    let [hint] = asked("/v1/chunks/")[..] else { panic!("{log}") };
     assert!(hint.contains("status=200"), "{hint}");
-    assert!(asked("path=/cas/v1/xorb").is_empty() && !asked("path=/cas/v2/shards").is_empty(), "{log}");
+    assert!(asked("/v1/xorb").is_empty() && !asked("/v2/shards").is_empty(), "{log}");
 }
 
 const DENIED: &str = r"

@@ -88,8 +88,8 @@ fn what_hf_upload_sends_in_chunks_git_and_plain_downloads_have_too() {
     uploader.write("sub/s.safetensors", &small);
     uploader.hf(&["repos", "create", "acme/xet"]).ok();
     uploader.upload("acme/xet");
-    assert!(requests(&place, "/cas/v1/xorbs/") >= 1, "{}", place.hub.log());
-    assert_eq!(requests(&place, "/cas/v2/shards"), 1, "{}", place.hub.log());
+    assert!(requests(&place, "/v1/xorbs/") >= 1, "{}", place.hub.log());
+    assert_eq!(requests(&place, "/v2/shards"), 1, "{}", place.hub.log());
     assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &large), ("sub/s.safetensors", &small)]);
 
     let edited = [&large[..20_000_000], &noise(3, 300_000), &large[20_000_000..]].concat();
@@ -97,12 +97,12 @@ fn what_hf_upload_sends_in_chunks_git_and_plain_downloads_have_too() {
     uploader.upload("acme/xet");
     assert_is_folder(&uploader, "acme/xet", &[("w.safetensors", &edited)]);
     // Without a memory, and into another repository: the hub tells of what the sender may read elsewhere.
-    let sent = requests(&place, "/cas/v1/xorbs/");
+    let sent = requests(&place, "/v1/xorbs/");
     let other = Uploader::new(&place).unwrap();
     other.write("w.safetensors", &edited);
     other.hf(&["repos", "create", "acme/again"]).ok();
     other.upload("acme/again");
-    assert_eq!(requests(&place, "/cas/v1/xorbs/"), sent, "{}", place.hub.log());
+    assert_eq!(requests(&place, "/v1/xorbs/"), sent, "{}", place.hub.log());
     assert_is_folder(&other, "acme/again", &[("w.safetensors", &edited)]);
     place.hub.fsck();
 }
@@ -165,9 +165,9 @@ fn a_client_without_a_memory_sends_what_is_new() {
     let whole = noise(9, 25_000_000);
     let Some(first) = sent(&whole) else { return };
     assert!(first > 25_000_000, "{first}");
-    let xorbs = requests(&place, "/cas/v1/xorbs/");
+    let xorbs = requests(&place, "/v1/xorbs/");
     let again = sent(&whole).unwrap();
-    assert!(again < 10_000 && requests(&place, "/cas/v1/xorbs/") == xorbs, "{again} bytes of what is there");
+    assert!(again < 10_000 && requests(&place, "/v1/xorbs/") == xorbs, "{again} bytes of what is there");
     let headed = [b"another header, longer than the one before it", &whole[8..]].concat();
     let edited = sent(&headed).unwrap();
     assert!(edited < 200_000, "{edited} bytes of another header");

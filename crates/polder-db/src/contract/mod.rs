@@ -18,6 +18,7 @@ mod discussions;
 mod dump;
 mod follow;
 mod jobs;
+mod known_chunks;
 mod lazy;
 mod lfs_files;
 mod limits;

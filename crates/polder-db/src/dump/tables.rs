@@ -46,7 +46,7 @@ tables! {
     "token_refresh", PAGE: token Int; family Bytes, latest Bytes, client Text, expires Int, ends Int.
     "repo", PAGE: id Int; rid Bytes, kind Text, ns Int, name Text, visibility Text, head Text, state Text, gen Int,
         gc_epoch Int, rewind_gen Int, cache_epoch Int, rseq Int, ref_count Int, created_at Int,
-        lock_gen Int, upstream Int, withheld Text, gate Text, shown Bool.
+        lock_gen Int, upstream Int, withheld Text, gate Text, shown Bool, chunks_since Int.
     "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
     "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.

@@ -83,9 +83,10 @@ fn unknown() -> Error {
     Error::new(Kind::NotFound, "there is nothing at this address")
 }
 
-/// Where the CAS of `hub` is, for clients.
-pub(crate) fn cas_url(hub: &Hub) -> String {
-    format!("{}/{}", hub.public_url(), route::CAS)
+/// Where the CAS of `hub` is, for clients that keep what they send under `memory`.
+pub(crate) fn cas_url(hub: &Hub, memory: Option<&str>) -> String {
+    let url = format!("{}/{}", hub.public_url(), route::CAS);
+    memory.map_or_else(|| url.clone(), |memory| format!("{url}/{memory}"))
 }
 
 impl Edge for Cas {

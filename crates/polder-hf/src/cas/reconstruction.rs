@@ -65,7 +65,7 @@ fn term(term: &XetTerm) -> Value {
 }
 
 fn fetch(hub: &Hub, version: Version, term: &XetTerm) -> Value {
-    let url = format!("{}/data/{}?{}", cas_url(hub), term.xorb, term.query);
+    let url = format!("{}/data/{}?{}", cas_url(hub, None), term.xorb, term.query);
     let (chunks, bytes) =
         (range(&term.chunks), json!({ "start": term.bytes.start, "end": term.bytes.end - 1 }));
     match version {

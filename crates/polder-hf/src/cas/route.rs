@@ -5,6 +5,7 @@
 
 use http::Method;
 use polder_http::{Access, Url};
+use polder_hub::is_xet_memory;
 use polder_xet::{ChunkHash, FileHash, XorbHash};
 
 /// First segment of all of it: no namespace can be called so.
@@ -67,6 +68,10 @@ impl Route {
         match segments.as_slice() {
             // At the root of the host, wherever the rest is.
             ["v1", "telemetry"] if *method == Method::POST => Some(Self::Telemetry),
+            // The word is the client's own affair: whatever it is, the token says what may be done.
+            [CAS, memory, rest @ ..] if is_xet_memory(memory) => {
+                Some(Self::below(method, rest).unwrap_or(Self::Unknown))
+            }
             [CAS, rest @ ..] => Some(Self::below(method, rest).unwrap_or(Self::Unknown)),
             _ => None,
         }
@@ -115,6 +120,9 @@ impl Route {
 mod tests {
     use super::*;
 
+    /// A word under which a client keeps what it sends.
+    const MEMORY: &str = "0123456789abcdef0123456789abcdef";
+
     fn parse(method: &Method, uri: &str) -> Option<Route> {
         let uri = uri.replace("HASH", &XorbHash::new([7; 32]).to_string()).parse().expect(uri);
         Route::parse(method, &Url::parse(&uri).expect("UTF-8"))
@@ -144,7 +152,11 @@ mod tests {
             (&get, "/cas/data/HASH?a=b", Route::Data(XorbHash::new([7; 32]))),
             (&post, "/v1/telemetry", Route::Telemetry),
         ] {
-            assert_eq!(parse(method, uri), Some(expected), "{method} {uri}");
+            assert_eq!(parse(method, uri), Some(expected.clone()), "{method} {uri}");
+            if let Some(rest) = uri.strip_prefix("/cas/") {
+                let uri = format!("/cas/{MEMORY}/{rest}");
+                assert_eq!(parse(method, &uri), Some(expected), "{method} {uri}");
+            }
         }
     }
 
@@ -159,6 +171,10 @@ mod tests {
             "/cas/v2/file-chunk-hashes/HASH",
             "/cas/v1/xorb-grants/default/HASH",
             "/cas/v3/shards",
+            "/cas/0123456789abcdef0123456789abcde/v1/shards",
+            "/cas/0123456789abcdef0123456789abcdeF/v1/shards",
+            "/cas/0123456789abcdef0123456789abcdef",
+            "/cas/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef/v1/shards",
         ] {
             for method in [Method::GET, Method::POST, Method::PUT, Method::HEAD, Method::DELETE] {
                 assert_eq!(parse(&method, uri), Some(Route::Unknown), "{method} {uri}");

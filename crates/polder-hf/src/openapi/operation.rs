@@ -235,6 +235,8 @@ fn in_path(name: &str) -> Shape {
         "type" => word(&["models", "datasets", "spaces", "kernels"]),
         "pool" => word(&["default", "default-merkledb"]),
         "chunk" | "file" | "xorb" => sha256(),
+        // A word of `casUrl`.
+        "memory" => matching("^[0-9a-f]{32}$"),
         "prefix" => word(&["datasets", "spaces", "kernels"]),
         "namespace" | "repo" | "user" | "org" => matching(NAME),
         _ => matching("^[^/]+$"),

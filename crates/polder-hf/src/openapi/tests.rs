@@ -30,6 +30,7 @@ fn filled(operation: &Operation) -> String {
             "status" => "pending",
             "pool" => "default",
             "chunk" | "file" | "xorb" => &HASH.repeat(32),
+            "memory" => &HASH.repeat(16),
             name => name,
         };
         path.replace(&format!("{{{name}}}"), value)

@@ -27,6 +27,8 @@ pub struct XetToken {
     pub secret: Secret,
     /// When it stops working.
     pub expires: UnixMillis,
+    /// The word of the CAS's URL under which the client keeps what it sends, if it sends anything.
+    pub memory: Option<String>,
 }
 
 /// What a token is for.
@@ -89,19 +91,22 @@ impl Claim {
 impl Hub {
     /// A token to read the chunks of a repository.
     pub fn xet_read_token(&self, grant: &Grant<Read>) -> XetToken {
-        self.xet_token(Use::Read, grant)
+        self.xet_token(Use::Read, grant, None)
     }
 
     /// A token to read and write the chunks of a repository.
-    pub fn xet_write_token<L: Contributes>(&self, grant: &Grant<L>) -> XetToken {
-        self.xet_token(Use::Write, grant)
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn xet_write_token<L: Contributes>(&self, grant: &Grant<L>) -> Result<XetToken> {
+        Ok(self.xet_token(Use::Write, grant, Some(self.xet_memory(grant).await?)))
     }
 
-    fn xet_token<L>(&self, for_use: Use, grant: &Grant<L>) -> XetToken {
+    fn xet_token<L>(&self, for_use: Use, grant: &Grant<L>, memory: Option<String>) -> XetToken {
         let token = grant.principal().token().map(|token| token.id);
         let expires = self.clock.now().plus_seconds(TOKEN_SECONDS);
         let claim = Claim { for_use, repo: grant.repo_id(), token, expires };
-        XetToken { secret: claim.signed(&self.keys.url), expires }
+        XetToken { secret: claim.signed(&self.keys.url), expires, memory }
     }
 
     /// Permission to read by a token from [`Hub::xet_read_token`] or [`Hub::xet_write_token`].

@@ -5,13 +5,13 @@ use std::os::unix::fs::FileExt as _;
 use polder_blob::Stage;
 use polder_db::Blob;
 use polder_types::{BlobId, Sha256, failpoint};
-use polder_xet::{CHUNK_BYTES_MAX, Chunk, ChunkHash, Cut, FileHash, ProvenFile};
+use polder_xet::{CHUNK_BYTES_MAX, Chunk, ChunkHash, Cut, FileHash, ProvenFile, Refused};
 use tokio::runtime::Handle;
 
 use super::number;
 use super::sources::Sources;
 use crate::Hub;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lfs_transfer::WRITE_BATCH_BYTES;
 
 /// What has become of a file.
@@ -151,7 +151,10 @@ fn are_chunks(mut bytes: &[u8], chunks: &[Chunk]) -> bool {
 /// What a shard is told that is refused.
 pub(super) fn refused(error: polder_xet::AcceptError<Error>) -> Error {
     match error {
-        polder_xet::AcceptError::Refused(refused) => Error::new(Kind::Invalid, refused.to_string()),
+        polder_xet::AcceptError::Refused(refused @ Refused::UnknownXorb(_)) => {
+            Error::invalid(format!("{refused}; upload again, and all of it is sent"))
+        }
+        polder_xet::AcceptError::Refused(refused) => Error::invalid(refused.to_string()),
         polder_xet::AcceptError::Lookup(error) => error,
     }
 }

@@ -24,7 +24,10 @@ async fn nobody_names_what_they_neither_sent_nor_may_read() {
             accept(hub, &carol, &shard(&[], std::slice::from_ref(xorb))).await.expect_err("not hers");
         answers.push((refused.kind(), refused.message().replace(&xorb.hash.to_string(), "X")));
     }
-    assert_eq!(answers, vec![(Kind::Invalid, "xorb X is not known".to_owned()); 6]);
+    assert_eq!(
+        answers,
+        vec![(Kind::Invalid, "xorb X is not known; upload again, and all of it is sent".to_owned()); 6]
+    );
     // What alice sent for one repository is not sent for another.
     let elsewhere = accept(hub, &closed, &shard(&[Said::of(&[(&waiting, 0..1)])], &[])).await;
     assert_eq!(elsewhere.expect_err("sent elsewhere").kind(), Kind::Invalid);

@@ -3,6 +3,7 @@
 mod attacks;
 mod crash;
 mod cuts;
+mod memory;
 mod objects;
 mod pages;
 mod quota;
