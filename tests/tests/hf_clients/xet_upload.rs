@@ -147,30 +147,62 @@ fn what_is_not_true_is_refused_in_the_form_that_was_asked_for() {
     assert_eq!((&last["type"], &last["retryable"]), (&"error".into(), &false.into()), "{last}");
 }
 
+/// A hub behind a door that counts what clients send through it.
+struct Counted {
+    place: Place,
+    url: String,
+    told: std::sync::mpsc::Receiver<Vec<u8>>,
+}
+
+impl Counted {
+    fn new() -> Self {
+        let door = Door::open();
+        let place = Place::with(Hub::builder().config(&format!("public-url = \"{}\"", door.url())).start());
+        let url = door.url();
+        let told = door.lead_to(place.hub.address(), None);
+        Self { place, url, told }
+    }
+
+    /// How many bytes a client that remembers nothing sends to have a file in `acme/again`.
+    fn sent(&self, name: &str, bytes: &[u8]) -> Option<usize> {
+        let mut fresh = Uploader::new(&self.place)?;
+        fresh.url.clone_from(&self.url);
+        fresh.write(name, bytes);
+        let _before = self.told.try_iter().count();
+        fresh.upload("acme/again");
+        Some(self.told.try_iter().map(|piece| piece.len()).sum())
+    }
+}
+
 /// X4 to X6: a client that remembers nothing sends of a file that the repository has, or nearly has, what is new.
 #[test]
 fn a_client_without_a_memory_sends_what_is_new() {
-    let door = Door::open();
-    let place = Place::with(Hub::builder().config(&format!("public-url = \"{}\"", door.url())).start());
-    let url = door.url();
-    let told = door.lead_to(place.hub.address(), None);
-    let sent = |bytes: &[u8]| {
-        let mut fresh = Uploader::new(&place)?;
-        fresh.url.clone_from(&url);
-        fresh.write("w.safetensors", bytes);
-        let _before = told.try_iter().count();
-        fresh.upload("acme/again");
-        Some(told.try_iter().map(|piece| piece.len()).sum::<usize>())
-    };
+    let hub = Counted::new();
+    let sent = |bytes: &[u8]| hub.sent("w.safetensors", bytes);
     let whole = noise(9, 25_000_000);
     let Some(first) = sent(&whole) else { return };
     assert!(first > 25_000_000, "{first}");
-    let xorbs = requests(&place, "/v1/xorbs/");
+    let xorbs = requests(&hub.place, "/v1/xorbs/");
     let again = sent(&whole).unwrap();
-    assert!(again < 10_000 && requests(&place, "/v1/xorbs/") == xorbs, "{again} bytes of what is there");
+    assert!(again < 10_000 && requests(&hub.place, "/v1/xorbs/") == xorbs, "{again} bytes of what is there");
     let headed = [b"another header, longer than the one before it", &whole[8..]].concat();
     let edited = sent(&headed).unwrap();
     assert!(edited < 200_000, "{edited} bytes of another header");
     let appended = sent(&[&headed[..], &noise(10, 300_000)].concat()).unwrap();
     assert!((300_000..500_000).contains(&appended), "{appended} bytes of 300,000 more");
+}
+
+/// As variants of one model do, that have the same metadata.
+#[test]
+fn an_edit_of_a_file_that_begins_like_a_newer_one_is_sent_as_an_edit() {
+    let hub = Counted::new();
+    let start = noise(11, 1_000_000);
+    let (older, newer) =
+        ([&start[..], &noise(12, 9_000_000)].concat(), [&start[..], &noise(13, 9_000_000)].concat());
+    let Some(first) = hub.sent("older.safetensors", &older) else { return };
+    let second = hub.sent("newer.safetensors", &newer).unwrap();
+    assert!(first > 10_000_000 && (9_000_000..9_800_000).contains(&second), "{first} {second}");
+    let edited = [&older[..5_000_000], b"an insertion", &older[5_000_000..]].concat();
+    let edit = hub.sent("older.safetensors", &edited).unwrap();
+    assert!(edit < 400_000, "{edit} bytes of an insertion");
 }

@@ -345,3 +345,34 @@ async fn who_asks_for_any_chunk_is_told_of_the_current_files_with_keyed_hashes()
     let elsewhere = hub.db.runs_of_blob(closed.id, 0..100_000).await.expect("rows");
     assert!(elsewhere.is_empty(), "of other repositories nothing is told");
 }
+
+/// Variants of one model have the same metadata.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_files_that_begin_alike_all_are_told_of_and_then_the_newest_alone() {
+    let fixture = fixture().await;
+    let (hub, writer) = (&fixture.hub, fixture.writer("acme/open").await);
+    let mut lists = Vec::new();
+    for (name, seed) in [("older.bin", 21), ("newer.bin", 22)] {
+        let content = [noise(20, 300_000), noise(seed, 400_000)].concat();
+        let object = put(&fixture, "acme/open", &content).await;
+        let pointer = LfsPointer { oid: object.oid, size_bytes: object.size_bytes };
+        let write = Change::WritePointer { path: name.to_owned(), pointer };
+        hub.commit(&writer, change("w", vec![write])).await.expect("committed");
+        lists.push(list_of(hub, object.oid).await);
+        fixture.pass_seconds(1);
+    }
+    let [older, newer] = &lists[..] else { panic!("two") };
+    assert_eq!(older.chunks[0], newer.chunks[0]);
+    let grant = writer.as_read();
+    let hint = async |token: &str| {
+        let told = hub.xet_hint(&grant, &Secret::new(token), newer.chunks[0].hash).await.expect("asked");
+        let told = told.expect("a hint");
+        let shard = DedupShard::decode(&told).expect("a shard");
+        let has = |list: &ChunkList| list.chunks.iter().all(|chunk| shard.find(chunk.hash).is_some());
+        (shard.chunks().count(), has(older), has(newer))
+    };
+    let both = older.chunks.len() + newer.chunks.len();
+    assert_eq!(hint("a").await, (both, true, true), "each once");
+    assert_eq!(hint("a").await, (newer.chunks.len(), false, true));
+    assert_eq!(hint("b").await, (both, true, true), "another client knows nothing");
+}

@@ -32,32 +32,51 @@ const TOKENS_MAX: usize = 10_000;
 
 /// How much each token had of hints.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(Mutex<HashMap<Sha256, (usize, UnixMillis)>>);
+pub(crate) struct Hints(Mutex<HashMap<Sha256, Given>>);
+
+/// What one token had.
+#[derive(Debug)]
+struct Given {
+    bytes: usize,
+    /// Whether the current files were among it.
+    current: bool,
+    /// When nobody asks any more how much it was.
+    forget: UnixMillis,
+}
 
 impl Hints {
     /// Whether there is something left for a token.
     fn is_open(&self, token: Sha256, now: UnixMillis) -> bool {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if given.len() >= TOKENS_MAX {
-            given.retain(|_, (_, forget)| *forget > now);
+            given.retain(|_, had| had.forget > now);
         }
         match given.get(&token) {
-            Some((bytes, _)) => *bytes < TOKEN_BYTES_MAX,
+            Some(had) => had.bytes < TOKEN_BYTES_MAX,
             None => given.len() < TOKENS_MAX,
         }
     }
 
-    fn count(&self, token: Sha256, bytes: usize, now: UnixMillis) {
+    /// Whether a token was told of the current files.
+    fn knows_current(&self, token: Sha256) -> bool {
+        let given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        given.get(&token).is_some_and(|had| had.current)
+    }
+
+    fn count(&self, token: Sha256, bytes: usize, current: bool, now: UnixMillis) {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (had, _) = given.entry(token).or_insert((0, now.plus_seconds(HINT_SECONDS)));
-        *had = had.saturating_add(bytes);
+        let new = || Given { bytes: 0, current: false, forget: now.plus_seconds(HINT_SECONDS) };
+        let had = given.entry(token).or_insert_with(new);
+        had.bytes = had.bytes.saturating_add(bytes);
+        had.current |= current;
     }
 }
 
 impl Hub {
-    /// A shard of chunks that the repository has: of the file with `chunk` if there is one, else of its current
-    /// files, after such a file of another repository that the holder of `token` may read. `None` when there is none,
-    /// or enough was told to that holder.
+    /// A shard of chunks that the repository has: of the file with `chunk`, or such a file of another repository that
+    /// the holder of `token` may read, then of its current files. These can begin like the file that is sent and go on
+    /// otherwise: which of them it was made from is not known. Who was told of them is told of a file with `chunk`
+    /// alone. `None` when there is none, or enough was told to that holder.
     ///
     /// # Errors
     /// When the repository or a chunk list cannot be read.
@@ -71,15 +90,16 @@ impl Hub {
         if !self.xet_hints.is_open(token, now) {
             return Ok(None);
         }
-        let blobs = if let Some(blob) = self.db.chunk_of_repo(grant.repo_id(), chunk).await? {
-            vec![blob]
-        } else {
-            let elsewhere = self.db.readable_chunk(grant.repo_id(), grant.reader(), chunk).await?;
-            elsewhere.into_iter().chain(self.current_objects(grant).await?).collect()
+        let own = self.db.chunk_of_repo(grant.repo_id(), chunk).await?;
+        let tells_current = own.is_none() || !self.xet_hints.knows_current(token);
+        let first = match own {
+            Some(own) => Some(own),
+            None => self.db.readable_chunk(grant.repo_id(), grant.reader(), chunk).await?,
         };
-        let shard = self.shard_of(grant, blobs).await?;
+        let current = if tells_current { self.current_objects(grant).await? } else { Vec::new() };
+        let shard = self.shard_of(grant, first.into_iter().chain(current)).await?;
         if let Some(shard) = &shard {
-            self.xet_hints.count(token, shard.len(), now);
+            self.xet_hints.count(token, shard.len(), tells_current, now);
         }
         Ok(shard)
     }
@@ -106,7 +126,12 @@ impl Hub {
         Ok(blobs)
     }
 
-    async fn shard_of(&self, grant: &Grant<Read>, blobs: Vec<Blob>) -> Result<Option<Vec<u8>>> {
+    /// Of objects one after the other, as far as there is room; each is told of once, as each xorb is.
+    async fn shard_of(
+        &self,
+        grant: &Grant<Read>,
+        blobs: impl IntoIterator<Item = Blob>,
+    ) -> Result<Option<Vec<u8>>> {
         let now = self.clock.now().0 / 1000;
         let key = format!("xet hints of {} in {}", grant.repo_id(), now / HINT_SECONDS);
         let Some(key) = ShardKey::new(self.keys.url.derive(&key)) else { return Ok(None) };
@@ -143,11 +168,12 @@ mod tests {
             bytes[..8].copy_from_slice(&n.to_be_bytes());
             Sha256::new(bytes)
         };
-        hints.count(token(0), TOKEN_BYTES_MAX - 1, now);
-        assert!(hints.is_open(token(0), now));
-        hints.count(token(0), 1, now);
+        hints.count(token(0), TOKEN_BYTES_MAX - 1, false, now);
+        assert!(hints.is_open(token(0), now) && !hints.knows_current(token(0)));
+        hints.count(token(0), 1, true, now);
+        assert!(hints.knows_current(token(0)) && !hints.knows_current(token(1)));
         assert!(!hints.is_open(token(0), now) && hints.is_open(token(1), now));
-        (1..TOKENS_MAX).for_each(|n| hints.count(token(n), 1, now));
+        (1..TOKENS_MAX).for_each(|n| hints.count(token(n), 1, false, now));
         assert!(!hints.is_open(token(TOKENS_MAX), now), "no more are known of");
         assert!(hints.is_open(token(1), now));
         assert!(hints.is_open(token(TOKENS_MAX), now.plus_seconds(HINT_SECONDS)));
