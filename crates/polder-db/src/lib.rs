@@ -153,8 +153,9 @@ pub use log::{
 };
 pub use oauth::{
     DEVICE_LOGINS_MAX, DEVICE_LOGINS_PER_ADDRESS_MAX, DeviceApproval, DeviceChange, DeviceFound,
-    DeviceIssued, DeviceLogin, DeviceState, GUESS_WINDOW_SECONDS, GUESSES_MAX, NewDeviceLogin, NewRefresh,
-    Refreshed,
+    DeviceIssued, DeviceLogin, DeviceState, GUESS_WINDOW_SECONDS, GUESSES_MAX, Given, NewDeviceLogin,
+    NewPublisher, NewRefresh, PUBLISHERS_PER_TARGET_MAX, Publisher, PublisherTarget, Refreshed,
+    TOKENS_PER_PUBLISHER_MAX,
 };
 pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};

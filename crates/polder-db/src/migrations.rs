@@ -47,6 +47,7 @@ pub(crate) const MAIN: Steps = &[
     (32, "contributed", include_str!("../migrations/0032_contributed.sql")),
     (33, "talk", include_str!("../migrations/0033_talk.sql")),
     (34, "piece cut", include_str!("../migrations/0034_piece_cut.sql")),
+    (35, "publisher", include_str!("../migrations/0035_publisher.sql")),
     (36, "chunks since", include_str!("../migrations/0036_chunks_since.sql")),
 ];
 /// `cache.db`.

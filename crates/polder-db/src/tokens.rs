@@ -1,6 +1,6 @@
 //! Access tokens, of which only the hash is stored.
 
-use polder_types::{AccountId, RepoId, Role, Sha256, TokenId, UnixMillis};
+use polder_types::{AccountId, PublisherId, RepoId, Role, Sha256, TokenId, UnixMillis};
 
 use crate::db::missing;
 use crate::row::{Row, each};
@@ -13,14 +13,14 @@ statements! {
     INSERT_TOKEN = "INSERT INTO token (id, hash, account, scope, repos, expires, revoked, created_at, name) \
         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8) ON CONFLICT (hash) DO NOTHING";
     TOKEN_BY_HASH = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account WHERE t.hash = $1";
+        t.created_at, t.name, t.publisher FROM token t JOIN account a ON a.id = t.account WHERE t.hash = $1";
     TOKEN_BY_ID = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account WHERE t.id = $1";
+        t.created_at, t.name, t.publisher FROM token t JOIN account a ON a.id = t.account WHERE t.id = $1";
     TOKENS_AFTER = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account \
+        t.created_at, t.name, t.publisher FROM token t JOIN account a ON a.id = t.account \
         WHERE NOT t.revoked AND t.id > $1 ORDER BY t.id LIMIT $2";
     TOKENS_OF_AFTER = "SELECT t.id, t.scope, t.repos, t.expires, t.revoked, a.id, a.name, a.kind, a.is_admin, \
-        t.created_at, t.name FROM token t JOIN account a ON a.id = t.account \
+        t.created_at, t.name, t.publisher FROM token t JOIN account a ON a.id = t.account \
         WHERE NOT t.revoked AND t.id > $1 AND t.account = $3 ORDER BY t.id LIMIT $2";
     REVOKE_TOKEN = "UPDATE token SET revoked = TRUE WHERE id = $1";
 }
@@ -61,6 +61,8 @@ pub struct Token {
     pub created: UnixMillis,
     /// What it is for, where the hub gave it to a client by itself.
     pub name: Option<String>,
+    /// The trusted publisher that it was given to.
+    pub publisher: Option<PublisherId>,
 }
 
 impl Db {
@@ -159,6 +161,7 @@ fn token(row: &Row) -> Result<Token> {
         account: Account::from_row(row, 5)?,
         created: UnixMillis(row.read(9)?),
         name: row.read(10)?,
+        publisher: row.read::<Option<i64>>(11)?.map(PublisherId),
     })
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use polder_types::{
     AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, ObjectId, PackId, PartId,
-    RepoId, ReservationId, Sha256, StagedXorbId, TokenId, UnixMillis, UploadId,
+    PublisherId, RepoId, ReservationId, Sha256, StagedXorbId, TokenId, UnixMillis, UploadId,
 };
 use polder_xet::{ChunkHash, FileHash, XorbHash};
 
@@ -57,7 +57,7 @@ macro_rules! nulls {
 }
 
 nulls! {
-    Int: i64, AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, PackId, PartId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
+    Int: i64, AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, JobId, LockId, PackId, PartId, PublisherId, RepoId, ReservationId, StagedXorbId, TokenId, UnixMillis,
         UploadId;
     Text: &str, String;
     Bytes: ObjectId, Sha256, ChunkHash, FileHash, XorbHash, Bytes;
@@ -74,6 +74,7 @@ values! {
     LockId, id => Self::Int(Some(id.0));
     PackId, id => Self::Int(Some(id.0));
     PartId, id => Self::Int(Some(id.0));
+    PublisherId, id => Self::Int(Some(id.0));
     RepoId, id => Self::Int(Some(id.0));
     ReservationId, id => Self::Int(Some(id.0));
     StagedXorbId, id => Self::Int(Some(id.0));

@@ -26,6 +26,8 @@ id_type! {
     AccountId,
     /// An access token.
     TokenId,
+    /// A trusted publisher.
+    PublisherId,
     /// A stored pack; also names its file, if it has one.
     PackId,
     /// One incarnation of a large object; also names its file.

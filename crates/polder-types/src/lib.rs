@@ -19,7 +19,7 @@ pub use hash::{HashParseError, ObjectId, Sha256};
 pub use hours::Hours;
 pub use ids::{
     AccessRequestId, AccountId, AuditId, BlobId, DiscussionEventId, EventId, IdSource, JobId, LockId, PackId,
-    PartId, RepoId, ReservationId, StagedXorbId, TokenId, UploadId,
+    PartId, PublisherId, RepoId, ReservationId, StagedXorbId, TokenId, UploadId,
 };
 pub use lfs_pointer::LfsPointer;
 pub use names::{AccountName, NameError, RepoKind, RepoName};

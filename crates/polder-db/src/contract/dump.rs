@@ -3,7 +3,9 @@ use polder_types::{BlobId, Sha256};
 use serde_json::Value;
 
 use super::{Home, inline_pack, push_of, sha, update};
-use crate::{Attest, AuditActor, AuditResult, DumpedTable, FollowRule, MirrorMode, NewAudit, NewToken};
+use crate::{
+    Attest, AuditActor, AuditResult, DumpedTable, FollowRule, MirrorMode, NewAudit, NewPublisher, NewToken,
+};
 
 /// Every row, table after table.
 async fn everything(home: &Home) -> Vec<(&'static str, Vec<Value>)> {
@@ -50,6 +52,23 @@ async fn filled() -> Home {
         })
         .await
         .unwrap();
+    let publisher = NewPublisher {
+        repo: Some(repo.id),
+        account: ada,
+        issuer: "https://issuer.example".to_owned(),
+        subject: "repo:acme/ci:*".to_owned(),
+        claims: [("environment".to_owned(), "release".to_owned())].into(),
+    };
+    let publisher = home.db.add_publisher(publisher).await.unwrap();
+    let token = NewToken {
+        account: ada,
+        hash: Sha256::new([8; 32]),
+        scope: polder_types::Role::Write,
+        repos: Some(vec![repo.id]),
+        expires: Some(home.now()),
+        name: None,
+    };
+    home.db.give_token(publisher, token).await.unwrap();
     home.db.publish_blob(BlobId(home.db.next_id()), sha(1), 10, repo.id, None).await.unwrap();
     let mut push = push_of(&repo, vec![update("refs/heads/main", 0, 1), update("refs/heads/模", 0, 1)]);
     push.pack = Some(inline_pack(&home.db, 7));

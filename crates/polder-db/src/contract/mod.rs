@@ -30,6 +30,7 @@ mod names;
 mod oauth;
 mod outbox;
 mod protection;
+mod publishers;
 mod pull_mirrors;
 mod push;
 mod quota;

@@ -42,11 +42,12 @@ tables! {
     "account", PAGE: id Int; kind Text, name Text, fold Text, is_admin Bool, created_at Int.
     "member", PAGE: org Int, user_id Int; role Text.
     "token", PAGE: id Int; hash Bytes, account Int, scope Text, repos Text, expires Int, revoked Bool, created_at Int,
-        name Text.
+        name Text, publisher Int.
     "token_refresh", PAGE: token Int; family Bytes, latest Bytes, client Text, expires Int, ends Int.
     "repo", PAGE: id Int; rid Bytes, kind Text, ns Int, name Text, visibility Text, head Text, state Text, gen Int,
         gc_epoch Int, rewind_gen Int, cache_epoch Int, rseq Int, ref_count Int, created_at Int,
         lock_gen Int, upstream Int, withheld Text, gate Text, shown Bool, chunks_since Int.
+    "publisher", PAGE: id Int; repo Int, account Int, issuer Text, subject Text, claims Text, created_at Int.
     "remote_namespace", PAGE: account Int; nsid Bytes, origin Text, fold Text, home Text.
     "follow_source", PAGE: log Int, url Text; named Bool, heard_at Int, last_error Text.
     "follow_rule", PAGE: log Int, place Int; pattern Text, mode Text.

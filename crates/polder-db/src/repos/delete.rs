@@ -11,7 +11,7 @@ use crate::quota::{self, Change};
 use crate::sql::statements;
 use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result, access_requests, catalog, collections, contributed};
+use crate::{Db, Result, access_requests, catalog, collections, contributed, oauth};
 
 statements! {
     DELETE_REPO = "UPDATE repo SET state = 'deleted', gen = gen + 1, rewind_gen = gen + 1, ref_count = 0, \
@@ -80,6 +80,7 @@ pub(crate) async fn delete(tx: &mut Tx, id: RepoId, actor: Option<AccountId>) ->
     }
     catalog::close(tx, id).await?;
     access_requests::forget(tx, id).await?;
+    oauth::publishers::forget_repo(tx, id).await?;
     collections::forget_repo(tx, id).await?;
     let facts = json!({"v": 1, "kind": before.name.kind().as_str(), "path": before.name.to_string(),
         "visibility": before.visibility.as_str()});
