@@ -14,7 +14,7 @@ pub const LIBRARIES: &str = "libraries";
 #[derive(Debug, Clone)]
 pub struct HubClient {
     bin: std::path::PathBuf,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
     seconds: u32,
 }
 
@@ -24,7 +24,7 @@ impl HubClient {
     pub fn of(version: &str) -> Option<Self> {
         let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
         if bin.join("python").exists() {
-            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1")], seconds: 120 });
+            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1".to_owned())], seconds: 120 });
         }
         skip(&format!("no {}", bin.display()));
         None
@@ -44,8 +44,8 @@ impl HubClient {
 
     /// The same with an environment variable.
     #[must_use]
-    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -84,7 +84,7 @@ impl HubClient {
             .env("HF_HUB_DISABLE_TELEMETRY", "1")
             .env("PYTHONWARNINGS", "ignore")
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        command.envs(self.variables.iter().copied());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

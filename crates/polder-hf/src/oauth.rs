@@ -1,7 +1,8 @@
-//! Tokens that clients get by themselves: RFC 8628, and what of RFC 6749 it needs.
+//! Tokens that clients get by themselves: RFC 8628, what of RFC 6749 it needs, and of RFC 8693 the exchange of an
+//! issuer's id token.
 //!
 //! Source: `huggingface_hub` 2.4.0 `utils/_oauth_device.py`: any status under 500 is read as an answer, and an
-//! `error` that it does not know ends the login.
+//! `error` that it does not know ends the login; `_oidc.py` for the exchange, which is one JSON body.
 
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -18,6 +19,11 @@ use crate::ask::Ask;
 pub(crate) const PAGE: &str = "/oauth/approve";
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const REFRESH_GRANT: &str = "refresh_token";
+const EXCHANGE_GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What is exchanged: an id token, which is a JWT, too (RFC 8693 §3).
+const ID_TOKEN_TYPES: [&str; 2] =
+    ["urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:jwt"];
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// The client that `huggingface_hub` says it is: `constants.py`, `DEVICE_CODE_OAUTH_CLIENT_ID`.
 const HUGGINGFACE_HUB: &str = "26be6b09-91c5-47da-9861-d2d2bb7a7e36";
 /// When a client is to try again that found too many others waiting, in seconds.
@@ -77,23 +83,47 @@ pub(crate) async fn device(ask: &Ask<'_>, body: Body) -> Response {
 
 /// Answers `POST /oauth/token`.
 pub(crate) async fn token(ask: &Ask<'_>, body: Body) -> Response {
-    let issued = async {
+    let answer = async {
         let fields = Fields::read(ask, body).await?;
         let secret = |name| fields.text(name).map(Secret::new);
-        match fields.text("grant_type")? {
+        let issued = match fields.text("grant_type")? {
             DEVICE_GRANT => {
-                ask.hub.poll_device_login(&secret("device_code")?, fields.text("client_id")?).await
+                ask.hub.poll_device_login(&secret("device_code")?, fields.text("client_id")?).await?
             }
             REFRESH_GRANT => {
-                ask.hub.refresh_login(&secret("refresh_token")?, fields.text("client_id")?).await
+                ask.hub.refresh_login(&secret("refresh_token")?, fields.text("client_id")?).await?
             }
-            _ => Err(NoToken::UnknownGrant),
-        }
+            EXCHANGE_GRANT => return exchange(ask, &fields).await,
+            _ => return Err(NoToken::UnknownGrant),
+        };
+        Ok(shown(&issued))
     };
-    match issued.await {
-        Ok(issued) => respond::json(StatusCode::OK, &shown(&issued)),
+    match answer.await {
+        Ok(answer) => respond::json(StatusCode::OK, &answer),
         Err(why) => refused(ask, &why),
     }
+}
+
+/// An id token for an access token (RFC 8693 §2).
+async fn exchange(ask: &Ask<'_>, fields: &Fields) -> Result<Value, NoToken> {
+    if !ID_TOKEN_TYPES.contains(&fields.text("subject_token_type")?) {
+        return Err(NoToken::BadRequest(format!("the `subject_token_type` is not `{}`", ID_TOKEN_TYPES[0])));
+    }
+    if fields.0.contains_key("requested_token_type")
+        && fields.text("requested_token_type")? != ACCESS_TOKEN_TYPE
+    {
+        return Err(NoToken::BadRequest(format!("the `requested_token_type` is not `{ACCESS_TOKEN_TYPE}`")));
+    }
+    let (id_token, resource) = (Secret::new(fields.text("subject_token")?), fields.text("resource")?);
+    let address = ClientAddress::to_count_for(ask.parts);
+    let exchanged = ask.hub.exchange_id_token(&id_token, resource, address).await?;
+    Ok(json!({
+        "access_token": exchanged.token.reveal(),
+        "issued_token_type": ACCESS_TOKEN_TYPE,
+        "token_type": "bearer",
+        "expires_in": exchanged.expires_in_seconds,
+        "scope": exchanged.scope,
+    }))
 }
 
 fn shown(issued: &Issued) -> Value {
@@ -117,8 +147,12 @@ fn refused(ask: &Ask<'_>, why: &NoToken) -> Response {
         NoToken::Denied => bad("access_denied", "somebody refused"),
         NoToken::BadGrant(text) => bad("invalid_grant", text),
         NoToken::BadRequest(text) => bad("invalid_request", text),
+        NoToken::BadTarget => {
+            bad("invalid_target", "the `resource` is not a repository (such as `acme/m`) or a user name")
+        }
         NoToken::UnknownGrant => {
-            bad("unsupported_grant_type", "this hub knows the grants `device_code` and `refresh_token`")
+            let text = "this hub knows the grants `device_code`, `refresh_token` and `token-exchange`";
+            bad("unsupported_grant_type", text)
         }
         NoToken::Failed(error) => failed(ask, error),
     }

@@ -389,7 +389,7 @@ impl Hub {
     }
 
     /// As a member, or as one who was given access.
-    async fn repo_role(&self, account: &Account, repo: &Repo) -> Result<Option<Role>> {
+    pub(crate) async fn repo_role(&self, account: &Account, repo: &Repo) -> Result<Option<Role>> {
         match self.account_role(account, repo.namespace).await? {
             None if repo.visibility == Visibility::Gated => {
                 Ok(self.db.has_access(repo.id, account.id).await?.then_some(Role::Read))

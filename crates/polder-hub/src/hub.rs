@@ -27,6 +27,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::log::{FederationOptions, OwnLog};
 use crate::logins::Logins;
+use crate::oauth::IssuerKeys;
 use crate::scrub::ScrubOptions;
 use crate::snapshots::Snapshots;
 use crate::storage::{Shared, Storage};
@@ -103,6 +104,8 @@ pub struct Inner {
     pub(crate) bodies: BodyBudget,
     /// Failed logins.
     pub(crate) logins: Logins,
+    /// The keys of those who speak for trusted publishers.
+    pub(crate) issuer_keys: IssuerKeys,
     /// For the operator's imports and exports, which may themselves wait for leaf work.
     pub(crate) door: Door,
     /// For short work that waits for nothing else, so that the two can never wait for one another.
@@ -179,6 +182,10 @@ async fn release_claims(db: &Db) -> Result<()> {
     Ok(())
 }
 
+fn egress_trusting(ca_file: Option<PathBuf>) -> Result<Egress> {
+    Ok(Egress::new(polder_egress::Options { ca_file, ..Default::default() })?)
+}
+
 impl Hub {
     /// Opens a data directory, making it when it is not there.
     ///
@@ -191,8 +198,7 @@ impl Hub {
         let lock = crate::data_dir::take(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
-        let egress =
-            Egress::new(polder_egress::Options { ca_file: options.egress_ca_file, ..Default::default() })?;
+        let egress = egress_trusting(options.egress_ca_file)?;
         let (is_shared, holder) = (db.is_shared(), db.next_id());
         db.set_default_quota(options.namespace_bytes_max).await?;
         release_claims(&db).await?;
@@ -214,6 +220,7 @@ impl Hub {
             uploads: Admission::new("upload", limits.uploads_max, &limits),
             bodies: BodyBudget::new(limits.held_bodies_bytes_max),
             logins: Logins::new(limits.failed_logins_max),
+            issuer_keys: IssuerKeys::new(),
             door: Door::new(OPERATOR_TASKS_MAX),
             leaf: Door::new(LEAF_TASKS_MAX),
             assemblies: Door::new(ASSEMBLIES_MAX),

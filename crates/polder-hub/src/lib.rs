@@ -132,7 +132,9 @@ pub use log::{
     Term,
 };
 pub use merge::Merged;
-pub use oauth::{DeviceRequest, DeviceStart, Issued, NoToken};
+pub use oauth::{
+    DeviceRequest, DeviceStart, Exchanged, Issued, NoToken, PublisherSummary, TrustRequest, Trusting,
+};
 pub use people::AccountOverview;
 pub use polder_db::{
     AccessRequest, AccessStatus, Activity, Asked, Block, CatalogOrder as RepoOrder, CatalogTag, Collection,

@@ -164,6 +164,7 @@ impl Hub {
         to_the_end(async move {
             hub.audited(entry).delete_repo(repo.id, actor).await?;
             hub.names.clear();
+            hub.tokens.clear();
             hub.forget(repo.id).await;
             Ok(())
         })

@@ -28,6 +28,7 @@ impl Hub {
                 return Err(Error::new(Kind::Conflict, format!("`{}` is down already", repo.name)));
             }
             hub.names.clear();
+            hub.tokens.clear();
             hub.forget(repo.id).await;
             Ok(())
         })

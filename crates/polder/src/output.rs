@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::admin::{
-    Answer, AuditRow, BlockRow, KeyRow, MirrorRow, MoveRow, OrgRow, ProtectionRow, QuotaRow, RepoRow,
-    RequestRow, RuleText, TokenRow, UpstreamRow, UserRow,
+    Answer, AuditRow, BlockRow, KeyRow, MirrorRow, MoveRow, OrgRow, ProtectionRow, PublisherRow, QuotaRow,
+    RepoRow, RequestRow, RuleText, TokenRow, UpstreamRow, UserRow,
 };
 use crate::size::show_size;
 
@@ -22,6 +22,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Mirrors(rows) if json => write_json(out, rows),
         Answer::Followed(rows) if json => write_json(out, rows),
         Answer::Protection(rows) if json => write_json(out, rows),
+        Answer::Publishers(rows) if json => write_json(out, rows),
         Answer::Blocks(rows) if json => write_json(out, rows),
         Answer::Quotas(rows) if json => write_json(out, rows),
         Answer::Audit(rows) if json => write_json(out, rows),
@@ -42,6 +43,7 @@ pub(crate) fn write_answer(out: &mut dyn Write, answer: &Answer, json: bool) -> 
         Answer::Mirrors(rows) => write_columns(out, rows.iter().map(mirror_cells)),
         Answer::Followed(rows) => write_columns(out, rows.iter().flat_map(upstream_cells)),
         Answer::Protection(rows) => write_columns(out, rows.iter().map(protection_cells)),
+        Answer::Publishers(rows) => write_columns(out, rows.iter().map(publisher_cells)),
         Answer::Blocks(rows) => write_columns(out, rows.iter().map(block_cells)),
         Answer::Quotas(rows) => write_columns(out, rows.iter().map(quota_cells)),
         Answer::Audit(rows) => write_columns(out, rows.iter().map(audit_cells)),
@@ -93,6 +95,14 @@ fn protection_cells(row: &ProtectionRow) -> Vec<String> {
     let may = |allowed, what: &str| format!("{} {what}", if allowed { "may be" } else { "never" });
     let pushers = format!("push: {}", row.push.join(","));
     vec![row.pattern.clone(), pushers, may(row.allow_force, "forced"), may(row.allow_delete, "deleted")]
+}
+
+fn publisher_cells(row: &PublisherRow) -> Vec<String> {
+    let target = row.repo.as_ref().map_or_else(|| "reads".to_owned(), |repo| format!("writes to {repo}"));
+    let claims: Vec<String> = row.claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let claims = if claims.is_empty() { "-".to_owned() } else { claims.join(",") };
+    let user = format!("as {}", row.user);
+    vec![row.id.clone(), target, user, row.issuer.clone(), row.subject.clone(), claims, row.created.clone()]
 }
 
 fn user_cells(row: &UserRow) -> Vec<String> {

@@ -177,7 +177,7 @@ fn what_is_no_question_for_a_token_is_refused_in_the_words_of_oauth() {
     }
     let exchange =
         r#"{"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "resource": "acme/m"}"#;
-    assert_eq!(json(exchange).expect(400).json()["error"], "unsupported_grant_type");
+    assert_eq!(json(exchange).expect(400).json()["error"], "invalid_request", "without an id token");
     http.post("/oauth/token", vec![b'x'; 65 << 10]).send().expect(413);
     http.post("/oauth/device", vec![0xff]).send().expect(400);
     http.get("/oauth/token").send().expect(405);

@@ -19,6 +19,7 @@ mod libraries;
 mod listings;
 mod logins;
 mod proxy;
+mod publishers;
 mod requests;
 mod search;
 mod shards;

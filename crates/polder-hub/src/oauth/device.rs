@@ -222,7 +222,13 @@ impl Hub {
         change: DeviceChange,
         entry: Option<Entry>,
     ) -> Result<(UserCode, DeviceLogin)> {
-        let account = principal.account_id().ok_or_else(|| Error::hidden(true, ""))?;
+        let token = principal.token().ok_or_else(|| Error::hidden(true, ""))?;
+        let account = token.account.id;
+        if token.publisher.is_some() {
+            // What it agrees to would outlive the trust in it.
+            let message = "this is the token of a trusted publisher; a login takes a person's";
+            return Err(Error::new(Kind::Forbidden, message));
+        }
         let code = UserCode::read(user_code).ok_or_else(no_such_login)?;
         let hash = code.hash(&self.keys.url);
         match self.audited(entry).change_device_login(hash, Some(account), change).await? {

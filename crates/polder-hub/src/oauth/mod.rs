@@ -1,15 +1,26 @@
-//! Tokens that clients get by themselves: once somebody agrees (RFC 8628), and anew before they end.
+//! Tokens that clients get by themselves: once somebody agrees (RFC 8628), anew before they end, and for what an
+//! issuer says of them (RFC 8693).
 
 mod code;
 mod device;
+mod exchange;
+mod id_token;
+mod issuer_keys;
 mod refresh;
+mod subject;
 #[cfg(test)]
 mod tests;
+mod trust;
+#[cfg(test)]
+mod trust_tests;
 
 use polder_db::NewRefresh;
 use polder_types::UnixMillis;
 
 pub use device::{DeviceRequest, DeviceStart};
+pub use exchange::Exchanged;
+pub(crate) use issuer_keys::IssuerKeys;
+pub use trust::{PublisherSummary, TrustRequest, Trusting};
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, new_token};
@@ -46,6 +57,8 @@ pub enum NoToken {
     Denied,
     /// What it shows is not valid, or no longer.
     BadGrant(&'static str),
+    /// What it wants a token for can be nothing that is here.
+    BadTarget,
     /// It asks for a token in a way that is not known here.
     UnknownGrant,
     /// What it asks cannot be understood.

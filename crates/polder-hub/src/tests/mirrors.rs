@@ -51,6 +51,14 @@ async fn a_mirror_is_read_under_both_names_and_written_under_none() {
         ] {
             assert_eq!(refused.expect_err("refused").kind(), Kind::Mirrored);
         }
+        let request = TrustRequest {
+            user: name("zoe"),
+            issuer: "https://issuer.example".to_owned(),
+            subject: "repo:acme/ci:*".to_owned(),
+            claims: Vec::new(),
+        };
+        let trusted = hub.trust(&Trusting::Repo(repo(at)), request).await;
+        assert_eq!(trusted.expect_err("nobody writes to it").kind(), Kind::Mirrored);
     }
     hub.add_user(&name("friends"), false).await.expect("added");
     let error = hub.read(&alice, &repo("friends/m")).await.expect_err("a local account wins");

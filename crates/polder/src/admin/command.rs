@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditRow, AuditTask, BlockRow, BlockTask, BranchCommand, BundleTask, FollowTask, GateCommand, ImportFrom,
-    KeyCommand, KeyRow, MirrorRow, NamespaceTask, OrgRow, ProtectionRow, QuotaRow, RepoRow, RequestRow,
-    TakedownTask, TokenRow, UpstreamRow, UserRow,
+    KeyCommand, KeyRow, MirrorRow, NamespaceTask, OrgRow, ProtectionRow, PublisherCommand, PublisherRow,
+    QuotaRow, RepoRow, RequestRow, TakedownTask, TokenRow, UpstreamRow, UserRow,
 };
 
 /// One thing that the operator asks of the hub.
@@ -109,6 +109,8 @@ pub enum Command {
         id: RepoName,
         what: GateCommand,
     },
+    /// `repo trust`, `user trust` and their like
+    Publishers { what: PublisherCommand },
     /// `repo list`
     RepoList,
     /// `repo import`; `visibility` is for a repository that must be made first
@@ -217,6 +219,8 @@ pub enum Answer {
     Followed(Vec<UpstreamRow>),
     /// `repo protection`
     Protection(Vec<ProtectionRow>),
+    /// `repo trusted`, `user trusted`
+    Publishers(Vec<PublisherRow>),
     /// `block list`
     Blocks(Vec<BlockRow>),
     /// `quota show`
@@ -322,6 +326,7 @@ pub(super) mod text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::TrustedBy;
 
     #[test]
     fn a_command_survives_the_wire() {
@@ -348,6 +353,16 @@ mod tests {
                     allow_delete: false,
                 },
             },
+            Command::Publishers {
+                what: PublisherCommand::Trust {
+                    by: TrustedBy::Repo("acme/m".parse().unwrap()),
+                    user: "ada".parse().unwrap(),
+                    issuer: "https://issuer.example".to_owned(),
+                    subject: "repo:acme/ci:*".to_owned(),
+                    claims: vec![("environment".to_owned(), "a=b".to_owned())],
+                },
+            },
+            Command::Publishers { what: PublisherCommand::ListOfUsers { name: None } },
             Command::RepoExport { id: "acme/m".parse().unwrap(), dir: "/tmp/a b/\u{7f16}".into() },
         ] {
             let wire = serde_json::to_string(&command).unwrap();

@@ -6,7 +6,7 @@ use polder_hub::{BackupReport, DownloadSummary, FsckOptions, Hub, TokenRequest};
 use polder_types::{AccountName, RepoName, Role, TokenId};
 
 use super::imports::{import, mirrors};
-use super::{Answer, Command, FsckAnswer, Progress, branches, gate};
+use super::{Answer, Command, FsckAnswer, Progress, branches, gate, publishers};
 use crate::Error;
 use crate::size::show_limit;
 
@@ -55,6 +55,7 @@ pub async fn execute(hub: &Hub, command: Command, progress: &Progress) -> Result
             done(format!("`{id}` is {visibility}"))
         }
         Command::RepoBranches { id, what } => branches::execute(hub, &id, what).await,
+        Command::Publishers { what } => publishers::execute(hub, what).await,
         Command::RepoGate { id, what } => gate::execute(hub, &id, what).await,
         Command::RepoList => Ok(Answer::Repos(rows(hub.list_repos().await?))),
         Command::RepoImport { from, id, visibility } => import(hub, from, id, visibility, progress).await,

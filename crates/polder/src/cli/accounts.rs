@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use polder_types::{AccountName, RepoName, Role, TokenId};
+use polder_types::{AccountName, PublisherId, RepoName, Role, TokenId};
 
-use super::List;
 use super::duration::parse_duration;
-use crate::admin::Command;
+use super::trust::{parse_publisher, untrust};
+use super::{List, Publisher};
+use crate::admin::{Command, PublisherCommand, TrustedBy};
 
 /// `polder user …`
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,30 @@ pub enum User {
     },
     /// List the users
     List(List),
+    /// Let jobs elsewhere, such as a CI's, have tokens for an hour that read what a user may
+    Trust {
+        /// The user
+        name: AccountName,
+        /// Which
+        #[command(flatten)]
+        what: Publisher,
+    },
+    /// List those that have
+    Trusted {
+        /// Only those of this user
+        name: Option<AccountName>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
+    /// Trust one no longer; its tokens are revoked
+    Untrust {
+        /// The user
+        name: AccountName,
+        /// Its number, as `user trusted` shows it
+        #[arg(value_name = "PUBLISHER-ID", value_parser = parse_publisher)]
+        publisher: PublisherId,
+    },
 }
 
 /// `polder org …`
@@ -100,6 +125,11 @@ impl User {
         match self {
             Self::Add { name, admin } => (Command::UserAdd { name, admin }, false),
             Self::List(list) => (Command::UserList, list.json),
+            Self::Trust { name, what } => (what.command(TrustedBy::User(name.clone()), name), false),
+            Self::Trusted { name, list } => {
+                (Command::Publishers { what: PublisherCommand::ListOfUsers { name } }, list.json)
+            }
+            Self::Untrust { name, publisher } => (untrust(TrustedBy::User(name), publisher), false),
         }
     }
 }

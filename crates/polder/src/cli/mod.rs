@@ -13,6 +13,7 @@ mod repo;
 mod takedown;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub use self::namespace::Namespace;
 pub use self::quota::Quota;
 pub use self::repo::{Pusher, Repo};
 pub use self::takedown::Takedown;
+pub use self::trust::Publisher;
 use crate::admin::Command;
 
 /// A git-backed hub for models and datasets.

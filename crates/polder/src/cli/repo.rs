@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use polder_hub::AccessStatus;
-use polder_types::{AccountName, Gate, RepoName, Role, Visibility};
+use polder_types::{AccountName, Gate, PublisherId, RepoName, Role, Visibility};
 
-use super::List;
 use super::duration::parse_duration;
-use crate::admin::{BranchCommand, Command, GateCommand, ImportFrom};
+use super::trust::{parse_publisher, untrust};
+use super::{List, Publisher};
+use crate::admin::{BranchCommand, Command, GateCommand, ImportFrom, PublisherCommand, TrustedBy};
 
 /// `polder repo …`
 #[derive(Debug, Subcommand)]
@@ -109,6 +110,33 @@ pub enum Repo {
         #[command(flatten)]
         list: List,
     },
+    /// Let jobs elsewhere, such as a CI's, have tokens for an hour that write to a repository and nothing else
+    Trust {
+        /// The repository
+        id: RepoName,
+        /// Which
+        #[command(flatten)]
+        what: Publisher,
+        /// The user for whom they write, who may
+        #[arg(long, value_name = "NAME")]
+        user: AccountName,
+    },
+    /// List those that have
+    Trusted {
+        /// Only those of this repository
+        id: Option<RepoName>,
+        /// How to list
+        #[command(flatten)]
+        list: List,
+    },
+    /// Trust one no longer; its tokens are revoked
+    Untrust {
+        /// The repository
+        id: RepoName,
+        /// Its number, as `repo trusted` shows it
+        #[arg(value_name = "PUBLISHER-ID", value_parser = parse_publisher)]
+        publisher: PublisherId,
+    },
     /// List the repositories
     List(List),
     /// Copy a git repository, with its LFS objects, to this hub; again updates it
@@ -202,6 +230,11 @@ impl Repo {
         let visibility_of = |private| if private { Visibility::Private } else { Visibility::Public };
         let command = match self {
             Self::List(list) => return (Command::RepoList, list.json),
+            Self::Trusted { id, list } => {
+                return (Command::Publishers { what: PublisherCommand::ListOfRepos { id } }, list.json);
+            }
+            Self::Trust { id, what, user } => what.command(TrustedBy::Repo(id), user),
+            Self::Untrust { id, publisher } => untrust(TrustedBy::Repo(id), publisher),
             Self::Mirrors { stop, list } => return (Command::RepoMirrors { stop }, list.json),
             Self::Protection { id, list } => {
                 return (Command::RepoBranches { id, what: BranchCommand::List }, list.json);
