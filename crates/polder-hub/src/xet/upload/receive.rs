@@ -18,6 +18,12 @@ impl Hub {
     /// Takes an xorb for a repository: its bytes are read and proven whether or not they are here already, so
     /// that nothing tells who has what.
     ///
+    /// A few hundred kilobytes may unpack to an xorb's 64 MiB. How much work one sender makes of that is bounded by
+    /// the places for uploads: an xorb is unpacked in its place while it arrives, up to its bound, and one account has
+    /// [`crate::Limits::per_client_max`] of [`crate::Limits::uploads_max`] places, whoever waits longest with the
+    /// fewest being next. Counting wrong xorbs would bound no more: right ones, sent again, cost the same and must
+    /// be answered alike.
+    ///
     /// # Errors
     /// [`crate::Kind::Invalid`] for bytes that are not this xorb, [`crate::Kind::OverQuota`],
     /// [`crate::Kind::Full`]; [`crate::Kind::Throttled`] and [`crate::Kind::Unavailable`] when no place came
