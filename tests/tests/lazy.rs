@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use polder_tests::{Git, Hub, LargeObject, Token, Work, run, until};
+use polder_tests::{Git, Hub, HubClient, LargeObject, Token, Work, run, until};
 
 /// More than is held back at the end of a stream.
 const BYTES: usize = 20 << 20;
@@ -141,6 +141,39 @@ fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
     let announced = http.head(&pair.resolve()).send().expect(200).header("x-xet-hash").map(str::to_owned);
     let home = pair.home.http().head("/acme/m/resolve/main/model.bin").send().expect(200);
     assert!(announced.is_some() && announced.as_deref() == home.header("x-xet-hash"));
+}
+
+const CHUNK_BY_CHUNK: &str = r"
+import hashlib, sys
+from hf_xet import XetFileInfo
+from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils._xet import XetFileData, get_xet_session, refresh_xet_connection_info
+endpoint, token, work, repo, file, size = sys.argv[1:]
+headers = build_hf_headers(token=False)
+route = f'{endpoint}/api/models/{repo}/xet-read-token/main'
+at = refresh_xet_connection_info(file_data=XetFileData(file_hash=file, refresh_route=route), headers=headers)
+group = get_xet_session().new_download_stream_group(endpoint=at.endpoint, token=at.access_token,
+    token_expiry_unix_secs=at.expiration_unix_epoch, token_refresh_url=route, token_refresh_headers=headers)
+hash = hashlib.sha256()
+for piece in group.download_stream(XetFileInfo(file, int(size)), start=0, end=int(size)):
+    hash.update(piece)
+print(hash.hexdigest())
+";
+
+/// As a client does that is told of a file of more than 50 GB, which it would fetch no other way.
+#[test]
+fn who_asks_for_the_chunks_of_a_file_that_is_away_has_it_fetched() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let object = LargeObject::random(8, BYTES);
+    let pair = Pair::with(&object);
+    let home = pair.home.http().head("/acme/m/resolve/main/model.bin").send().expect(200);
+    let (file, size) = (home.header("x-xet-hash").expect("announced"), BYTES.to_string());
+    let args = [pair.there.as_str(), file, &size];
+    assert_eq!(pair.objects(), 0);
+    let said =
+        client.with_xet().script(&pair.mirror, &pair.token, pair.dir.path(), CHUNK_BY_CHUNK, &args).ok();
+    assert_eq!((said.trim(), pair.objects()), (object.oid.as_str(), 1));
+    assert!(pair.mirror.log().contains("/cas/data/"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use http::header::{LINK, LOCATION, RANGE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use polder_http::{FileSource, Response, file_response, object_response, respond};
-use polder_hub::{FileContent, OpenFile, OpenObject};
+use polder_hub::{FileContent, OpenFile};
 
 use crate::ask::Ask;
 use crate::failure::{Failure, X_REPO_COMMIT};
@@ -23,8 +23,8 @@ pub(crate) async fn resolve(ask: &Ask<'_>) -> Result<Response, Failure> {
     let file = ask.hub.open_file(&grant, &ask.at.revision, &ask.at.path).await?;
     let commit_id = file.commit_id;
     let chunked = match &file.content {
-        FileContent::Object(OpenObject::Here(blob)) => blob.xet,
-        FileContent::Object(OpenObject::Away(_)) | FileContent::Git(_) => None,
+        FileContent::Object(object) => object.announced(),
+        FileContent::Git(_) => None,
     };
     let mut response = answer(ask.at, ask.parts, file).await?;
     if let Some(hash) = chunked {

@@ -20,6 +20,8 @@ statements! {
     OF_ORIGIN = concat!("SELECT b.sha256, b.size, b.xet, r.id, o.id FROM lazy_object b JOIN repo r ON r.id = b.repo \
         JOIN log o ON o.id = r.upstream WHERE b.sha256 = $1 AND o.origin_sha256 = $2 AND r.state = 'live' \
         AND r.visibility = 'public' AND r.withheld IS NULL AND ", is_allowed!(), " ORDER BY r.id LIMIT 1");
+    OF_FILE = concat!("SELECT b.sha256, b.size, b.xet FROM lazy_object b WHERE b.repo = $1 AND b.xet = $2 AND ",
+        is_allowed!(), " ORDER BY b.sha256 LIMIT 1");
     ALL_OF_REPO = "SELECT sha256, size, xet FROM lazy_object WHERE repo = $1 AND sha256 > $2 ORDER BY sha256 LIMIT $3";
 }
 
@@ -62,6 +64,15 @@ impl Db {
             found.extend(each(&self.rows(NAMED.statement(some.len()), args).await?, LazyObject::from_row)?);
         }
         Ok(found)
+    }
+
+    /// The object that a signed file hash names, if a repository gets it when somebody asks for it, here by now or not;
+    /// none that is blocked.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn lazy_file(&self, repo: RepoId, file: FileHash) -> Result<Option<LazyObject>> {
+        self.row(OF_FILE, args![repo, file]).await?.map(|row| LazyObject::from_row(&row)).transpose()
     }
 
     /// An object that a public mirror of the hub whose origin has a hash gets when somebody asks for it, that mirror,

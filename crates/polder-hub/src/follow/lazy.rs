@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use polder_db::{LazyObject, UpstreamState};
 use polder_git::NewPointer;
 use polder_types::{RepoId, Sha256};
 use polder_xet::FileHash;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::PeerObjects;
 use super::limits::Declared;
@@ -20,6 +22,15 @@ use crate::{Arriving, Hub, ObjectSource, TransferOptions, Wanted};
 
 /// Objects looked through at a time.
 const PAGE: i64 = 500;
+
+/// Larger objects clients of Hugging Face fetch chunk by chunk or not at all, in bytes.
+///
+/// Source: `huggingface_hub` 2.4.0 `constants.py`, `MAX_HTTP_DOWNLOAD_SIZE`.
+const PLAIN_BYTES_MAX: u64 = 50_000_000_000;
+/// How long one who asks for an object's chunks waits for the object: less than clients wait for an answer.
+///
+/// Source: `hf_xet` 1.8.0 gives up after 300 seconds, and asks five times.
+const WHOLE_PATIENCE: Duration = Duration::from_mins(4);
 
 /// A large object of a repository, for who may read it.
 #[derive(Debug)]
@@ -36,6 +47,15 @@ impl OpenObject {
         match self {
             Self::Here(blob) => blob.size_bytes,
             Self::Away(object) => object.size_bytes(),
+        }
+    }
+
+    /// By what file hash clients are to fetch it chunk by chunk, if they are. What is not here comes as it is fetched
+    /// where they take that; of the rest they have nothing until all of it is here.
+    pub fn announced(&self) -> Option<FileHash> {
+        match self {
+            Self::Here(blob) => blob.xet,
+            Self::Away(object) => object.wanted.xet.filter(|_| object.size_bytes() > PLAIN_BYTES_MAX),
         }
     }
 
@@ -119,6 +139,21 @@ impl Hub {
         };
         let wanted = wanted(repo, upstream, object)?;
         Ok(OpenObject::Away(AwayObject { hub: self.clone(), wanted, asked_by: None }))
+    }
+
+    /// Has the object fetched that a file hash names, and waits until it is here; false where a repository has none.
+    ///
+    /// # Errors
+    /// As [`AwayObject::fetch`]; [`Kind::Unavailable`] when it does not arrive, or not soon: it goes on arriving then.
+    pub(crate) async fn bring_file(&self, repo: RepoId, file: FileHash) -> Result<bool> {
+        let Some(object) = self.db.lazy_file(repo, file).await? else { return Ok(false) };
+        if let OpenObject::Away(away) = self.open_object(repo, object.sha256).await?
+            && let Arriving::Coming(arrival) = away.fetch().await?
+        {
+            let whole = timeout(WHOLE_PATIENCE, arrival.whole()).await;
+            whole.map_err(|_elapsed| Error::unavailable("the file is on its way here; ask again"))??;
+        }
+        Ok(true)
     }
 
     /// A large object that is not here, and that a public mirror of the hub whose origin has this hash gets when

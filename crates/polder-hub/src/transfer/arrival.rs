@@ -149,6 +149,16 @@ impl Arrival {
         }
     }
 
+    /// Waits until all of it is here.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unavailable`] when it does not arrive.
+    pub(crate) async fn whole(&self) -> Result<()> {
+        // The last byte is held back until then.
+        let last = self.shared.size_bytes.saturating_sub(1);
+        self.read(last, self.shared.size_bytes).await.map(drop)
+    }
+
     /// Streams a range as it comes, as [`Arrival::read`] does, once its first bytes are here.
     ///
     /// # Errors

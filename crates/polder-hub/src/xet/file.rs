@@ -69,13 +69,17 @@ impl Hub {
         Ok(sound.filter_map(|blob| Some((blob.sha256, blob.xet?))).collect())
     }
 
-    /// The file of a repository that a hash names.
+    /// The file of a repository that a hash names. A lazy mirror has it fetched first.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] when the repository has none, [`crate::Kind::Unavailable`] while it is
-    /// damaged.
+    /// damaged, or not here yet.
     pub async fn xet_file(&self, grant: &Grant<Read>, file: FileHash) -> Result<XetFile> {
-        let blob = self.db.file_of_repo(grant.repo_id(), file).await?;
+        let repo = grant.repo_id();
+        let mut blob = self.db.file_of_repo(repo, file).await?;
+        if blob.is_none() && self.bring_file(repo, file).await? {
+            blob = self.db.file_of_repo(repo, file).await?;
+        }
         let blob = blob.ok_or_else(|| Error::not_found(format!("this repository has no file `{file}`")))?;
         if blob.damaged {
             return Err(Error::unavailable(DAMAGED));

@@ -5,12 +5,19 @@ use std::collections::HashMap;
 use polder_db::{LazyObject, Push, RefUpdate};
 use polder_git::NewPointer;
 use polder_types::{LfsPointer, ObjectId, Sha256};
+use polder_xet::FileHash;
 
 use super::super::mirrors::{MIRROR, mirror};
 use super::*;
 
 /// Has a mirror need an object, as a push of its refs does.
 async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
+    let Wanted { size_bytes, xet, .. } = object.wanted(mirror);
+    let later = LazyObject { sha256: object.oid, size_bytes: i64::try_from(size_bytes).expect("small"), xet };
+    need_later(fixture, mirror, later).await;
+}
+
+async fn need_later(fixture: &Fixture, mirror: RepoId, later: LazyObject) {
     let oid = ObjectId::new([1; 20]);
     let update = RefUpdate {
         name: "refs/heads/main".to_owned(),
@@ -20,8 +27,6 @@ async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
         rewinds: false,
         forbidden: None,
     };
-    let Wanted { size_bytes, xet, .. } = object.wanted(mirror);
-    let later = LazyObject { sha256: object.oid, size_bytes: i64::try_from(size_bytes).expect("small"), xet };
     let push = Push {
         repo: mirror,
         actor: None,
@@ -32,7 +37,7 @@ async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
         new_head: None,
         exact_head: None,
         pack: None,
-        pointers: vec![(object.oid, oid)],
+        pointers: vec![(later.sha256, oid)],
         lazy: vec![later],
         mirror: None,
         proposal: None,
@@ -78,6 +83,29 @@ async fn an_object_that_is_away_is_offered_until_it_is_here_and_again_when_it_is
     assert_eq!(offered().await, [0, 422, 404]);
     assert_ne!(bring().await, blob);
     assert!(matches!(hub.open_object(mirror, object.oid).await.expect("here"), OpenObject::Here(_)));
+}
+
+/// Clients fetch what is larger than 50 GB chunk by chunk or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_comes_no_other_way_is_announced_before_it_is_here() {
+    let (sha256, file) = (Sha256::new([8; 32]), FileHash::new([9; 32]));
+    for (size_bytes, xet, expected) in [
+        (50_000_000_000, Some(file), None),
+        (50_000_000_001, Some(file), Some(file)),
+        (50_000_000_001, None, None),
+    ] {
+        let fixture = fixture().await;
+        let mirror = mirror(&fixture).await;
+        need_later(&fixture, mirror, LazyObject { sha256, size_bytes, xet }).await;
+        let away = fixture.hub.open_object(mirror, sha256).await.expect("known");
+        assert!(matches!(away, OpenObject::Away(_)));
+        assert_eq!(away.announced(), expected, "{size_bytes}");
+        // The hub that it came from is followed no longer; of another hash nothing is known.
+        let read = fixture.hub.read(&Principal::ANONYMOUS, &repo(MIRROR)).await.expect("public");
+        let asked = async |file| fixture.hub.xet_file(&read, file).await.expect_err("not here").kind();
+        assert_eq!(asked(FileHash::new([7; 32])).await, Kind::NotFound);
+        assert_eq!(asked(file).await, if xet.is_some() { Kind::Unavailable } else { Kind::NotFound });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
