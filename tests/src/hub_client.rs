@@ -19,21 +19,22 @@ pub struct HubClient {
 }
 
 impl HubClient {
-    /// The environment of a version; fails in CI and names the skip elsewhere if it is not there.
+    /// The environment of a version as its users have it, with Xet and telemetry; fails in CI and names the skip
+    /// elsewhere if it is not there.
     #[track_caller]
     pub fn of(version: &str) -> Option<Self> {
         let bin = workspace_root().join(format!(".tools/hub-{version}/bin"));
         if bin.join("python").exists() {
-            return Some(Self { bin, variables: vec![("HF_HUB_DISABLE_XET", "1".to_owned())], seconds: 120 });
+            return Some(Self { bin, variables: Vec::new(), seconds: 120 });
         }
         skip(&format!("no {}", bin.display()));
         None
     }
 
-    /// The same with Xet, as it is when nobody says otherwise.
+    /// The same as it is where `hf_xet` is switched off.
     #[must_use]
-    pub fn with_xet(self) -> Self {
-        Self { variables: Vec::new(), ..self }
+    pub fn without_xet(self) -> Self {
+        self.variable("HF_HUB_DISABLE_XET", "1")
     }
 
     /// The same that may take so long.
@@ -81,7 +82,6 @@ impl HubClient {
             .env("HOME", dir)
             .env("HF_ENDPOINT", endpoint)
             .env("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-            .env("HF_HUB_DISABLE_TELEMETRY", "1")
             .env("PYTHONWARNINGS", "ignore")
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

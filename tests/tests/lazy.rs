@@ -170,8 +170,7 @@ fn who_asks_for_the_chunks_of_a_file_that_is_away_has_it_fetched() {
     let (file, size) = (home.header("x-xet-hash").expect("announced"), BYTES.to_string());
     let args = [pair.there.as_str(), file, &size];
     assert_eq!(pair.objects(), 0);
-    let said =
-        client.with_xet().script(&pair.mirror, &pair.token, pair.dir.path(), CHUNK_BY_CHUNK, &args).ok();
+    let said = client.script(&pair.mirror, &pair.token, pair.dir.path(), CHUNK_BY_CHUNK, &args).ok();
     assert_eq!((said.trim(), pair.objects()), (object.oid.as_str(), 1));
     assert!(pair.mirror.log().contains("/cas/data/"));
 }

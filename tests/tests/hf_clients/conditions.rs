@@ -10,7 +10,7 @@ use crate::Place;
 /// Check 26: what came stays, and the client asks for the rest.
 #[test]
 fn a_download_that_breaks_goes_on_where_it_was() {
-    let Some(client) = HubClient::of("2.4.0") else { return };
+    let Some(client) = HubClient::of("2.4.0").map(HubClient::without_xet) else { return };
     let (place, object) = (Place::new(), LargeObject::random(70, 30_000_000));
     place.create("model", "broken");
     std::fs::write(place.dir.path().join("w.bin"), &object.bytes).unwrap();
@@ -26,10 +26,18 @@ fn a_download_that_breaks_goes_on_where_it_was() {
     assert!(asked.contains("range: bytes=10485760-"), "{asked}");
 }
 
+/// When a line of the log was written, in seconds of its day, and how long its request had taken by then.
+fn times(line: &str) -> [f64; 2] {
+    let clock = line.split_once('T').and_then(|(_, rest)| rest.split_once('Z')).unwrap().0;
+    let seconds = clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap());
+    let millis = line.split_once(" millis=").unwrap().1.split(' ').next().unwrap();
+    [seconds, millis.parse::<f64>().unwrap() / 1000.0]
+}
+
 /// Check 35: the client is told how long to wait, does, and is served.
 #[test]
 fn a_client_that_is_told_to_wait_waits_and_succeeds() {
-    let Some(client) = HubClient::of("2.4.0") else { return };
+    let Some(client) = HubClient::of("2.4.0").map(HubClient::without_xet) else { return };
     let limits = "[limits]\nper-client-max = 1\nqueue-max = 0\n";
     let place = Place::with(Hub::builder().config(limits).start());
     place.create("model", "busy");
@@ -60,4 +68,12 @@ fn a_client_that_is_told_to_wait_waits_and_succeeds() {
     });
     let told = place.hub.http().get("/acme/busy/resolve/main/w.bin").send().expect(200);
     assert!(told.body == vec![7; 300_000]);
+    // `RETRY_AFTER_SECONDS` of the hub; a request is in the log when it is over.
+    let log = place.hub.log();
+    let puts: Vec<&str> = log.lines().skip_while(|line| !line.contains("status=429")).collect();
+    let path = puts[0].split_once(" path=").unwrap().1.split(' ').next().unwrap();
+    let next = puts[1..].iter().find(|line| line.contains(path)).expect("it comes again");
+    let ([told, _], [over, took]) = (times(puts[0]), times(next));
+    let waited = (over - took - told).rem_euclid(86_400.0);
+    assert!((5.0..60.0).contains(&waited), "{waited} seconds between\n{}\n{next}", puts[0]);
 }

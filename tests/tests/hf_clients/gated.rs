@@ -22,7 +22,7 @@ fn filled(object: &LargeObject) -> Place {
 
 fn whole_flow(version: &str, with_xet: bool) {
     let Some(client) = HubClient::of(version) else { return };
-    let client = if with_xet { client.with_xet() } else { client };
+    let client = if with_xet { client } else { client.without_xet() };
     let object = LargeObject::random(31, 300_000);
     let place = filled(&object);
     let (ann, bob) = (place.hub.user("ann", "read"), place.hub.user("bob", "read"));

@@ -64,7 +64,7 @@ fn a_file_of_more_than_50_gb_comes_chunk_by_chunk() {
     std::fs::remove_file(&object).unwrap();
 
     let url = place.hub.url("");
-    let plain = client.hf(
+    let plain = client.clone().without_xet().hf(
         url.trim_end_matches('/'),
         Some(&place.ada),
         place.dir.path(),
@@ -74,7 +74,7 @@ fn a_file_of_more_than_50_gb_comes_chunk_by_chunk() {
     let size = SIZE.to_string();
     let places = MARKS.map(|at| at.to_string());
     let args: Vec<&str> = std::iter::once(size.as_str()).chain(places.iter().map(String::as_str)).collect();
-    let said = client.with_xet().script(&place.hub, &place.ada, place.dir.path(), CHUNK_BY_CHUNK, &args).ok();
+    let said = client.script(&place.hub, &place.ada, place.dir.path(), CHUNK_BY_CHUNK, &args).ok();
     let expected: Vec<String> = (60..63).map(|seed| LargeObject::random(seed, 1 << 20).oid).collect();
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
@@ -85,7 +85,7 @@ const FILES: usize = 20_000;
 #[test]
 fn a_folder_of_very_many_small_files_goes_up_and_comes_down() {
     let Some(client) = HubClient::of("2.4.0") else { return };
-    let client = client.with_xet().for_seconds(290);
+    let client = client.for_seconds(290);
     let place = Place::new();
     let url = place.hub.url("");
     let hf = |args: &[&str]| client.hf(url.trim_end_matches('/'), Some(&place.ada), place.dir.path(), args);
@@ -131,4 +131,23 @@ fn a_tree_of_100_000_entries_is_listed_page_by_page_in_little_memory() {
     let said = client.script(&place.hub, &place.ada, place.dir.path(), LIST, &[]).ok();
     assert_eq!(said.trim(), "100100");
     assert!(memory.growth_mib() < 64, "{} MiB more", memory.growth_mib());
+}
+
+/// X3: a file of several xorbs, through a hub that holds little of it.
+#[test]
+fn a_file_of_300_mb_goes_up_and_comes_down_chunk_by_chunk_in_little_memory() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let (place, object) = (Place::new(), LargeObject::random(91, 300_000_000));
+    let file = place.dir.path().join("w.bin");
+    std::fs::write(&file, &object.bytes).unwrap();
+    let url = place.hub.url("");
+    let hf = |args: &[&str]| client.hf(url.trim_end_matches('/'), Some(&place.ada), place.dir.path(), args);
+    let memory = Memory::watch(place.hub.pid());
+    hf(&["upload", "acme/much", "w.bin"]).ok();
+    hf(&["download", "acme/much", "w.bin", "--local-dir", "back"]).ok();
+    assert!(std::fs::read(place.dir.path().join("back/w.bin")).unwrap() == object.bytes);
+    assert!(memory.growth_mib() < 200, "{} MiB more", memory.growth_mib());
+    let log = place.hub.log();
+    let xorbs = log.lines().filter(|line| line.contains("/v1/xorbs/")).count();
+    assert!(xorbs >= 5 && log.contains("/cas/data/"), "{log}");
 }

@@ -1,5 +1,5 @@
-//! Hugging Face's unmodified Python clients, with Xet only where it says so: `huggingface_hub` in four versions, its command
-//! line, `datasets` and `transformers`.
+//! Hugging Face's unmodified Python clients, with Xet unless it says otherwise: `huggingface_hub` in four versions, its
+//! command line, `datasets` and `transformers`.
 #![cfg(test)]
 
 mod attachments;

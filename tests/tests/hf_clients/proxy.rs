@@ -37,8 +37,48 @@ impl Drop for Proxy {
     }
 }
 
+fn everything_below_a_path(client: &HubClient, with_xet: bool) {
+    if !have(&[Client::Nginx]) {
+        return;
+    }
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/hf");
+    let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
+    let dir = tempfile::tempdir().unwrap();
+    let _proxy = Proxy::start(dir.path(), port, place.hub.address());
+    let said = client.script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
+    assert!(said.ends_with("done with 2.4.0"), "{said}");
+    let log = place.hub.log();
+    let is_sent = ["/v1/xorbs/", "/v2/shards", "/info/lfs/objects/batch"].map(|part| log.contains(part));
+    assert_eq!((is_sent, log.contains("/cas/data/")), ([with_xet, with_xet, true], with_xet), "{log}");
+    place.hub.fsck();
+}
+
 #[test]
 fn everything_works_below_a_path_of_a_proxy() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    everything_below_a_path(&client.without_xet(), false);
+}
+
+/// Nothing but what lies below the path leads to the hub: the links to the CAS and to its data do too.
+#[test]
+fn everything_works_chunk_by_chunk_below_a_path_of_a_proxy() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    everything_below_a_path(&client, true);
+}
+
+const PAGES: &str = r"
+import sys
+from huggingface_hub import HfApi
+endpoint, token, work = sys.argv[1:4]
+listed = [one.id for one in HfApi(endpoint=endpoint, token=False).list_models(author='acme', full=True)]
+assert len(set(listed)) == len(listed), listed
+print(len(listed))
+";
+
+/// Check 36: each page leads to the next one by the URL that the hub has outside.
+#[test]
+fn a_list_of_three_pages_is_read_below_a_path_of_a_proxy() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     if !have(&[Client::Nginx]) {
         return;
@@ -48,10 +88,12 @@ fn everything_works_below_a_path_of_a_proxy() {
     let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
     let dir = tempfile::tempdir().unwrap();
     let _proxy = Proxy::start(dir.path(), port, place.hub.address());
-    let said =
-        client.with_xet().script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
-    assert!(said.ends_with("done with 2.4.0"), "{said}");
-    // Chunks, too, go by what the tokens name.
-    assert!(place.hub.log().contains("/v1/xorbs/"), "{}", place.hub.log());
-    place.hub.fsck();
+    for n in 0..210 {
+        place.create("model", &format!("m-{n}"));
+    }
+    let said = client.script_at(&url, &place.ada, place.dir.path(), PAGES, &[]).ok();
+    assert_eq!(said, "210");
+    let log = place.hub.log();
+    let pages = log.lines().filter(|line| line.contains("method=GET path=/api/models ")).count();
+    assert_eq!(pages, 3, "{log}");
 }

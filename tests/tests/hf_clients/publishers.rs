@@ -92,7 +92,6 @@ fn a_job_on_github_asks_for_its_id_token_itself_and_uploads_chunk_by_chunk() {
     for version in VERSIONS {
         let Some(client) = HubClient::of(version) else { continue };
         let client = client
-            .with_xet()
             .variable("HF_OIDC_RESOURCE", "acme/m")
             .variable("GITHUB_ACTIONS", "true")
             .variable("ACTIONS_ID_TOKEN_REQUEST_URL", trusting.issuer.request_url())

@@ -39,7 +39,7 @@ fn each_way(version: &str) {
     }
     let (place, object) = (Place::new(), LargeObject::random(11, 9_000_000));
     pushed(&place, &object);
-    for (client, target) in [(client.clone().with_xet(), "with"), (client, "without")] {
+    for (client, target) in [(client.clone(), "with"), (client.without_xet(), "without")] {
         let before = fetched(&place.hub);
         client.script(&place.hub, &place.ada, place.dir.path(), DOWNLOAD, &[target]).ok();
         let here = std::fs::read(place.dir.path().join(target).join("weights.bin")).unwrap();
@@ -119,7 +119,6 @@ fn a_client_whose_link_is_refused_asks_for_another_one() {
     pushed_by_hand(&place, &object);
     let hub = place.hub.url("");
     let args = [&port.to_string(), hub.trim_end_matches('/')];
-    let client = client.with_xet();
     let said = client.script_at(&url, &place.ada, place.dir.path(), EXPIRED, &args).ok();
     let [path, first, last] = said.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{said}") };
     assert_eq!((first, last), ("403", "206"));
@@ -277,7 +276,7 @@ fn a_mirror_serves_chunk_by_chunk_under_both_its_names() {
     }
     let (before, dir) = (fetched(&pair.follower), tempfile::tempdir().unwrap());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let said = client.with_xet().script(&pair.follower, &pair.token, dir.path(), FROM_A_MIRROR, &names).ok();
+    let said = client.script(&pair.follower, &pair.token, dir.path(), FROM_A_MIRROR, &names).ok();
     let hashes: Vec<String> = said.lines().map(|hash| format!("\"{hash}\"")).collect();
     assert_eq!(hashes, [home.1.clone().unwrap(), home.1.unwrap()]);
     until_fetched(&pair.follower, before);
@@ -290,8 +289,7 @@ endpoint, token, work, at = sys.argv[1:5]
 HfApi(endpoint=endpoint, token=token).upload_file(path_or_fileobj=at, path_in_repo='again.bin', repo_id='acme/pushed')
 ";
 
-/// X4, as far as chunks are asked for: the client takes the hint for an answer. How its upload ends is not
-/// looked at here.
+/// X4: the client takes the hint for an answer.
 #[test]
 fn of_a_file_that_the_repository_has_no_chunk_is_sent_again() {
     let Some(client) = HubClient::of("2.4.0") else { return };
@@ -299,8 +297,7 @@ fn of_a_file_that_the_repository_has_no_chunk_is_sent_again() {
     pushed_by_hand(&place, &object);
     let at = place.dir.path().join("weights.bin");
     std::fs::write(&at, &object.bytes).unwrap();
-    let client = client.with_xet();
-    let _ended = client.script(&place.hub, &place.ada, place.dir.path(), AGAIN, &[at.to_str().unwrap()]);
+    client.script(&place.hub, &place.ada, place.dir.path(), AGAIN, &[at.to_str().unwrap()]).ok();
     let log = place.hub.log();
     let asked = |path: &str| log.lines().filter(|line| line.contains(path)).collect::<Vec<_>>();
     let [hint] = asked("/v1/chunks/")[..] else { panic!("{log}") };
@@ -340,7 +337,7 @@ fn a_private_file_is_not_fetched_by_those_who_only_know_its_hash() {
     let elsewhere = read_token(&place.hub, "acme/pushed", &other);
     assert_eq!((ask(&elsewhere, &hash), ask(&elsewhere, &"f".repeat(64))), (404, 404));
     let Some(client) = HubClient::of("2.4.0") else { return };
-    let said = client.with_xet().script(&place.hub, &other, place.dir.path(), DENIED, &[]).ok();
+    let said = client.script(&place.hub, &other, place.dir.path(), DENIED, &[]).ok();
     assert_eq!(said, "denied");
 }
 

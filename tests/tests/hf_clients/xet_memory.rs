@@ -29,7 +29,7 @@ struct Machine {
 
 impl Machine {
     fn new(seed: u64) -> Option<Self> {
-        let client = HubClient::of("2.4.0")?.with_xet().variable("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1");
+        let client = HubClient::of("2.4.0")?.variable("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1");
         let (home, object) = (tempfile::tempdir().unwrap(), LargeObject::random(seed, 3_000_000));
         std::fs::write(home.path().join("w.bin"), &object.bytes).unwrap();
         Some(Self { client, home, object })

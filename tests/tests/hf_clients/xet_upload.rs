@@ -26,7 +26,7 @@ struct Uploader {
 impl Uploader {
     fn new(place: &Place) -> Option<Self> {
         // A hub that is gone is not waited for.
-        let client = HubClient::of("2.4.0")?.with_xet().variable("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1");
+        let client = HubClient::of("2.4.0")?.variable("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "1");
         let mut uploader =
             Self { url: String::new(), ada: place.ada.clone(), client, home: tempfile::tempdir().unwrap() };
         uploader.turn_to(place);
@@ -56,7 +56,7 @@ impl Uploader {
 /// What a clone with LFS and downloads with Xet and without have of a repository is the folder.
 fn assert_is_folder(uploader: &Uploader, repo: &str, files: &[(&str, &[u8])]) {
     let back = tempfile::tempdir().unwrap();
-    let plain = HubClient::of("2.4.0").unwrap();
+    let plain = HubClient::of("2.4.0").unwrap().without_xet();
     let args = ["download", repo, "--local-dir", "back"];
     plain.hf(&uploader.url, Some(&uploader.ada), back.path(), &args).ok();
     let same = |dir: &Path| {
@@ -65,7 +65,7 @@ fn assert_is_folder(uploader: &Uploader, repo: &str, files: &[(&str, &[u8])]) {
         }
     };
     same(&back.path().join("back"));
-    let chunked = HubClient::of("2.4.0").unwrap().with_xet();
+    let chunked = HubClient::of("2.4.0").unwrap();
     let args = ["download", repo, "--local-dir", "chunked"];
     chunked.hf(&uploader.url, Some(&uploader.ada), back.path(), &args).ok();
     same(&back.path().join("chunked"));
