@@ -1,6 +1,6 @@
 //! `hf` in a shell.
 
-use polder_tests::{HubClient, Token};
+use polder_tests::{HubClient, LargeObject, Token, Work};
 
 use crate::Place;
 
@@ -14,7 +14,7 @@ fn hf_auth_whoami_knows_a_good_token_from_a_bad_one() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     let place = Place::new();
     let said = client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), &["auth", "whoami"]).ok();
-    assert!(said.contains("ada") && said.contains("acme"), "{said}");
+    assert!(said.contains("ada") && said.contains("acme") && said.contains(&endpoint(&place)), "{said}");
     let bad = Token { user: "ada".to_owned(), secret: "hf_wrong".to_owned() };
     let told = client.hf(&endpoint(&place), Some(&bad), place.dir.path(), &["auth", "whoami"]).fails();
     assert!(told.contains("Invalid user token"), "{told}");
@@ -44,7 +44,8 @@ fn hf_upload_and_download_move_a_folder() {
     hf(&["upload", "acme/shell", "folder"]).ok();
     let sha = || place.hub.http().get("/api/models/acme/shell").send().expect(200).json()["sha"].clone();
     let first = sha();
-    hf(&["upload", "acme/shell", "folder"]).ok();
+    let again = hf(&["upload", "acme/shell", "folder"]);
+    assert!(again.success() && again.stderr.contains("No files have been modified"), "{}", again.stderr);
     assert_eq!(sha(), first, "the same again makes no commit");
     hf(&["upload", "acme/shell", "folder/README.md", "other.md", "--revision", "dev/x"]).ok();
     assert_eq!(sha(), first, "a branch leaves `main` alone");
@@ -63,9 +64,11 @@ fn hf_upload_and_download_move_a_folder() {
 fn a_second_download_makes_exactly_one_request() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     let place = Place::new();
-    place.create("model", "twice");
-    let download =
-        || client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), &["download", "acme/twice"]).ok();
+    let hf = |args: &[&str]| client.hf(&endpoint(&place), Some(&place.ada), place.dir.path(), args).ok();
+    std::fs::create_dir(place.dir.path().join("folder")).unwrap();
+    std::fs::write(place.dir.path().join("folder/w.safetensors"), vec![7; 300_000]).unwrap();
+    hf(&["upload", "acme/twice", "folder"]);
+    let download = || hf(&["download", "acme/twice"]);
     download();
     let requests = || {
         let log = place.hub.log();
@@ -106,5 +109,34 @@ fn hf_says_in_a_line_what_this_hub_does_not_do() {
         let lines: Vec<&str> = told.lines().filter(|line| line.contains(words)).collect();
         assert_eq!(lines.len(), 1, "{args:?}: {told}");
         assert!(!told.contains("Traceback") && !told.contains('<'), "{args:?}: {told}");
+    }
+}
+
+/// Check 19: of a file and of a folder.
+#[test]
+fn hf_upload_create_pr_proposes_and_leaves_the_branch_alone() {
+    let Some(client) = HubClient::of("2.4.0") else { return };
+    let place = Place::new();
+    let (url, dir) = (endpoint(&place), place.dir.path());
+    let bob = place.hub.user("bob", "write");
+    let hf = |who: &Token, args: &[&str]| client.hf(&url, Some(who), dir, args).ok();
+    hf(&place.ada, &["repos", "create", "acme/asked"]);
+    let sha = || place.hub.http().get("/api/models/acme/asked").send().expect(200).json()["sha"].clone();
+    let before = sha();
+    std::fs::create_dir(dir.join("folder")).unwrap();
+    let weights = LargeObject::random(90, 300_000).bytes;
+    std::fs::write(dir.join("folder/w.safetensors"), &weights).unwrap();
+    for (num, what) in [(1, &["folder/w.safetensors", "w.safetensors"][..]), (2, &["folder"])] {
+        let said = hf(&bob, &[&["upload", "acme/asked"], what, &["--create-pr"]].concat());
+        assert_eq!(sha(), before);
+        let told = place.hub.http().get(&format!("/api/models/acme/asked/discussions/{num}")).send();
+        let commit = told.expect(200).json()["events"][1]["data"]["oid"].as_str().unwrap().to_owned();
+        assert!(said.contains(&format!("{url}/acme/asked/commit/{commit}")), "{said}");
+        let (of, into) = (format!("refs/pr/{num}"), format!("back-{num}"));
+        hf(&bob, &["download", "acme/asked", "--revision", &of, "--local-dir", &into]);
+        assert!(std::fs::read(dir.join(into).join("w.safetensors")).unwrap() == weights, "{of}");
+        let work = Work::new();
+        work.ok(&["fetch", "-q", &place.hub.repo_url("acme/asked"), &of]);
+        assert!(work.ok(&["show", "FETCH_HEAD:w.safetensors"]).contains("git-lfs"), "{of}");
     }
 }

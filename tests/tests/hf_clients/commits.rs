@@ -1,6 +1,6 @@
 //! Commits as they go over the wire.
 
-use polder_tests::{LargeObject, Memory, base64};
+use polder_tests::{LargeObject, Memory, Work, base64};
 use serde_json::{Value, json};
 
 use crate::Place;
@@ -78,6 +78,32 @@ fn a_commit_that_names_what_is_not_there_changes_nothing() {
     let answer = place.hub.http().post("/api/models/acme/m/commit/never", format!("{}\n", header("x")));
     let answer = answer.bearer(&place.ada.secret).send();
     assert_eq!((answer.status, answer.header("x-error-code")), (404, Some("RevisionNotFound")));
+}
+
+/// Rule 8 of what is accepted with Xet, and of everything else: the object is there, and is not so long.
+#[test]
+fn a_pointer_with_another_size_than_its_object_has_is_refused_by_commit_and_by_push() {
+    let place = place();
+    let object = LargeObject::random(7, 1000);
+    object.upload(place.hub.http(), "acme/m", &place.ada);
+    let before = tip(&place);
+    let large = |size: usize| {
+        let value = json!({"path": "w.bin", "algo": "sha256", "oid": object.oid, "size": size});
+        [header("Large"), json!({"key": "lfsFile", "value": value})]
+    };
+    let work = Work::new();
+    let url = place.hub.repo_url_as("acme/m", &place.ada);
+    for size in [999, 1001] {
+        let told = place.commit("acme/m", &large(size)).expect(400).text();
+        assert!(told.contains("`w.bin`") && told.contains(&object.oid), "{told}");
+        work.write("w.bin", object.pointer().replace("size 1000", &format!("size {size}")).as_bytes());
+        work.commit(&format!("size {size}"));
+        let told = work.run(&["push", &url, "HEAD:other"]).fails();
+        assert!(told.contains("the pointer `w.bin` gives a wrong size"), "{told}");
+        assert_eq!(tip(&place), before);
+    }
+    place.hub.http().get("/api/models/acme/m/revision/other").send().expect(404);
+    place.commit("acme/m", &large(1000)).expect(200);
 }
 
 #[test]

@@ -154,6 +154,10 @@ refs = api.list_repo_refs(repo)
 assert {ref.name for ref in refs.branches} == {"main", "dev/x", "old"}
 assert {ref.name: ref.target_commit for ref in refs.tags} == {"v0": first.oid, "v1": second.oid}
 assert api.repo_info(repo, revision="v0").sha == first.oid
+path = hf_hub_download(repo, "data/deep/x.unknown", endpoint=endpoint, token=token, cache_dir=cache, revision="v0")
+assert open(path, "rb").read() == content["data/deep/x.unknown"]
+refused(EntryNotFoundError, lambda: hf_hub_download(
+    repo, "data/deep/x.unknown", endpoint=endpoint, token=token, cache_dir=cache, revision="v1"))
 api.delete_tag(repo, tag="v1")
 api.delete_branch(repo, branch="old")
 refused(RevisionNotFoundError, lambda: api.delete_branch(repo, branch="old"))

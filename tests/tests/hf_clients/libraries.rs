@@ -1,5 +1,7 @@
 //! `datasets` and `transformers`, without torch.
 
+use std::path::Path;
+
 use polder_tests::{HubClient, LIBRARIES, minilm};
 
 use crate::Place;
@@ -101,10 +103,17 @@ fn the_file_system_reads_ranges_writes_and_removes_and_weights_tell_their_parame
 fn a_cache_verifies_against_the_hub() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     let place = Place::new();
-    place.create("model", "cached");
     let endpoint = place.hub.url("");
     let hf =
         |args: &[&str]| client.hf(endpoint.trim_end_matches('/'), Some(&place.ada), place.dir.path(), args);
-    hf(&["download", "acme/cached"]).ok();
+    std::fs::create_dir(place.dir.path().join("folder")).unwrap();
+    std::fs::write(place.dir.path().join("folder/config.json"), "{}").unwrap();
+    std::fs::write(place.dir.path().join("folder/w.safetensors"), vec![7; 300_000]).unwrap();
+    hf(&["upload", "acme/cached", "folder"]).ok();
+    let at = hf(&["download", "acme/cached", "--quiet"]).ok();
     hf(&["cache", "verify", "acme/cached"]).ok();
+    let large = std::fs::canonicalize(Path::new(&at).join("w.safetensors")).unwrap();
+    std::fs::write(large, vec![8; 300_000]).unwrap();
+    let told = hf(&["cache", "verify", "acme/cached"]).fails();
+    assert!(told.contains("w.safetensors"), "{told}");
 }
