@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use polder_tests::{Client, Done, Git, GitServer, Hub, LargeObject, Work, fixtures, have};
+use polder_tests::{Client, Done, Git, GitServer, Hub, LargeObject, Work, fixtures, have, until};
 
 const FIXTURES: [&str; 5] =
     ["acme/tiny-llama", "acme/tiny-zh", "datasets/acme/poems", "acme/history", "acme/empty"];
@@ -148,6 +148,40 @@ fn a_private_repository_of_another_hub_comes_with_a_token_from_a_file() {
     assert_eq!(place.git.refs(&exported), place.git.refs(&source));
     assert!(!place.hub.log().contains(&token.secret), "the token is in the log");
     place.hub.fsck();
+}
+
+#[test]
+fn what_a_server_shows_to_a_token_alone_is_shown_to_members_alone() {
+    let place = Place::new();
+    let work = Work::new();
+    work.commit_file("a", b"a\n");
+    let server = serve(&work);
+    let file = place.dir.path().join("token");
+    std::fs::write(&file, "secret").unwrap();
+    let import = |id: &str, more: &[&str]| {
+        let url = server.url("repo");
+        let args = ["repo", "import", &url, id, "--token-file", file.to_str().unwrap(), "--user", "ada"];
+        place.hub.cli(&[args.as_slice(), more].concat())
+    };
+    let is_shown =
+        |id: &str| place.git.run(place.dir.path(), &["ls-remote", &place.hub.repo_url(id)]).success();
+    // A token that nobody would have needed.
+    import("acme/open", &["--every", "10s"]).ok();
+    assert!(is_shown("acme/open"));
+    server.behave(|manners| manners.authorization = Some("Basic YWRhOnNlY3JldA==".to_owned()));
+    import("acme/secret", &[]).ok();
+    assert!(!is_shown("acme/secret"));
+    import("acme/shown", &["--public"]).ok();
+    import("acme/shown", &["--public"]).ok();
+    assert!(is_shown("acme/shown"));
+    // By the clock, and by whoever imports it again.
+    until("the next pull", 40, || {
+        place.hub.cli(&["repo", "mirrors"]).ok().contains("private there; ").then_some(())
+    });
+    assert!(!is_shown("acme/open"));
+    let done = import("acme/shown", &[]);
+    assert!(done.stderr.contains("the source is private: so is `acme/shown` from now on"), "{}", done.stderr);
+    assert!(!is_shown("acme/shown"));
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(crate) const MAIN: Steps = &[
     (34, "piece cut", include_str!("../migrations/0034_piece_cut.sql")),
     (35, "publisher", include_str!("../migrations/0035_publisher.sql")),
     (36, "chunks since", include_str!("../migrations/0036_chunks_since.sql")),
+    (37, "pull closed", include_str!("../migrations/0037_pull_closed.sql")),
 ];
 /// `cache.db`.
 pub(crate) const CACHE: Steps = &[(1, "first", include_str!("../migrations/cache_0001_first.sql"))];

@@ -1,6 +1,6 @@
 //! Repositories that are brought up to date from another git server by the clock.
 
-use polder_types::{RepoId, UnixMillis};
+use polder_types::{RepoId, UnixMillis, Visibility};
 
 use crate::db::missing;
 use crate::row::{Row, each};
@@ -13,17 +13,20 @@ use crate::{Db, Result};
 macro_rules! columns {
     () => {
         "repo, url, user_name, token_file, every_seconds, keeps_tips, due, attempt, running, tried_at, worked_at, \
-            failures, last_result"
+            failures, last_result, closed_there, stays_open"
     };
 }
 
 statements! {
     IS_LIVE = "SELECT id FROM repo WHERE id = $1 AND state = 'live'";
     SET_PULL = "INSERT INTO pull_mirror (repo, url, user_name, token_file, every_seconds, keeps_tips, created_at, \
-        due, attempt, running, failures) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, FALSE, 0) \
+        due, attempt, running, failures, closed_there, stays_open) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, FALSE, 0, $9, $10) \
         ON CONFLICT (repo) DO UPDATE SET url = excluded.url, user_name = excluded.user_name, \
         token_file = excluded.token_file, every_seconds = excluded.every_seconds, keeps_tips = excluded.keeps_tips, \
-        due = excluded.due, attempt = pull_mirror.attempt + 1, running = FALSE, failures = 0, last_result = NULL";
+        due = excluded.due, attempt = pull_mirror.attempt + 1, running = FALSE, failures = 0, last_result = NULL, \
+        closed_there = excluded.closed_there, stays_open = excluded.stays_open";
+    SET_CLOSED = "UPDATE pull_mirror SET closed_there = $3 WHERE repo = $1 AND attempt = $2";
     STOP_PULL = "DELETE FROM pull_mirror WHERE repo = $1";
     PULLS_AFTER = concat!("SELECT ", columns!(), " FROM pull_mirror WHERE repo > $1 ORDER BY repo LIMIT $2");
     NEXT_PULL = "SELECT MIN(due) FROM pull_mirror";
@@ -58,6 +61,10 @@ pub struct NewPullMirror {
     pub every_seconds: i64,
     /// Whether tips that are deleted or rewritten there are kept here.
     pub keeps_tips: bool,
+    /// Who may read the source, if that is not anyone.
+    pub closed_there: Option<Visibility>,
+    /// Whether the copy stays as open as it is whatever the source is.
+    pub stays_open: bool,
     /// The first pull.
     pub due: UnixMillis,
 }
@@ -91,6 +98,10 @@ pub struct PullMirror {
     pub failures: i64,
     /// What came of the last one.
     pub last_result: Option<String>,
+    /// Who may read the source, where that was seen and is not anyone.
+    pub closed_there: Option<Visibility>,
+    /// Whether the copy stays as open as it is whatever the source is.
+    pub stays_open: bool,
 }
 
 impl PullMirror {
@@ -110,8 +121,15 @@ impl PullMirror {
             worked_at: moment(row.read(10)?),
             failures: row.read(11)?,
             last_result: row.read(12)?,
+            closed_there: row.read::<Option<String>>(13)?.as_deref().map(closed),
+            stays_open: row.read(14)?,
         })
     }
+}
+
+/// A word that is none of ours is no reason to show anything.
+fn closed(word: &str) -> Visibility {
+    if word == Visibility::Gated.as_str() { Visibility::Gated } else { Visibility::Private }
 }
 
 /// What came of a pull.
@@ -138,11 +156,31 @@ impl Db {
                     return Err(missing(format!("repository {repo}")));
                 }
                 let now = tx.now();
-                let NewPullMirror { repo, url, user_name, token_file, every_seconds, keeps_tips, due } = new;
-                let args = args![repo, url, user_name, token_file, every_seconds, keeps_tips, now, due];
+                let NewPullMirror {
+                    repo, url, user_name, token_file, every_seconds, keeps_tips, due, ..
+                } = new;
+                let closed = new.closed_there.map(Visibility::as_str);
+                let mut args = args![repo, url, user_name, token_file, every_seconds, keeps_tips, now, due];
+                args.extend(args![closed, new.stays_open]);
                 tx.execute(SET_PULL, args).await?;
                 tx.audit(|entry| entry.repo = Some(repo));
                 Ok(Verdict::Keep(()))
+            })
+        })
+        .await
+    }
+
+    /// Writes down who may read the source of one that is being pulled, if that is not anyone.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn set_closed_there(&self, mirror: &PullMirror, closed: Option<Visibility>) -> Result<()> {
+        let (repo, attempt) = (mirror.repo, mirror.attempt);
+        let word = closed.map(Visibility::as_str);
+        self.write(move |tx| {
+            Box::pin(async move {
+                let changed = tx.execute(SET_CLOSED, args![repo, attempt, word]).await?;
+                Ok(if changed > 0 { Verdict::Keep(()) } else { Verdict::Discard(()) })
             })
         })
         .await

@@ -49,7 +49,7 @@ impl Hub {
     }
 
     /// What was told to anyone before is void then, and other hubs are told that it is open, or withdrawn.
-    async fn gate(
+    pub(crate) async fn gate(
         &self,
         repo: Repo,
         gate: Option<Gate>,

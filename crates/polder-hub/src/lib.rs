@@ -147,7 +147,7 @@ pub use polder_git::{
 pub use preupload::{Preupload, UploadCandidate, UploadMode};
 pub use protection::ProtectionRule;
 pub use public_objects::LIST_PAGE_CHUNKS_MAX;
-pub use pull::{PullMirrorSummary, PullSource};
+pub use pull::{PullMirrorSummary, PullOptions, PullSource, Pulled};
 pub use quota::{Hold, QuotaSummary};
 pub use refs::NamedCommit;
 pub use repos::RepoSummary;

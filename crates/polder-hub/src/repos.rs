@@ -46,6 +46,11 @@ impl Hub {
         if new.visibility == Visibility::Gated {
             return Err(Error::invalid("make it public, then put a gate before it"));
         }
+        self.put_repo(new, entry).await
+    }
+
+    /// The same, where it may be gated from the start.
+    pub(crate) async fn put_repo(&self, new: NewRepo, entry: Entry) -> Result<()> {
         self.require_home(new.name.namespace()).await?;
         let hub = self.clone();
         to_the_end(async move {

@@ -141,6 +141,11 @@ fn mirror_cells(row: &MirrorRow) -> Vec<String> {
         (Some(result), 0) => result.clone(),
         (Some(result), failures) => format!("failed {failures} times: {result}"),
     };
+    let result = match (row.there, row.stays_open) {
+        (None, _) => result,
+        (Some(there), false) => format!("{there} there; {result}"),
+        (Some(there), true) => format!("{there} there, and left open here; {result}"),
+    };
     let worked = row.worked.as_ref().map_or_else(|| "never".to_owned(), |worked| format!("worked {worked}"));
     vec![row.id.clone(), row.url.clone(), next, worked, result]
 }

@@ -26,6 +26,7 @@ mod requests;
 mod search;
 mod shards;
 mod source;
+mod source_closed;
 mod strangers;
 mod strangers_clients;
 mod versions;

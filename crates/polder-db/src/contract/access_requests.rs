@@ -1,7 +1,7 @@
 use polder_types::{Gate, RepoId, Visibility};
 
-use super::{Home, sha};
-use crate::{AccessStatus, Asked, Error, Repo};
+use super::{Home, new_repo, sha};
+use crate::{AccessStatus, Asked, Error, NewRepo, Repo};
 
 const NOBODY_ASKED: &str = "SELECT COUNT(*) FROM access_request";
 
@@ -41,6 +41,21 @@ async fn a_gate_counts_on_what_is_not_private_and_is_public_for_no_other_hub() {
     let open = home.db.set_gate(repo.id, None, None).await.unwrap();
     assert_eq!((open.visibility, open.gate), (Visibility::Public, None));
     assert!(is_public().await);
+}
+
+#[tokio::test]
+async fn what_is_made_gated_was_never_public() {
+    let home = Home::open().await;
+    home.user("acme").await;
+    let new = NewRepo { visibility: Visibility::Gated, ..new_repo("acme/m".parse().unwrap(), 1) };
+    let repo = home.db.create_repo(new).await.unwrap();
+    assert_eq!((repo.visibility, repo.gate), (Visibility::Gated, Some(Gate::Manual)));
+    let blob = polder_types::BlobId(home.db.next_id());
+    home.db.publish_blob(blob, sha(1), 10, repo.id, None).await.unwrap();
+    assert!(home.db.public_blob(&sha(1)).await.unwrap().is_none());
+    let open = home.db.set_gate(repo.id, None, None).await.unwrap();
+    assert_eq!(open.visibility, Visibility::Public);
+    assert!(home.db.public_blob(&sha(1)).await.unwrap().is_some());
 }
 
 #[tokio::test]

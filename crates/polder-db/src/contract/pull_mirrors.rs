@@ -1,4 +1,4 @@
-use polder_types::{RepoId, UnixMillis};
+use polder_types::{RepoId, UnixMillis, Visibility};
 
 use super::Home;
 use crate::{Error, NameState, NewPullMirror, PullEnd, PullMirror};
@@ -12,6 +12,8 @@ impl Home {
             token_file: Some("/etc/token".to_owned()),
             every_seconds: 60,
             keeps_tips: true,
+            closed_there: None,
+            stays_open: false,
             due: self.now().plus_seconds(seconds),
         };
         self.db.set_pull_mirror(new).await.unwrap();
@@ -85,6 +87,26 @@ async fn the_results_of_pulls_are_kept_and_failures_are_counted_in_a_row() {
 }
 
 #[tokio::test]
+async fn who_may_read_the_source_is_kept_until_it_is_seen_otherwise() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/a").await.id;
+    home.mirror(repo, 0).await;
+    let listed = async || home.listed().await[0].closed_there;
+    assert_eq!(listed().await, None);
+    for closed in [Some(Visibility::Gated), Some(Visibility::Private), None, Some(Visibility::Private)] {
+        let claimed = home.claimed(1).await;
+        home.db.set_closed_there(&claimed[0], closed).await.unwrap();
+        let failed = PullEnd::Failed("later".to_owned());
+        assert!(home.db.end_pull(&claimed[0], failed, home.now()).await.unwrap());
+        assert_eq!(listed().await, closed);
+        home.claimed(1).await;
+        home.db.set_closed_there(&claimed[0], None).await.unwrap();
+        assert_eq!(listed().await, closed, "fenced");
+        home.db.release_pulls().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_repository_knows_where_it_comes_from_until_that_is_stopped() {
     let home = Home::open().await;
     let repo = home.repo("acme/a").await;
@@ -109,6 +131,8 @@ async fn a_repository_knows_where_it_comes_from_until_that_is_stopped() {
         token_file: None,
         every_seconds: 1,
         keeps_tips: false,
+        closed_there: None,
+        stays_open: false,
         due: home.now(),
     };
     assert!(matches!(home.db.set_pull_mirror(gone).await, Err(Error::NotFound { .. })));

@@ -96,7 +96,8 @@ tables! {
     "audit", PAGE: id Int; time Int, actor Text, account Int, account_name Text, token Int, address Text, action Text,
         repo Int, repo_name Text, result Text, request Text, detail Text, chain_index Int, chain_hash Text.
     "pull_mirror", PAGE: repo Int; url Text, user_name Text, token_file Text, every_seconds Int, keeps_tips Bool,
-        created_at Int, due Int, attempt Int, running Bool, tried_at Int, worked_at Int, failures Int, last_result Text.
+        created_at Int, due Int, attempt Int, running Bool, tried_at Int, worked_at Int, failures Int, last_result Text,
+        closed_there Text, stays_open Bool.
     "audit_head", PAGE: id Int; last_index Int, last_hash Text, gone_index Int, gone_hash Text.
     "log", PAGE: id Int; origin Text, origin_sha256 Bytes, epoch Int, own Bool, vkey Text, version Int, size Int,
         root Bytes, peaks Bytes, checkpoint Text, checkpoint_size Int, min_index Int, fact_seq Int, appended_at Int,

@@ -53,8 +53,8 @@ macro_rules! select_repo {
 statements! {
     INSERT_REPO = "INSERT INTO repo (id, rid, kind, ns, name, visibility, head, state, gen, gc_epoch, rewind_gen, \
         cache_epoch, rseq, ref_count, created_at, upstream, \
-        withheld) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8, $9, $10)";
+        withheld, shown, gate) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'live', 0, 0, 0, 0, 1, 0, $8, $9, $10, $11, $12)";
     INSERT_NAME = "INSERT INTO repo_name (kind, fold, repo, state) VALUES ($1, $2, $3, 'live')";
     NAME_STATE = "SELECT state, repo FROM repo_name WHERE kind = $1 AND fold = $2";
     REPO_BY_ID = select_repo!("WHERE r.id = $1 AND r.state = 'live'");
@@ -79,7 +79,7 @@ const FIRST_HEAD: &str = "refs/heads/main";
 pub struct NewRepo {
     /// Its name; the namespace must be an account.
     pub name: RepoName,
-    /// Who may read it: anyone, or members.
+    /// Who may read it; a gated one is given a [`Gate::Manual`].
     pub visibility: Visibility,
     /// Who creates it.
     pub actor: Option<AccountId>,
@@ -266,8 +266,11 @@ async fn create(tx: &mut Tx, new: &NewRepo) -> Result<Repo> {
     let (id, now) = (RepoId(tx.next_id()), tx.now());
     let kind = name.kind().as_str();
     let visibility = new.visibility.as_str();
-    let args =
-        args![id, new.rid, kind, owner, name.name(), visibility, FIRST_HEAD, now, new.upstream, withheld];
+    let (column, shown) = settings::columns(new.visibility);
+    let gate = shown.then_some(Gate::Manual.as_str());
+    let mut args =
+        args![id, new.rid, kind, owner, name.name(), column, FIRST_HEAD, now, new.upstream, withheld];
+    args.extend(args![shown, gate]);
     tx.execute(INSERT_REPO, args).await?;
     tx.execute(INSERT_NAME, args![kind, name.fold(), id]).await?;
     catalog::open(tx, id).await?;

@@ -105,15 +105,20 @@ async fn settle(
     if was == (visibility, gate) {
         return Ok(Verdict::Discard(before));
     }
-    let (column, shown) = match visibility {
-        Visibility::Gated => (Visibility::Private, true),
-        plain => (plain, false),
-    };
-    let args = args![id, column.as_str(), shown, gate.map(Gate::as_str)];
+    let (column, shown) = columns(visibility);
+    let args = args![id, column, shown, gate.map(Gate::as_str)];
     let row = tx.row(SET_VISIBILITY, args).await?.ok_or_else(|| gone(id))?;
     let facts = json!({"v": 1, "from": was.0.as_str(), "to": visibility.as_str()});
     record(tx, Fact { repo: id, rseq: row.read(0)?, actor, kind: "repo.visibility" }, &facts).await?;
     Ok(Verdict::Keep(load(tx, id).await?))
+}
+
+/// The columns `visibility` and `shown` that say it.
+pub(super) fn columns(visibility: Visibility) -> (&'static str, bool) {
+    match visibility {
+        Visibility::Gated => (Visibility::Private.as_str(), true),
+        Visibility::Public | Visibility::Private => (visibility.as_str(), false),
+    }
 }
 
 /// As [`Db::withhold_repo`], in a write.

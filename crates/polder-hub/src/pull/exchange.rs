@@ -58,7 +58,8 @@ impl<'a> HttpExchange<'a> {
         Ok(self.runtime.block_on(self.egress.send(request))?)
     }
 
-    fn ask(&self) -> Result<Response> {
+    /// Asks for the refs.
+    pub(super) fn ask(&self) -> Result<Response> {
         let url = self.url.under("info/refs?service=git-upload-pack")?;
         let request = Request::get(&url, &self.allowance).header(GIT_PROTOCOL, VERSION_2);
         let answer = self.send(request.header(ACCEPT, HeaderValue::from_static("*/*")))?;

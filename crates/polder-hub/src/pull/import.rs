@@ -9,11 +9,12 @@ use polder_blob::Scratch;
 use polder_db::Repo;
 use polder_git::client::Remote;
 use polder_git::{Command, IndexLimits, KEPT_PREFIX, Received, Ref, Snapshot};
-use polder_types::{ObjectId, PackId, RepoName};
+use polder_types::{ObjectId, PackId, RepoName, Visibility};
 use tokio::runtime::Handle;
 
 use super::exchange::HttpExchange;
 use super::hf::Way;
+use super::standing::By;
 use super::{PullSource, RemoteObjects};
 use crate::accept::{Quarantined, Say};
 use crate::audit::Entry;
@@ -24,6 +25,24 @@ use crate::{Error, Hub};
 
 /// Most former tips that are kept for one repository, hidden from clients; the oldest make room.
 const KEPT_MAX: usize = 1_000;
+
+/// How a source is pulled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PullOptions {
+    /// Tips that are deleted or rewritten there stay here under `refs/polder/kept/`.
+    pub keep: bool,
+    /// The copy stays as open as it is, however few may read the source.
+    pub stays_open: bool,
+}
+
+/// What came of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulled {
+    /// What it changed.
+    pub report: ImportReport,
+    /// Who may read the source, as far as its server tells.
+    pub there: Visibility,
+}
 
 impl Hub {
     /// A repository on another server as [`PullSource::new`] reads it; `hf:acme/m` and `hf:datasets/acme/d` are
@@ -41,26 +60,26 @@ impl Hub {
         PullSource::or_at(endpoint.unwrap_or(&self.hugging_face_endpoint), text, user, token_file)
     }
 
-    /// Asks another server for the refs of a repository, as a pull would, and changes nothing.
+    /// Asks another server for a repository, as a pull would, and changes nothing; who may read it there, as far
+    /// as that is told.
     ///
     /// # Errors
     /// As [`Hub::pull`].
-    pub async fn check_pull_source(&self, source: &PullSource) -> Result<()> {
+    pub async fn check_pull_source(&self, source: &PullSource) -> Result<Visibility> {
         let (hub, source) = (self.clone(), source.clone());
         let work = move || {
-            if let Some(from) = source.hf() {
-                return hub.check_hf(&source, from);
+            if source.hf().is_none() {
+                let exchange = HttpExchange::new(&hub.egress, &source)?;
+                Remote::connect(&exchange)?.list_refs()?;
             }
-            let exchange = HttpExchange::new(&hub.egress, &source)?;
-            Remote::connect(&exchange)?.list_refs()?;
-            Ok(())
+            hub.visibility_there(&source)
         };
         self.door.run(work).await
     }
 
     /// Makes a repository hold exactly the refs and HEAD of one on another server, with its LFS objects.
-    /// `refs/pr/*` and `refs/polder/*` are left alone. With `keep`, tips that are deleted or rewritten there
-    /// stay here under `refs/polder/kept/`.
+    /// `refs/pr/*` and `refs/polder/*` are left alone. If not as many may read the source as the repository here,
+    /// that is gated or hidden first.
     ///
     /// Again, only what is new is fetched; large objects that came before a failure are kept.
     ///
@@ -72,28 +91,33 @@ impl Hub {
         &self,
         source: &PullSource,
         name: &RepoName,
-        keep: bool,
+        options: PullOptions,
         progress: Progress,
-    ) -> Result<ImportReport> {
+    ) -> Result<Pulled> {
         let repo = self.own_repo(name).await?;
         let (hub, source) = (self.clone(), source.clone());
-        let entry = Entry::operator("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
-        self.door
-            .run(move || hub.pull_blocking(&repo, &source, keep, entry, &mut |line| progress(line)))
-            .await
+        let work = move || {
+            let say: Say<'_> = &mut |line| progress(line);
+            if source.is_open() {
+                say("warning: the token goes over plain http, for all on the way to read");
+            }
+            let there = hub.close_as_there(&repo, &source, options, Entry::operator, say)?;
+            let report = hub.pull_blocking(&repo, &source, options.keep, Entry::operator, say)?;
+            Ok(Pulled { report, there })
+        };
+        self.door.run(work).await
     }
 
-    pub(crate) fn pull_blocking(
+    /// Brings what is new, when the copy is open to no more people than the source.
+    pub(super) fn pull_blocking(
         &self,
         repo: &Repo,
         source: &PullSource,
         keep: bool,
-        entry: Entry,
+        by: By,
         say: Say<'_>,
     ) -> Result<ImportReport> {
-        if source.is_open() {
-            say("warning: the token goes over plain http, for all on the way to read");
-        }
+        let entry = by("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
         let held = Handle::current().block_on(self.held(repo.id))?;
         if let Some(from) = source.hf()
             && self.way(source, from, &held.snapshot)? == Way::Files

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use polder_db::{NewPullMirror, PullEnd, PullMirror};
-use polder_types::{RepoName, UnixMillis};
+use polder_types::{RepoName, UnixMillis, Visibility};
+use tokio::runtime::Handle;
 use tokio::task::{Id, JoinSet};
 
-use super::PullSource;
+use super::{PullOptions, PullSource};
 use crate::Hub;
 use crate::audit::Entry;
 use crate::blocking::to_the_end;
@@ -57,11 +58,15 @@ pub struct PullMirrorSummary {
     pub failures: i64,
     /// What came of the last one.
     pub last_result: Option<String>,
+    /// Who may read the source, where that is not anyone.
+    pub closed_there: Option<Visibility>,
+    /// Whether the repository here stays as open as it is all the same.
+    pub stays_open: bool,
 }
 
 impl Hub {
     /// Has a repository pulled from `source` by the clock, the first time after `every_seconds`. Until that is
-    /// stopped it takes no pushes.
+    /// stopped it takes no pushes. `there` is who may read the source, as its first pull told.
     ///
     /// # Errors
     /// [`Kind::NotFound`] without such a repository; [`Kind::Invalid`] for a time that is too short or long.
@@ -70,7 +75,8 @@ impl Hub {
         source: &PullSource,
         name: &RepoName,
         every_seconds: u64,
-        keep: bool,
+        options: PullOptions,
+        there: Visibility,
     ) -> Result<()> {
         let every_seconds = i64::try_from(every_seconds).unwrap_or(i64::MAX);
         if !EVERY_SECONDS.contains(&every_seconds) {
@@ -86,7 +92,9 @@ impl Hub {
             user_name: source.user().map(str::to_owned),
             token_file: source.token_file().map(|path| path.display().to_string()),
             every_seconds,
-            keeps_tips: keep,
+            keeps_tips: options.keep,
+            closed_there: closed(there),
+            stays_open: options.stays_open,
             due: self.clock.now().plus_seconds(jittered(every_seconds)?),
         };
         let hub = self.clone();
@@ -226,10 +234,14 @@ impl Hub {
         let source = PullSource::new(&mirror.url, mirror.user_name.clone(), token_file)?;
         let repo =
             self.db.repo(mirror.repo).await?.ok_or_else(|| Error::not_found("this repository is gone"))?;
-        let (hub, keep) = (self.clone(), mirror.keeps_tips);
+        let options = PullOptions { keep: mirror.keeps_tips, stays_open: mirror.stays_open };
+        let (hub, claimed) = (self.clone(), mirror.clone());
         let pulling = self.door.run(move || {
-            let entry = Entry::hub("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
-            hub.pull_blocking(&repo, &source, keep, entry, &mut |_| {})
+            let there = hub.close_as_there(&repo, &source, options, Entry::hub, &mut |_| {})?;
+            if closed(there) != claimed.closed_there {
+                Handle::current().block_on(hub.db.set_closed_there(&claimed, closed(there)))?;
+            }
+            hub.pull_blocking(&repo, &source, options.keep, Entry::hub, &mut |_| {})
         });
         tokio::pin!(pulling);
         loop {
@@ -277,6 +289,11 @@ impl Pulls {
     }
 }
 
+/// What is worth telling of who may read a source.
+fn closed(there: Visibility) -> Option<Visibility> {
+    Some(there).filter(|there| *there != Visibility::Public)
+}
+
 /// The server of a mirror: the URL up to its path.
 fn host_of(mirror: &PullMirror) -> String {
     mirror.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
@@ -315,6 +332,8 @@ fn summary(name: RepoName, mirror: PullMirror) -> PullMirrorSummary {
         worked_at: mirror.worked_at,
         failures: mirror.failures,
         last_result: mirror.last_result,
+        closed_there: mirror.closed_there,
+        stays_open: mirror.stays_open,
     }
 }
 

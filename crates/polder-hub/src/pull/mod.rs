@@ -11,9 +11,11 @@ mod large_objects;
 mod mirrors;
 mod object;
 mod source;
+mod standing;
 
 pub(crate) use exchange::HttpExchange;
 pub(crate) use import::{PackPlace, kept};
+pub use import::{PullOptions, Pulled};
 pub(crate) use large_objects::RemoteObjects;
 pub use mirrors::PullMirrorSummary;
 pub use source::PullSource;

@@ -113,12 +113,12 @@ pub enum Command {
     Publishers { what: PublisherCommand },
     /// `repo list`
     RepoList,
-    /// `repo import`; `visibility` is for a repository that must be made first
+    /// `repo import`; `visibility` is as was said, for a repository that must be made first
     RepoImport {
         from: ImportFrom,
         #[serde(with = "text::maybe")]
         id: Option<RepoName>,
-        visibility: Visibility,
+        visibility: Option<Visibility>,
     },
     /// `repo mirrors`
     RepoMirrors {

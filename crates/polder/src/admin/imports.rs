@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use polder_hub::{Hub, ImportReport, Kind, PullSource};
+use polder_hub::{Hub, ImportReport, Kind, PullOptions, PullSource, Pulled};
 use polder_types::{RepoName, Visibility};
 
 use serde::{Deserialize, Serialize};
@@ -69,20 +69,28 @@ impl Source {
         name.ok_or_else(|| Error::plain("say what it shall be called here, such as acme/m"))
     }
 
-    async fn check(&self, hub: &Hub) -> Result<(), Error> {
+    /// Who may read it there.
+    async fn check(&self, hub: &Hub) -> Result<Visibility, Error> {
         match self {
-            Self::Directory(dir) => Ok(hub.check_source(dir).await?),
+            Self::Directory(dir) => Ok(hub.check_source(dir).await.map(|()| Visibility::Public)?),
             Self::Server { source, .. } => Ok(hub.check_pull_source(source).await?),
         }
     }
 
-    async fn take(&self, hub: &Hub, id: &RepoName, progress: &Progress) -> polder_hub::Result<ImportReport> {
+    async fn take(
+        &self,
+        hub: &Hub,
+        id: &RepoName,
+        stays_open: bool,
+        progress: &Progress,
+    ) -> polder_hub::Result<ImportReport> {
         match self {
             Self::Directory(dir) => hub.import(dir, id, progress.teller()).await,
             Self::Server { source, keep, every_seconds } => {
-                let report = hub.pull(source, id, *keep, progress.teller()).await?;
+                let options = PullOptions { keep: *keep, stays_open };
+                let Pulled { report, there } = hub.pull(source, id, options, progress.teller()).await?;
                 if let Some(seconds) = every_seconds {
-                    hub.mirror_by_clock(source, id, *seconds, *keep).await?;
+                    hub.mirror_by_clock(source, id, *seconds, options, there).await?;
                 }
                 Ok(report)
             }
@@ -90,26 +98,31 @@ impl Source {
     }
 }
 
-/// Imports, after making the repository unless it is there; a source that cannot be opened is refused
-/// before that.
+/// Imports, after making the repository unless it is there, as open as its source unless something else was
+/// said; a source that cannot be opened is refused before that.
 pub(super) async fn import(
     hub: &Hub,
     from: ImportFrom,
     id: Option<RepoName>,
-    visibility: Visibility,
+    visibility: Option<Visibility>,
     progress: &Progress,
 ) -> Result<Answer, Error> {
     let source = Source::parse(hub, from)?;
     let id = &id.map_or_else(|| source.name(), Ok)?;
-    if !hub.has_repo(id).await? {
-        source.check(hub).await?;
-    }
-    let taken = match hub.add_repo(id, visibility).await {
+    let is_there = hub.has_repo(id).await?;
+    // Whoever comes between finds nobody who may read it.
+    let there = if is_there { Visibility::Private } else { source.check(hub).await? };
+    let visibility_here = visibility.unwrap_or(there);
+    let taken = match hub.add_copy(id, visibility_here).await {
         Ok(()) => None,
         Err(error) if error.kind() == Kind::Conflict => Some(error),
         Err(error) => return Err(error.into()),
     };
-    match (source.take(hub, id, progress).await, taken) {
+    if taken.is_none() && visibility_here != Visibility::Public {
+        progress.teller()(&format!("`{id}` is {visibility_here}"));
+    }
+    let stays_open = visibility == Some(Visibility::Public);
+    match (source.take(hub, id, stays_open, progress).await, taken) {
         (Ok(ImportReport { refs, objects }), _) => {
             let told = format!("imported `{source}` as `{id}`: {refs} refs changed, {objects} new objects");
             Ok(Answer::Done(told))

@@ -77,6 +77,10 @@ pub struct MirrorRow {
     pub failures: i64,
     /// What came of the last one.
     pub result: Option<String>,
+    /// Who may read the source, gated or private; null where that is anyone, or not told.
+    pub there: Option<Visibility>,
+    /// Whether the repository here stays as open as it is all the same.
+    pub stays_open: bool,
 }
 
 impl From<PullMirrorSummary> for MirrorRow {
@@ -92,6 +96,8 @@ impl From<PullMirrorSummary> for MirrorRow {
             worked: moment(mirror.worked_at),
             failures: mirror.failures,
             result: mirror.last_result,
+            there: mirror.closed_there,
+            stays_open: mirror.stays_open,
         }
     }
 }

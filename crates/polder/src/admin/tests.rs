@@ -72,7 +72,7 @@ async fn a_command_does_the_same_in_a_server_and_in_its_own_process() {
         Command::RepoImport {
             from: ImportFrom::Directory { dir: "/nowhere/at-all".into() },
             id: Some("ada/i".parse().unwrap()),
-            visibility: Visibility::Public,
+            visibility: None,
         },
         Command::Fsck { deep: true },
     ] {
@@ -187,7 +187,7 @@ async fn a_refused_source_leaves_no_repository_behind() {
     let import = Command::RepoImport {
         from: ImportFrom::Directory { dir: source.clone() },
         id: Some("ada/m".parse().unwrap()),
-        visibility: Visibility::Public,
+        visibility: None,
     };
     let told = ask(&config, import.clone()).await.unwrap_err();
     assert!(told.contains("is not a git repository"), "{told}");

@@ -146,9 +146,12 @@ pub enum Repo {
         source: String,
         /// Its name on this hub; made if missing. Without it, what an hf: one is called there
         id: Option<RepoName>,
-        /// If the repository is made: only its members may see it
+        /// If the repository is made: only its members may see it, as where its source is private
         #[arg(long)]
         private: bool,
+        /// Anyone may read the copy even if the source is private or gated: you say that you may show it
+        #[arg(long, conflicts_with = "private")]
+        public: bool,
         /// How to ask a server
         #[command(flatten)]
         server: Server,
@@ -268,8 +271,8 @@ impl Repo {
             Self::Downloads { id } => Command::RepoDownloads { id },
             Self::Rename { id, new } => Command::RepoRename { id, new },
             Self::Visibility { id, visibility } => Command::RepoVisibility { id, visibility },
-            Self::Import { source, id, private, server } => {
-                import(source, id, visibility_of(private), server)
+            Self::Import { source, id, private, public, server } => {
+                import(source, id, (private || public).then(|| visibility_of(private)), server)
             }
             Self::Export { id, dir } => Command::RepoExport { id, dir },
         };
@@ -278,7 +281,7 @@ impl Repo {
 }
 
 /// What has `://` in it is a URL, or means to be one; so does what is to be asked like one.
-fn import(source: String, id: Option<RepoName>, visibility: Visibility, server: Server) -> Command {
+fn import(source: String, id: Option<RepoName>, visibility: Option<Visibility>, server: Server) -> Command {
     let Server { endpoint, token_file, user, every, safe } = server;
     let is_asked = token_file.is_some() || every.is_some() || safe || endpoint.is_some();
     let from = if is_asked || source.contains("://") || source.starts_with("hf:") {

@@ -61,6 +61,7 @@ fn every_command_of_the_contract_parses_with_data_and_config_on_either_side() {
         "user trusted ada --json",
         "user untrust ada 7",
         "repo import ./dir datasets/acme/d",
+        "repo import hf:acme/m --public --every 1h",
         "repo export acme/m ./dir",
         "quota set acme 500GB",
         "quota set acme none",

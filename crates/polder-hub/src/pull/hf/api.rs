@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 use polder_egress::{Allowance, Credential, Egress, Kind as EgressKind, Request, Response, Url};
+use polder_types::Visibility;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::name::{HfRepo, quoted};
 use super::refused::{asked_to_wait, refused};
@@ -33,7 +35,7 @@ const REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 
 /// One repository of one server, and what that is shown.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(in crate::pull) struct Api {
     egress: Egress,
     repo: HfRepo,
     allowance: Allowance,
@@ -42,10 +44,26 @@ pub(super) struct Api {
 
 /// What a server says of a repository, or of one revision of it.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Info {
+pub(in crate::pull) struct Info {
     pub(super) sha: Option<String>,
+    private: Option<bool>,
+    /// `false`, or how a request for access is decided.
+    #[serde(default)]
+    gated: Value,
     #[serde(default)]
     pub(super) siblings: Vec<Sibling>,
+}
+
+impl Info {
+    /// Who may read the repository, if the server says so.
+    pub(in crate::pull) fn visibility(&self) -> Option<Visibility> {
+        let is_gated = !matches!(self.gated, Value::Null | Value::Bool(false));
+        match self.private? {
+            true => Some(Visibility::Private),
+            false if is_gated => Some(Visibility::Gated),
+            false => Some(Visibility::Public),
+        }
+    }
 }
 
 /// A file as that names it.
@@ -90,11 +108,16 @@ struct Patience {
 }
 
 impl Api {
-    pub(super) fn new(egress: &Egress, source: &PullSource, repo: &HfRepo) -> Result<Self> {
+    pub(in crate::pull) fn new(egress: &Egress, source: &PullSource, repo: &HfRepo) -> Result<Self> {
         let (egress, repo) = (egress.clone(), repo.clone());
         let token = source.token()?;
         let credential = token.map(|token| Credential::bearer(repo.endpoint(), &token)).transpose()?;
         Ok(Self { egress, repo, allowance: source.allowance(), credential })
+    }
+
+    /// The same for one who shows no token; `None` if this shows none.
+    pub(in crate::pull) fn without_token(mut self) -> Option<Self> {
+        self.credential.take().map(|_token| self)
     }
 
     pub(super) fn repo(&self) -> &HfRepo {
@@ -128,7 +151,7 @@ impl Api {
     }
 
     /// What it says of the repository, or of one revision.
-    pub(super) async fn info(&self, revision: Option<&str>) -> Result<Info> {
+    pub(in crate::pull) async fn info(&self, revision: Option<&str>) -> Result<Info> {
         let rest = revision.map(|revision| format!("/revision/{}", quoted(revision, "")));
         let url = self.repo.api_url(rest.as_deref().unwrap_or_default())?;
         Ok(self.json(&url, revision.unwrap_or("repository")).await?.0)
@@ -279,7 +302,26 @@ fn next_link(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::next_link;
+    use polder_types::Visibility;
+
+    use super::{Info, next_link};
+
+    #[test]
+    fn who_may_read_a_repository_is_what_its_server_says() {
+        for (said, meant) in [
+            (r#"{"private": false, "gated": false}"#, Some(Visibility::Public)),
+            (r#"{"private": false}"#, Some(Visibility::Public)),
+            (r#"{"private": false, "gated": "auto"}"#, Some(Visibility::Gated)),
+            (r#"{"private": false, "gated": "manual"}"#, Some(Visibility::Gated)),
+            (r#"{"private": false, "gated": true}"#, Some(Visibility::Gated)),
+            (r#"{"private": true, "gated": "auto"}"#, Some(Visibility::Private)),
+            (r#"{"gated": false}"#, None),
+            ("{}", None),
+        ] {
+            let info: Info = serde_json::from_str(said).expect(said);
+            assert_eq!(info.visibility(), meant, "{said}");
+        }
+    }
 
     #[test]
     fn the_next_page_is_found_among_links() {

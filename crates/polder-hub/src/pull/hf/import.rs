@@ -79,12 +79,6 @@ impl Hub {
         }
     }
 
-    /// Asks for a repository as an import would. Blocking.
-    pub(crate) fn check_hf(&self, source: &PullSource, from: &HfRepo) -> Result<()> {
-        let api = Api::new(&self.egress, source, from)?;
-        Handle::current().block_on(api.info(from.revision())).map(drop)
-    }
-
     /// Takes over what the API of another server shows. Blocking.
     pub(crate) fn pull_files(
         &self,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::evil::{Asked, EvilHub, Has, Said, blob, large, pointer, program, small};
 use crate::exchange::ImportReport;
+use crate::pull::PullOptions;
 use crate::tests::transfer::sources::noise;
 use crate::tests::{Fixture, fixture, name, repo};
 use crate::{Error, Kind, Result};
@@ -39,7 +40,8 @@ impl Place {
         let source = hub.pull_source(&format!("hf:{there}"), Some(&self.evil.url), None, None)?;
         let heard = Arc::clone(&self.heard);
         let progress = Arc::new(move |line: &str| heard.lock().expect("lock").push(line.to_owned()));
-        hub.pull(&source, &repo("acme/open"), keep, progress).await
+        let options = PullOptions { keep, stays_open: false };
+        Ok(hub.pull(&source, &repo("acme/open"), options, progress).await?.report)
     }
 
     async fn refused(&self) -> Error {
@@ -87,7 +89,7 @@ fn usual() -> Vec<(&'static str, Has)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_without_git_shows_becomes_a_commit_and_nothing_new_is_one_request() {
+async fn what_a_server_without_git_shows_becomes_a_commit_and_nothing_new_is_two_requests() {
     let place = Place::new(&usual()).await;
     let report = place.pull().await.expect("imported");
     assert_eq!(report.refs, 1);
@@ -115,7 +117,7 @@ async fn what_a_server_without_git_shows_becomes_a_commit_and_nothing_new_is_one
 
     let again = place.pull().await.expect("nothing");
     assert_eq!((again.refs, again.objects), (0, 0));
-    assert_eq!(place.evil.seen(), ["GET /api/models/acme/m/refs"]);
+    assert_eq!(place.evil.seen(), ["GET /api/models/acme/m", "GET /api/models/acme/m/refs"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +155,7 @@ async fn a_new_commit_there_is_a_child_here_and_only_what_changed_comes() {
     assert_eq!(place.tip(MAIN).await.parents, [tip.commit_id]);
     place.evil.seen();
     place.pull().await.expect("nothing");
-    assert_eq!(place.evil.seen().len(), 1);
+    assert_eq!(place.evil.seen().len(), 2);
     place.evil.set(MAIN, &A.replace('a', "d"), &[]);
     place.pull().await.expect("imported");
     assert_eq!(place.files(MAIN).await, []);
@@ -405,12 +407,12 @@ async fn who_wants_to_be_left_alone_for_long_or_fails_for_good_is_not_asked_on()
     place.evil.lie(|_, _| Said::status(429).header("Retry-After", 86_400));
     let error = place.refused().await;
     assert_eq!((error.kind(), error.retry_after_seconds()), (Kind::Throttled, Some(86_400)));
-    // Git was asked for first, and once.
+    // Who may read it was asked for first, and once.
     assert_eq!(place.evil.seen().len(), 1);
     place.evil.lie(|asked, said| if asked.path.contains("/api/") { Said::status(500) } else { said });
     let error = place.refused().await;
     assert!(error.message().contains("answers 500"), "{error}");
-    assert_eq!(place.evil.seen().len(), 1 + 5);
+    assert_eq!(place.evil.seen().len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

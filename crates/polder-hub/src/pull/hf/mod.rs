@@ -18,5 +18,6 @@ mod modes;
 mod name;
 mod refused;
 
+pub(super) use api::Api;
 pub(crate) use import::Way;
 pub(super) use name::{HfRepo, WITH_SERVER};
