@@ -1,5 +1,6 @@
 //! A git server that is not Polder: `git http-backend` and a small LFS server behind one port.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::program;
+use crate::{pkt, program};
 
 /// How it behaves.
 #[derive(Debug, Default)]
@@ -25,6 +26,12 @@ pub struct Manners {
     pub objects_at: Option<String>,
     /// Answers this to everything, if anything.
     pub page: Option<(u16, String)>,
+    /// What it answers to what is asked below `/api/`, as JSON.
+    pub api: Option<String>,
+    /// A commit that it gives to nobody who names it, as servers do that give only what their refs name.
+    pub unnamed: Option<String>,
+    /// Each request is answered 429 so many times first, with so many seconds to wait.
+    pub busy: Option<(usize, u64)>,
     /// Answers nothing, and keeps the connection.
     pub hang: bool,
 }
@@ -35,6 +42,8 @@ struct Inner {
     address: SocketAddr,
     manners: Mutex<Manners>,
     seen: Mutex<Vec<String>>,
+    /// How often each request was answered 429.
+    put_off: Mutex<HashMap<String, usize>>,
     sent: AtomicU64,
 }
 
@@ -47,7 +56,8 @@ impl GitServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let (manners, seen, sent) = (Mutex::default(), Mutex::default(), AtomicU64::default());
-        let inner = Arc::new(Inner { git: git.into(), root: root.to_owned(), address, manners, seen, sent });
+        let (git, root, put_off) = (git.into(), root.to_owned(), Mutex::default());
+        let inner = Arc::new(Inner { git, root, address, manners, seen, put_off, sent });
         let weak = Arc::downgrade(&inner);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -127,21 +137,44 @@ impl Inner {
         let Some(asked) = Asked::read(&stream) else { return };
         let range = asked.header("range").map(|range| format!(" {range}")).unwrap_or_default();
         let line = format!("{} {}{range}", asked.method, asked.path);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        let (page, wanted, hang) = {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+        let (page, wanted, busy, hang) = {
             let manners = self.manners.lock().unwrap_or_else(PoisonError::into_inner);
-            (manners.page.clone(), manners.authorization.clone(), manners.hang)
+            (manners.page.clone(), manners.authorization.clone(), manners.busy, manners.hang)
         };
+        if let Some((times, seconds)) = busy {
+            let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = put_off.entry(line).or_default();
+            if *before < times {
+                *before += 1;
+                let head = "HTTP/1.1 429 X\r\nConnection: close\r\nContent-Length: 0\r\n";
+                let _sent = write!(stream, "{head}Retry-After: {seconds}\r\n\r\n");
+                return;
+            }
+        }
         if hang {
             // Until the client gives up.
             let _gone = stream.read(&mut [0]);
             return;
         }
+        let (api, unnamed) = {
+            let manners = self.manners.lock().unwrap_or_else(PoisonError::into_inner);
+            (manners.api.clone(), manners.unnamed.clone())
+        };
+        let names = |want: &String| {
+            let line = format!("want {want}");
+            asked.body.windows(line.len()).any(|part| part == line.as_bytes())
+        };
         // Whoever hangs up has seen enough.
-        let _sent = if let Some((status, text)) = page {
+        let _sent = if let Some(text) = api.filter(|_| asked.path.starts_with("/api/")) {
+            whole(&mut stream, 200, "application/json", text.as_bytes())
+        } else if let Some((status, text)) = page {
             whole(&mut stream, status, "text/html", text.as_bytes())
         } else if wanted.is_some() && wanted.as_deref() != asked.header("authorization") {
             whole(&mut stream, 401, "text/plain", b"log in")
+        } else if let Some(want) = unnamed.filter(names) {
+            let kind = "application/x-git-upload-pack-result";
+            whole(&mut stream, 200, kind, &pkt(format!("ERR upload-pack: not our ref {want}")))
         } else if asked.path.ends_with("/info/lfs/objects/batch") {
             self.batch(&asked, &mut stream)
         } else if let Some(oid) = asked.path.strip_prefix("/objects/") {

@@ -349,7 +349,6 @@ fn what_cannot_be_imported_is_refused_by_name_and_makes_no_repository() {
         (500, "oops", "has a problem of its own: it answers 500"),
         (403, "no", "--token-file"),
         (404, "no", "if it is private"),
-        (429, "slow down", "asked too often"),
         (418, "short", "answers 418"),
     ];
     for (status, text, words) in pages {
@@ -357,6 +356,9 @@ fn what_cannot_be_imported_is_refused_by_name_and_makes_no_repository() {
         let told = place.import(&server.url("repo"), "acme/x").fails();
         assert!(told.contains(words), "{status}: {told}");
     }
+    server.behave(|manners| (manners.page, manners.busy) = (None, Some((1, 86_400))));
+    let told = place.import(&server.url("repo"), "acme/x").fails();
+    assert!(told.contains("wants to be left alone for 86400 s"), "{told}");
     let list = place.hub.cli(&["repo", "list"]).ok();
     assert!(!list.contains("acme/x"), "what is refused makes no repository: {list}");
 }

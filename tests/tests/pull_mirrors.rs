@@ -1,7 +1,7 @@
 //! Repositories that are pulled by the clock.
 #![cfg(test)]
 
-use polder_tests::{Git, GitServer, Hub, Token, Work, until};
+use polder_tests::{Git, GitServer, Hub, LargeObject, Token, Work, until};
 
 struct Place {
     hub: Hub,
@@ -116,6 +116,29 @@ fn a_source_that_hangs_or_fails_holds_up_no_other_mirror() {
     until("the good mirror again", 40, || {
         (place.served("acme/good") == place.git.refs(&good.path())).then_some(())
     });
+}
+
+#[test]
+fn a_source_that_limits_rates_is_waited_for_by_git_and_by_its_large_objects() {
+    let place = Place::new();
+    let work = Work::new();
+    let object = LargeObject::random(1, 100_000);
+    work.write("w.bin", object.pointer().as_bytes());
+    let dir = format!(".git/lfs/objects/{}/{}", &object.oid[..2], &object.oid[2..4]);
+    let dir = work.path().join(dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join(&object.oid), &object.bytes).unwrap();
+    work.commit("Add weights");
+    let server = serve(&work);
+    server.behave(|manners| manners.busy = Some((2, 1)));
+    place.mirror(&server.url("repo"), "acme/m", &[]);
+    assert_eq!(place.served("acme/m"), place.git.refs(&work.path()));
+    place.hub.http().get("/acme/m/resolve/main/w.bin").send().expect(200);
+    let seen = server.seen();
+    for what in ["/info/refs", "/git-upload-pack", "/objects/batch", &format!("/objects/{}", object.oid)] {
+        let count = seen.iter().filter(|line| line.contains(what)).count();
+        assert!(count > 2, "{what}: {seen:?}");
+    }
 }
 
 #[test]

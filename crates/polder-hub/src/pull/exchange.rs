@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use polder_egress::{Allowance, Credential, Egress, Request, Response, Url};
@@ -12,6 +13,7 @@ use polder_git::client::{Advertisement, Exchange, RemoteBody};
 use tokio::runtime::Handle;
 
 use super::PullSource;
+use super::patience::{Waits, wanted_rest};
 use crate::error::{Error, Kind, Result};
 
 /// How long a server may count objects before it answers.
@@ -31,6 +33,8 @@ pub(crate) struct HttpExchange<'a> {
     url: Url,
     allowance: Allowance,
     credential: Option<Credential>,
+    /// Whether a server that limits rates is waited for.
+    is_patient: bool,
     /// Where the server's answer came from, after redirects.
     settled: OnceCell<Url>,
 }
@@ -43,26 +47,41 @@ impl<'a> HttpExchange<'a> {
             url: source.url().clone(),
             allowance: source.allowance(),
             credential: source.credential()?,
+            is_patient: true,
             settled: OnceCell::new(),
         })
+    }
+
+    /// The same repository, asked for by someone without a token.
+    pub(super) fn of_anyone(egress: &'a Egress, source: &PullSource) -> Self {
+        Self { is_patient: true, ..Self::open(egress, source.url().clone(), source.allowance()) }
     }
 
     /// A repository that is shown to anyone.
     pub(crate) fn open(egress: &'a Egress, url: Url, allowance: Allowance) -> Self {
         let (runtime, settled) = (Handle::current(), OnceCell::new());
-        Self { egress, runtime, url, allowance, credential: None, settled }
+        Self { egress, runtime, url, allowance, credential: None, is_patient: false, settled }
     }
 
-    fn send(&self, request: Request) -> Result<Response> {
-        let request = request.credential(self.credential.clone());
-        Ok(self.runtime.block_on(self.egress.send(request))?)
+    fn send(&self, request: impl Fn() -> Request) -> Result<Response> {
+        let mut waits = Waits::default();
+        loop {
+            let request = request().credential(self.credential.clone());
+            let answer = self.runtime.block_on(self.egress.send(request))?;
+            match wanted_rest(&answer).filter(|_| self.is_patient) {
+                Some(seconds) => self.runtime.block_on(waits.wait(&self.url, seconds))?,
+                None => return Ok(answer),
+            }
+        }
     }
 
     /// Asks for the refs.
     pub(super) fn ask(&self) -> Result<Response> {
         let url = self.url.under("info/refs?service=git-upload-pack")?;
-        let request = Request::get(&url, &self.allowance).header(GIT_PROTOCOL, VERSION_2);
-        let answer = self.send(request.header(ACCEPT, HeaderValue::from_static("*/*")))?;
+        let answer = self.send(|| {
+            let request = Request::get(&url, &self.allowance).header(GIT_PROTOCOL, VERSION_2);
+            request.header(ACCEPT, HeaderValue::from_static("*/*"))
+        })?;
         require_ok(&answer, &self.url, self.credential.is_some())?;
         let base = answer.url().to_string();
         let base = base.strip_suffix("/info/refs?service=git-upload-pack");
@@ -75,16 +94,16 @@ impl<'a> HttpExchange<'a> {
 
     fn tell(&self, protocol: Protocol, body: Vec<u8>) -> Result<Response> {
         let url = self.settled.get().unwrap_or(&self.url).under("git-upload-pack")?;
-        let mut request = Request::post(&url, &self.allowance, body)
-            .header(CONTENT_TYPE, REQUEST)
-            .header(ACCEPT, HeaderValue::from_static(RESULT))
-            .wait_max(COUNTING_MAX)
-            .idle_max(SILENCE_MAX)
-            .slowest(0);
-        if protocol == Protocol::V2 {
-            request = request.header(GIT_PROTOCOL, VERSION_2);
-        }
-        let answer = self.send(request)?;
+        let body = Bytes::from(body);
+        let answer = self.send(|| {
+            let request = Request::post(&url, &self.allowance, body.clone())
+                .header(CONTENT_TYPE, REQUEST)
+                .header(ACCEPT, HeaderValue::from_static(RESULT))
+                .wait_max(COUNTING_MAX)
+                .idle_max(SILENCE_MAX)
+                .slowest(0);
+            if protocol == Protocol::V2 { request.header(GIT_PROTOCOL, VERSION_2) } else { request }
+        })?;
         require_ok(&answer, &self.url, self.credential.is_some())?;
         if answer.header(&CONTENT_TYPE) != Some(RESULT) {
             return Err(Error::invalid(format!("`{}` does not answer as git servers do", self.url)));

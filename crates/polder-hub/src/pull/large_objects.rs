@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use polder_egress::{Allowance, Credential, Request, Url};
+use polder_egress::{Allowance, Credential, Request, Response, Url};
 use polder_git::NewPointer;
 use polder_types::{RepoId, Sha256};
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::PullSource;
 use super::exchange::require_ok;
+use super::patience::{Waits, wanted_rest};
 use crate::Hub;
 use crate::accept::Say;
 use crate::error::{Error, Result};
@@ -106,7 +107,19 @@ impl RemoteObjects {
     }
 
     /// Where each of these objects can be had; those that the server does not have are missing in it.
-    pub(super) async fn locate(&self, hub: &Hub, objects: &[Pointed]) -> Result<HashMap<Sha256, Download>> {
+    async fn locate(&self, hub: &Hub, objects: &[Pointed]) -> Result<HashMap<Sha256, Download>> {
+        let mut waits = Waits::default();
+        loop {
+            let answer = self.ask(hub, objects).await?;
+            match wanted_rest(&answer) {
+                Some(seconds) => waits.wait(&self.endpoint, seconds).await?,
+                None => return self.read(answer, objects).await,
+            }
+        }
+    }
+
+    /// Asks for that.
+    pub(super) async fn ask(&self, hub: &Hub, objects: &[Pointed]) -> Result<Response> {
         let listed: Vec<_> =
             objects.iter().map(|o| json!({"oid": o.oid.to_string(), "size": o.size_bytes})).collect();
         let body = json!({"operation": "download", "transfers": ["basic"], "objects": listed, "hash_algo": "sha256"});
@@ -115,7 +128,15 @@ impl RemoteObjects {
             .header(ACCEPT, LFS_JSON)
             .header(CONTENT_TYPE, LFS_JSON)
             .credential(self.credential.clone());
-        let answer = hub.egress.send(request).await?;
+        Ok(hub.egress.send(request).await?)
+    }
+
+    /// Reads the answer.
+    pub(super) async fn read(
+        &self,
+        answer: Response,
+        objects: &[Pointed],
+    ) -> Result<HashMap<Sha256, Download>> {
         require_ok(&answer, &self.endpoint, self.credential.is_some())?;
         let answer = answer.bytes(ANSWER_BYTES_MAX).await?;
         let answer: BatchAnswer = serde_json::from_slice(&answer).map_err(|error| {

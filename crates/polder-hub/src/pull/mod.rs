@@ -10,6 +10,7 @@ mod import;
 mod large_objects;
 mod mirrors;
 mod object;
+mod patience;
 mod source;
 mod standing;
 

@@ -15,6 +15,7 @@ use polder_xet::Extent;
 
 use super::RemoteObjects;
 use super::large_objects::{Download, Pointed};
+use super::patience::Rest;
 use crate::Hub;
 use crate::body::BodyStream;
 use crate::error::{Error, Result};
@@ -35,14 +36,16 @@ impl Hub {
     ) -> Result<Pointed> {
         let wanted =
             Wanted { repo, oid: pointed.oid, size_bytes: pointed.size_bytes, xet: None, upstream: 0 };
+        let (server, rest) = (download.url.clone(), Arc::<Rest>::default());
         let source: Arc<dyn ObjectSource> = Arc::new(LfsObject {
             hub: self.clone(),
             from: from.clone(),
-            name: download.url.origin().to_string(),
+            name: server.origin().to_string(),
             pointed: pointed.clone(),
             download: Mutex::new(Arc::new(download)),
+            rest: Arc::clone(&rest),
         });
-        self.fetch_object(wanted, vec![source], options).await?;
+        self.fetch_patiently(wanted, source, &server, &rest, options).await?;
         Ok(pointed)
     }
 }
@@ -54,6 +57,7 @@ struct LfsObject {
     name: String,
     pointed: Pointed,
     download: Mutex<Arc<Download>>,
+    rest: Arc<Rest>,
 }
 
 impl LfsObject {
@@ -62,13 +66,21 @@ impl LfsObject {
         let mut answer = self.get(&link, place).await?;
         if matches!(answer.status().as_u16(), 401 | 403 | 404 | 410) {
             // The link may have expired.
-            let found = self.from.locate(&self.hub, std::slice::from_ref(&self.pointed)).await;
-            let again = found.map_err(|error| failed(&error))?.remove(&self.pointed.oid);
+            let again = self.locate().await.map_err(|error| failed(&error))?;
             let again = Arc::new(again.ok_or(SourceError::Missing)?);
             *self.download.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&again);
             answer = self.get(&again, place).await?;
         }
+        self.rest.hear(&answer);
         ranged(answer, place)
+    }
+
+    /// Asks for the link again, once: who waits for a range does not wait long.
+    async fn locate(&self) -> Result<Option<Download>> {
+        let pointed = std::slice::from_ref(&self.pointed);
+        let answer = self.from.ask(&self.hub, pointed).await?;
+        self.rest.hear(&answer);
+        Ok(self.from.read(answer, pointed).await?.remove(&self.pointed.oid))
     }
 
     async fn get(&self, link: &Download, place: Extent) -> Result<Response, SourceError> {

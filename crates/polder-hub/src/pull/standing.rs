@@ -58,8 +58,7 @@ impl Hub {
     }
 
     fn is_shown_to_anyone(&self, source: &PullSource) -> Result<bool> {
-        let anyone = HttpExchange::open(&self.egress, source.url().clone(), source.allowance());
-        match anyone.ask() {
+        match HttpExchange::of_anyone(&self.egress, source).ask() {
             Ok(answer) => Ok(answer.header(&CONTENT_TYPE) == Some(ADVERTISEMENT)),
             // Whoever does not answer now refuses nobody.
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Throttled | Kind::Internal) => {

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::name::{HfRepo, quoted};
-use super::refused::{asked_to_wait, refused};
+use super::refused::refused;
 use crate::error::{Error, Result};
 use crate::pull::PullSource;
+use crate::pull::patience::{Waits, wanted_rest};
 
 /// Most bytes of an answer of the API.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -23,12 +24,6 @@ pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(if cfg!(test) {
 const TRIES_MAX: u32 = 5;
 /// Pause after the first trouble; each next is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1_000 });
-/// Longest time that a server may ask for to be left alone, in seconds. Who asks for more is asked another day.
-pub(super) const WAIT_SECONDS_MAX: u64 = 600;
-/// How often a server may ask for that in one request.
-pub(super) const WAITS_MAX: u32 = 10;
-/// The wait of a server that does not say how long, in seconds.
-pub(super) const WAIT_SECONDS_DEFAULT: u64 = 30;
 
 /// The commit that an answer is about.
 const REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
@@ -104,7 +99,7 @@ type Tried<T> = Result<Result<T>, Trouble>;
 #[derive(Default)]
 struct Patience {
     tries: u32,
-    waits: u32,
+    waits: Waits,
 }
 
 impl Api {
@@ -222,14 +217,7 @@ impl Api {
     /// Waits for the next try, or gives up.
     async fn endure(&self, patience: &mut Patience, trouble: Trouble) -> Result<()> {
         match trouble {
-            Trouble::Wait(seconds) => {
-                patience.waits += 1;
-                if patience.waits > WAITS_MAX || seconds > WAIT_SECONDS_MAX {
-                    return Err(self.later(seconds));
-                }
-                tracing::info!(server = %self.repo.endpoint(), seconds, "waits for a server that limits rates");
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-            }
+            Trouble::Wait(seconds) => patience.waits.wait(self.repo.endpoint(), seconds).await?,
             Trouble::Soon(error) => {
                 patience.tries += 1;
                 if patience.tries >= TRIES_MAX {
@@ -248,11 +236,11 @@ impl Api {
             Err(error) if error.kind() == EgressKind::Refused => return Ok(Err(error.into())),
             Err(error) => return Err(Trouble::Soon(error.into())),
         };
+        if let Some(seconds) = wanted_rest(&answer) {
+            return Err(Trouble::Wait(seconds));
+        }
         match answer.status() {
             status if status.is_success() || status.is_redirection() => Ok(Ok(answer)),
-            StatusCode::TOO_MANY_REQUESTS => {
-                Err(Trouble::Wait(asked_to_wait(answer.headers()).unwrap_or(WAIT_SECONDS_DEFAULT)))
-            }
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 let origin = self.repo.endpoint().origin();
                 let message = format!("{origin} has a problem of its own: it answers {}", status.as_u16());
@@ -260,15 +248,6 @@ impl Api {
             }
             status => Ok(Err(refused(&self.repo, self.credential.is_some(), status, answer.headers(), what))),
         }
-    }
-
-    /// What those hear who would have to wait too long.
-    fn later(&self, seconds: u64) -> Error {
-        let message = format!(
-            "{} is asked too often; it wants to be left alone for {seconds} s",
-            self.repo.endpoint().origin()
-        );
-        Error::throttled(message, u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 }
 

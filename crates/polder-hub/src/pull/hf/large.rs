@@ -1,24 +1,22 @@
 //! The large objects of a commit: by ranges, going on where an earlier attempt ended.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http::header::RANGE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use polder_egress::{Response, Url};
 use polder_types::{RepoId, Sha256};
 use polder_xet::Extent;
 
-use super::api::{Api, WAIT_SECONDS_DEFAULT, WAIT_SECONDS_MAX, WAITS_MAX};
-use super::refused::asked_to_wait;
+use super::api::Api;
 use crate::Hub;
 use crate::accept::Say;
 use crate::body::BodyStream;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::pull::large_objects::{Pointed, TRANSFERS_MAX, Transfers};
 use crate::pull::object::ranged;
-use crate::transfer::{ObjectSource, SourceError, SourceFuture, TransferOptions, Wanted};
+use crate::pull::patience::Rest;
+use crate::transfer::{ObjectSource, SourceError, SourceFuture, Wanted};
 
 impl Hub {
     /// Fetches those that are not linked to the repository; each is kept when it is here, whatever becomes of
@@ -42,36 +40,18 @@ impl Hub {
             transfers.until(TRANSFERS_MAX - 1, say).await?;
             let url = api.repo().file_url(sha, &wanted.path)?;
             let name = api.repo().endpoint().origin().to_string();
-            let (settled, wait) = (Mutex::default(), AtomicU64::new(0));
-            let source = HfObject { api: api.clone(), hub: self.clone(), url, settled, name, wait };
-            let (hub, wanted, options) = (self.clone(), wanted.clone(), transfers.options(wanted.oid));
+            let (settled, rest) = (Mutex::default(), Arc::<Rest>::default());
+            let (hub, server, noted) = (self.clone(), api.repo().endpoint().clone(), Arc::clone(&rest));
+            let source = Arc::new(HfObject { api: api.clone(), hub: hub.clone(), url, settled, name, rest });
+            let (pointed, options) = (wanted.clone(), transfers.options(wanted.oid));
+            let (oid, size_bytes) = (pointed.oid, pointed.size_bytes);
+            let wanted = Wanted { repo, oid, size_bytes, xet: None, upstream: 0 };
             transfers.spawn(async move {
-                hub.fetch_one(repo, Arc::new(source), &wanted, options).await?;
-                Ok(wanted)
+                hub.fetch_patiently(wanted, source, &server, &noted, options).await?;
+                Ok(pointed)
             });
         }
         transfers.until(0, say).await
-    }
-
-    /// Fetches one, waiting as long as the server asks for.
-    async fn fetch_one(
-        &self,
-        repo: RepoId,
-        source: Arc<HfObject>,
-        object: &Pointed,
-        options: TransferOptions,
-    ) -> Result<()> {
-        let wanted = Wanted { repo, oid: object.oid, size_bytes: object.size_bytes, xet: None, upstream: 0 };
-        for _wait in 0..WAITS_MAX {
-            let sources: Vec<Arc<dyn ObjectSource>> = vec![Arc::<HfObject>::clone(&source)];
-            let Err(error) = self.fetch_object(wanted, sources, options.clone()).await else { return Ok(()) };
-            let seconds = source.wait.swap(0, Ordering::Relaxed);
-            if error.kind() != Kind::Unavailable || seconds == 0 || seconds > WAIT_SECONDS_MAX {
-                return Err(error);
-            }
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-        }
-        Err(Error::unavailable(format!("{} lets too little through for `{}`", source.name, object.path)))
     }
 }
 
@@ -83,8 +63,7 @@ struct HfObject {
     /// Where that led the last time, for as long as it is good: each range need not ask the server itself.
     settled: Mutex<Option<Url>>,
     name: String,
-    /// How long the server wants to be left alone, in seconds.
-    wait: AtomicU64,
+    rest: Arc<Rest>,
 }
 
 impl HfObject {
@@ -99,10 +78,7 @@ impl HfObject {
             let led_to = answer.url().clone();
             *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(led_to);
         }
-        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-            let seconds = asked_to_wait(answer.headers()).unwrap_or(WAIT_SECONDS_DEFAULT);
-            self.wait.fetch_max(seconds.max(1), Ordering::Relaxed);
-        }
+        self.rest.hear(&answer);
         ranged(answer, place)
     }
 

@@ -7,7 +7,6 @@ use crate::error::{Error, Kind};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// What servers say of a repository that they took down.
 const DISABLED: &str = "Access to this resource is disabled.";
 /// How to give a token.
@@ -49,16 +48,6 @@ pub(super) fn refused(
     }
 }
 
-/// How long a server wants to be left alone, in seconds, if it says so.
-pub(super) fn asked_to_wait(headers: &HeaderMap) -> Option<u64> {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let retry_after = text(&http::header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
-    // `"api";r=0;t=55`
-    let resets =
-        || text(&RATE_LIMIT)?.split(';').find_map(|part| part.trim().strip_prefix("t=")?.parse().ok());
-    retry_after.or_else(resets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,16 +78,5 @@ mod tests {
         assert!(say(true, 401, &[]).message().contains("this token may not read it"));
         let disabled = say(false, 403, &[("x-error-message", DISABLED)]);
         assert!(disabled.message().contains("disabled"), "{disabled}");
-    }
-
-    #[test]
-    fn the_wait_is_read_from_either_header() {
-        assert_eq!(
-            asked_to_wait(&headers(&[("retry-after", "7"), ("ratelimit", "\"api\";r=0;t=55")])),
-            Some(7)
-        );
-        assert_eq!(asked_to_wait(&headers(&[("ratelimit", "\"api\";r=0;t=55")])), Some(55));
-        assert_eq!(asked_to_wait(&headers(&[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")])), None);
-        assert_eq!(asked_to_wait(&HeaderMap::new()), None);
     }
 }
