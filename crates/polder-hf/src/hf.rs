@@ -11,9 +11,9 @@ use polder_http::{Edge, Request, RequestId, Response, ResponseFuture, Url, respo
 use polder_hub::Hub;
 use polder_types::RepoKind;
 
-use crate::ask::Ask;
-use crate::failure::Failure;
-use crate::route::{Route, RouteKind};
+use crate::ask::{Ask, set_commit};
+use crate::failure::{Failure, X_REPO_COMMIT};
+use crate::route::{At, Route, RouteKind};
 use crate::{
     account, attachments, card_check, collections, discussions, file, gate, info, lfs_files, listings,
     not_served, oauth, oauth_page, openapi, people, refs, repos, search, shards, tree, upload, webhooks,
@@ -35,7 +35,17 @@ impl Hf {
         let id = RequestId::in_extensions(&parts.extensions);
         let ask = Ask { hub: &self.hub, at: &route.at, parts: &parts };
         let answer = respond_to(route.kind, &ask, body).await;
-        answer.unwrap_or_else(|failure| failure.response(&self.hub, &route.at.place, &id))
+        let mut response = answer.unwrap_or_else(|failure| failure.response(&self.hub, &route.at.place, &id));
+        name_as_asked(&mut response, &route.at);
+        response
+    }
+}
+
+/// Has an answer about a commit name it as [`At::told`] does.
+fn name_as_asked(response: &mut Response, at: &At) {
+    let named = response.headers().get(X_REPO_COMMIT).and_then(|value| value.to_str().ok());
+    if let Some(commit_id) = named.and_then(|text| text.parse().ok()) {
+        set_commit(response, &at.told(commit_id).to_string());
     }
 }
 

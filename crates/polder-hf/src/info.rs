@@ -45,7 +45,9 @@ async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) 
     let (name, created) = (grant.repo(), grant.created());
     let (is_private, gate) = (grant.is_private(), grant.gate());
     let activity = ask.hub.activity_seen(grant).await?;
-    let shown = Shown { name, is_private, gate, created, commit_id, changed, likes, activity, facts: &facts };
+    let told = commit_id.map(|commit_id| ask.at.told(commit_id));
+    let shown =
+        Shown { name, is_private, gate, created, commit_id: told, changed, likes, activity, facts: &facts };
     let mut fields = shown.fields(&wanted);
     if wanted.has("usedStorage") {
         fields.insert("usedStorage".to_owned(), ask.hub.used_bytes(grant, commit_id).await?.into());

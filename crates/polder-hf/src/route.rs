@@ -5,7 +5,7 @@
 
 use http::Method;
 use polder_http::{Access, Place, Url};
-use polder_types::RepoKind;
+use polder_types::{ObjectId, RepoKind};
 
 use crate::{route_api, route_listings, route_oauth};
 
@@ -216,6 +216,18 @@ pub struct At {
     pub path: String,
     /// Whether `?download=true` asks for a file to save rather than one to look at.
     pub download: bool,
+}
+
+impl At {
+    /// The commit that the clients are told of one that the revision meant.
+    ///
+    /// Whoever asked for a whole id is told that one, also where another commit stands for it here: the clients take
+    /// it for the commit's own without asking, and look for what they fetched below that name alone.
+    ///
+    /// Source: `huggingface_hub` 2.4.0 `_snapshot_download.py`, `REGEX_COMMIT_HASH`.
+    pub(crate) fn told(&self, commit_id: ObjectId) -> ObjectId {
+        self.revision.parse().unwrap_or(commit_id)
+    }
 }
 
 impl Route {

@@ -68,14 +68,15 @@ impl From<Error> for OpenError {
 }
 
 impl Hub {
-    /// The commit that a branch, tag, ref or commit id means.
+    /// The commit that a branch, tag, ref or commit id means; an id of a source that was taken over file by file
+    /// means the commit that stands for it.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`].
     pub async fn resolve_revision(&self, grant: &Grant<impl Sees>, revision: &str) -> Result<ObjectId> {
         let held = self.held(grant.repo_id()).await?;
-        let revision = revision.to_owned();
-        self.leaf.run(move || Ok(polder_git::resolve_revision(&held.snapshot, &revision)?)).await
+        let (hub, repo, revision) = (self.clone(), grant.repo_id(), revision.to_owned());
+        self.leaf.run(move || hub.commit_meant(repo, &held.snapshot, &revision)).await
     }
 
     /// Opens a file as a reader of the repository sees it: a pointer is followed to its bytes.
@@ -112,11 +113,12 @@ impl Hub {
         follow: bool,
     ) -> Result<OpenFile, OpenError> {
         let held = self.held(grant.repo_id()).await?;
-        let (revision, path) = (revision.to_owned(), path.to_owned());
+        let (hub, repo, revision, path) =
+            (self.clone(), grant.repo_id(), revision.to_owned(), path.to_owned());
         let found = self.leaf.run(move || {
-            let commit_id = match polder_git::resolve_revision(&held.snapshot, &revision) {
+            let commit_id = match hub.commit_meant(repo, &held.snapshot, &revision) {
                 Ok(commit_id) => commit_id,
-                Err(error) => return Ok(Err(OpenError::Revision(error.into()))),
+                Err(error) => return Ok(Err(OpenError::Revision(error))),
             };
             let entry = match polder_git::entry(&held.snapshot, commit_id, &path) {
                 Ok(entry) if entry.kind.is_file() => entry,

@@ -30,6 +30,7 @@ use crate::logins::Logins;
 use crate::oauth::IssuerKeys;
 use crate::scrub::ScrubOptions;
 use crate::snapshots::Snapshots;
+use crate::source_commits::SourceCommits;
 use crate::storage::{Shared, Storage};
 use crate::transfer::Transfers;
 
@@ -117,6 +118,7 @@ pub struct Inner {
     /// For walks through history.
     pub(crate) histories: Door,
     pub(crate) folder_histories: FolderHistories,
+    pub(crate) source_commits: SourceCommits,
     /// Uploads being put together.
     pub(crate) completing: Mutex<HashSet<UploadId>>,
     /// Large objects on their way from elsewhere.
@@ -171,6 +173,12 @@ impl Deref for Hub {
     }
 }
 
+/// What a database needs before it is used.
+async fn prepare(db: &Db, namespace_bytes_max: Option<i64>) -> Result<()> {
+    db.set_default_quota(namespace_bytes_max).await?;
+    release_claims(db).await
+}
+
 /// Lets go of what a process before this one had claimed; with others there, each claim lapses by itself.
 async fn release_claims(db: &Db) -> Result<()> {
     if !db.is_shared() {
@@ -200,8 +208,7 @@ impl Hub {
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
         let egress = egress_trusting(options.egress_ca_file)?;
         let (is_shared, holder) = (db.is_shared(), db.next_id());
-        db.set_default_quota(options.namespace_bytes_max).await?;
-        release_claims(&db).await?;
+        prepare(&db, options.namespace_bytes_max).await?;
         let hub = Self(Arc::new(Inner {
             db,
             store,
@@ -227,6 +234,7 @@ impl Hub {
             shards: Door::patient(SHARDS_MAX),
             histories: Door::new(HISTORY_TASKS_MAX),
             folder_histories: FolderHistories::new(),
+            source_commits: SourceCommits::new(),
             completing: Mutex::default(),
             transfers: Transfers::default(),
             snapshots: Snapshots::new(is_shared),

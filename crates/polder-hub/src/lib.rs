@@ -77,6 +77,7 @@ mod secret;
 mod shards;
 mod signed_url;
 mod snapshots;
+mod source_commits;
 mod storage;
 mod sweep;
 mod tag_types;

@@ -46,8 +46,8 @@ impl Hub {
         revision: &str,
     ) -> Result<(), OpenError> {
         let (name, revision) = (format!("refs/heads/{branch}"), revision.to_owned());
-        self.change_ref(grant, "branch.add", move |_, _, snapshot| {
-            let new = start(snapshot, &revision)?;
+        self.change_ref(grant, "branch.add", move |hub, grant, snapshot| {
+            let new = start(hub, grant, snapshot, &revision)?;
             Ok((added(snapshot, name, new)?, Bytes::new()))
         })
         .await
@@ -98,7 +98,7 @@ impl Hub {
         let (tag, revision) = (tag.to_owned(), revision.to_owned());
         let message = message.filter(|text| !text.trim().is_empty()).map(str::to_owned);
         self.change_ref(grant, "tag.add", move |hub, grant, snapshot| {
-            let commit_id = start(snapshot, &revision)?;
+            let commit_id = start(hub, grant, snapshot, &revision)?;
             let name = format!("refs/tags/{tag}");
             let Some(message) = message else { return Ok((added(snapshot, name, commit_id)?, Bytes::new())) };
             let written = polder_git::write_tag(commit_id, &tag, &hub.author(grant), &message);
@@ -162,8 +162,13 @@ impl Hub {
     }
 }
 
-fn start(snapshot: &Snapshot, revision: &str) -> Result<ObjectId, OpenError> {
-    polder_git::resolve_revision(snapshot, revision).map_err(|error| OpenError::Revision(error.into()))
+fn start(
+    hub: &Hub,
+    grant: &Grant<Contribute>,
+    snapshot: &Snapshot,
+    revision: &str,
+) -> Result<ObjectId, OpenError> {
+    hub.commit_meant(grant.repo_id(), snapshot, revision).map_err(OpenError::Revision)
 }
 
 fn there(snapshot: &Snapshot, name: &str) -> Result<ObjectId, OpenError> {

@@ -27,6 +27,7 @@ mod search;
 mod shards;
 mod source;
 mod source_closed;
+mod source_revisions;
 mod strangers;
 mod strangers_clients;
 mod versions;

@@ -13,7 +13,7 @@ use polder_types::{ObjectId, PackId, RepoName, Visibility};
 use tokio::runtime::Handle;
 
 use super::exchange::HttpExchange;
-use super::hf::Way;
+use super::hf::{Way, has_commits};
 use super::standing::By;
 use super::{PullSource, RemoteObjects};
 use crate::accept::{Quarantined, Say};
@@ -119,10 +119,17 @@ impl Hub {
     ) -> Result<ImportReport> {
         let entry = by("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
         let held = Handle::current().block_on(self.held(repo.id))?;
-        if let Some(from) = source.hf()
-            && self.way(source, from, &held.snapshot)? == Way::Files
-        {
-            return self.pull_files(repo, (source, from), keep, entry, say);
+        if let Some(from) = source.hf() {
+            let is_new = held.snapshot.visible_refs_below("refs/heads/").next().is_none();
+            match self.way(source, from, &held.snapshot)? {
+                Way::Git => {}
+                Way::Files => return self.pull_files(repo, (source, from), keep, entry, say),
+                Way::Commit(id) => match self.pull_commit(repo, source, id, keep, entry.clone(), say)? {
+                    Some(report) => return Ok(report),
+                    None if is_new => return self.pull_files(repo, (source, from), keep, entry, say),
+                    None => return Err(has_commits()),
+                },
+            }
         }
         let exchange = HttpExchange::new(&self.egress, source)?;
         let remote = Remote::connect(&exchange)?;

@@ -23,11 +23,12 @@ use crate::exchange::{ImportReport, Taken};
 use crate::origin::LargeObjects;
 use crate::pull::large_objects::Pointed;
 use crate::pull::{PullSource, kept};
+use crate::source_commits::{SOURCE_COMMIT, source_of};
 
 /// Most branches and tags; of a repository with more, one revision at a time can be taken.
 const REFS_MAX: usize = 1_000;
-/// What the last line of such a commit begins with.
-const SOURCE_COMMIT: &str = "Source-Commit: ";
+/// What is wrong with an answer without a commit's id.
+const NO_COMMIT: &str = "gives no commit where one should be";
 /// The branch of a repository that has none yet.
 const MAIN: &str = "refs/heads/main";
 
@@ -36,6 +37,8 @@ const MAIN: &str = "refs/heads/main";
 pub(crate) enum Way {
     /// With its history.
     Git,
+    /// One commit with its history.
+    Commit(ObjectId),
     /// File by file, a commit for what the source was each time.
     Files,
 }
@@ -65,16 +68,20 @@ impl Hub {
         let is_new = !snapshot.visible_refs().any(|r| is_branch(&r.name));
         let was_files = snapshot.head_ref().is_some_and(|head| source_of(snapshot, head.oid).is_some());
         match (was_files, is_new, from.revision()) {
-            (true, ..) | (_, true, Some(_)) => Ok(Way::Files),
+            (true, ..) => Ok(Way::Files),
             (false, false, None) => Ok(Way::Git),
-            (false, false, Some(_)) => Err(Error::new(
-                Kind::Conflict,
-                "this repository has commits of its own: one revision of another is taken into an empty one",
-            )),
-            (false, true, None) => {
-                let api = Api::new(&self.egress, source, from)?;
-                let has_git = Handle::current().block_on(api.has_git(source))?;
-                Ok(if has_git { Way::Git } else { Way::Files })
+            (false, _, revision) => {
+                let (api, runtime) = (Api::new(&self.egress, source, from)?, Handle::current());
+                match (runtime.block_on(api.has_git(source))?, revision) {
+                    (true, None) => Ok(Way::Git),
+                    (true, Some(revision)) => {
+                        let sha = runtime.block_on(api.info(Some(revision)))?.sha;
+                        let commit_id = sha.and_then(|sha| sha.parse().ok());
+                        commit_id.map(Way::Commit).ok_or_else(|| api.wrong(NO_COMMIT))
+                    }
+                    (false, _) if is_new => Ok(Way::Files),
+                    (false, _) => Err(has_commits()),
+                }
             }
         }
     }
@@ -155,12 +162,10 @@ impl Import<'_> {
         let Theirs { name, sha } = theirs;
         let bad = |why| self.api.wrong(&format!("has a branch or tag with a bad name ({why})"));
         polder_git::check_ref_name(name).map_err(bad)?;
-        if sha.parse::<ObjectId>().is_err() {
-            return Err(self.api.wrong("gives no commit where one should be"));
-        }
+        let Ok(there) = sha.parse::<ObjectId>() else { return Err(self.api.wrong(NO_COMMIT)) };
         let snapshot = self.snapshot()?;
         let ours = snapshot.find_ref(name).map(|r| r.oid);
-        if ours.is_some_and(|ours| source_of(&snapshot, ours).as_ref() == Some(sha)) {
+        if ours.is_some_and(|ours| source_of(&snapshot, ours) == Some(there)) {
             return Ok(());
         }
         let old = ours.unwrap_or(ObjectId::ZERO);
@@ -168,8 +173,7 @@ impl Import<'_> {
         // A branch goes on from where it is; a tag, and a new branch, may be at a commit that is here.
         let parent = ours.filter(|_| is_branch(name));
         if parent.is_none()
-            && let Some(here) =
-                snapshot.visible_refs().find(|r| source_of(&snapshot, r.oid).as_ref() == Some(sha))
+            && let Some(here) = snapshot.visible_refs().find(|r| source_of(&snapshot, r.oid) == Some(there))
         {
             return self.land(command(here.oid), first, &snapshot, None, say);
         }
@@ -292,11 +296,12 @@ fn is_branch(name: &str) -> bool {
     name.starts_with("refs/heads/")
 }
 
-/// The commit of a source that a commit here stands for.
-fn source_of(snapshot: &Snapshot, commit_id: ObjectId) -> Option<String> {
-    let info = polder_git::commit_info(snapshot, commit_id).ok()?;
-    let sha = info.message.lines().next_back()?.strip_prefix(SOURCE_COMMIT)?;
-    sha.parse::<ObjectId>().is_ok().then(|| sha.to_owned())
+/// Refuses to put a revision of a source in the place of what is here.
+pub(in crate::pull) fn has_commits() -> Error {
+    Error::new(
+        Kind::Conflict,
+        "this repository has commits of its own: one revision of another is taken into an empty one",
+    )
 }
 
 /// Every file of a commit here.

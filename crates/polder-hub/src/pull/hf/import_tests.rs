@@ -13,25 +13,25 @@ use crate::tests::transfer::sources::noise;
 use crate::tests::{Fixture, fixture, name, repo};
 use crate::{Error, Kind, Result};
 
-const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
-const MAIN: &str = "refs/heads/main";
+pub(super) const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(super) const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+pub(super) const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
+pub(super) const MAIN: &str = "refs/heads/main";
 
-struct Place {
-    fixture: Fixture,
-    evil: EvilHub,
+pub(super) struct Place {
+    pub(super) fixture: Fixture,
+    pub(super) evil: EvilHub,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Place {
-    async fn new(files: &[(&str, Has)]) -> Self {
+    pub(super) async fn new(files: &[(&str, Has)]) -> Self {
         let evil = EvilHub::start();
         evil.set(MAIN, A, files);
         Self { fixture: fixture().await, evil, heard: Arc::default() }
     }
 
-    async fn pull(&self) -> Result<ImportReport> {
+    pub(super) async fn pull(&self) -> Result<ImportReport> {
         self.pull_as("acme/m", false).await
     }
 
@@ -50,7 +50,7 @@ impl Place {
         error
     }
 
-    async fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) async fn snapshot(&self) -> Arc<Snapshot> {
         let hub = &self.fixture.hub;
         let id = hub.live_repo(&repo("acme/open")).await.expect("there").id;
         hub.held(id).await.expect("held").snapshot
@@ -64,7 +64,7 @@ impl Place {
         page.entries.into_iter().map(|entry| (entry.path, entry.kind, entry.oid.to_string())).collect()
     }
 
-    async fn tip(&self, at: &str) -> polder_git::CommitInfo {
+    pub(super) async fn tip(&self, at: &str) -> polder_git::CommitInfo {
         let snapshot = self.snapshot().await;
         polder_git::commit_info(&snapshot, snapshot.find_ref(at).expect(at).oid).expect("a commit")
     }

@@ -17,7 +17,10 @@ mod listing;
 mod modes;
 mod name;
 mod refused;
+#[cfg(test)]
+mod revision_tests;
 
 pub(super) use api::Api;
 pub(crate) use import::Way;
+pub(super) use import::has_commits;
 pub(super) use name::{HfRepo, WITH_SERVER};
