@@ -1,4 +1,4 @@
-use polder_types::Role;
+use polder_types::{Gate, Role};
 
 use super::*;
 
@@ -174,4 +174,37 @@ fn repeated(xorb: &Made, times: usize) -> Said {
         sha256: None,
         bytes: Vec::new(),
     }
+}
+
+/// A public repository with a gate is open to see and not to read: who was not let in names nothing of it, and is
+/// told of nothing, until the gate is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_names_what_lies_behind_a_gate_that_is_closed_to_them() {
+    let fixture = fixture().await;
+    let (hub, carol) = (&fixture.hub, carol(&fixture).await);
+    let open = fixture.writer("acme/open").await;
+    let gated = Made::cut(&noise(3, 200_000));
+    send(hub, &open, &gated).await.expect("taken");
+    let file = Said::of(&[(&gated, gated.all())]);
+    accept(hub, &open, &shard(std::slice::from_ref(&file), &[])).await.expect("accepted");
+    hub.set_gate(&repo("acme/open"), Some(Gate::Manual)).await.expect("gated");
+
+    let kept = stored(hub);
+    for run in [0..1, gated.all()] {
+        let shard = shard(&[Said::of(&[(&gated, run)])], &[]);
+        let refused = accept(hub, &carol, &shard).await.expect_err("not let in");
+        assert_eq!(refused.kind(), Kind::Invalid);
+        assert!(refused.message().starts_with(&format!("xorb {} is not known", gated.hash)), "{refused}");
+    }
+    let hint = async || {
+        let chunk = gated.chunks[0].hash;
+        hub.xet_hint(&carol.as_read(), &Secret::new("carol"), chunk).await.expect("asked")
+    };
+    assert!(hint().await.is_none(), "told of a chunk");
+    let asked = hub.xet_file(&carol.as_read(), file.hash).await.expect_err("not hers");
+    assert_eq!((asked.kind(), stored(hub)), (Kind::NotFound, kept));
+
+    hub.set_gate(&repo("acme/open"), None).await.expect("open");
+    assert!(hint().await.is_some());
+    accept(hub, &carol, &shard(&[file], &[])).await.expect("anyone's to read");
 }
