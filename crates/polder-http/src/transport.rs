@@ -24,27 +24,53 @@ impl Transport for UnixStream {}
 /// A TCP connection that sends stretches of files without copying them through this process.
 ///
 /// From the first stretch to the next flush the system gathers what is written into full segments, whatever the
-/// pieces they are put together from (RFC 896): a client reads what it gets in fewer, longer pieces then. Corking does
-/// the same, and takes the system a third more time.
+/// pieces they are put together from: a client reads what it gets in fewer, longer pieces then.
 #[derive(Debug)]
 pub struct TcpTransport {
     stream: TcpStream,
     files: Arc<FileQueue>,
-    is_gathering: bool,
+    gathers: Option<Gathers>,
 }
+
+/// How the system is told to gather.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gathers {
+    /// Nothing but full segments leaves (`TCP_CORK`).
+    Corked,
+    /// A segment that is not full waits while others are on their way (RFC 896). For stretches with something
+    /// between them that takes the system a quarter less time than a cork does.
+    Delayed,
+}
+
+/// Stretches up to this many bytes are pieces among others: no chunk of Xet is longer.
+const PIECE_BYTES_MAX: usize = 128 << 10;
 
 impl TcpTransport {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, files: Arc::default(), is_gathering: false }
+        Self { stream, files: Arc::default(), gathers: None }
     }
 
-    /// Begins to gather, or ends it and sends what waits.
-    fn gather(&mut self, is_gathering: bool) -> io::Result<()> {
-        if self.is_gathering != is_gathering {
-            self.stream.set_nodelay(!is_gathering)?;
-            self.is_gathering = is_gathering;
+    /// Begins to gather, as is best before this stretch.
+    fn gather(&mut self, stretch: &Stretch) -> io::Result<()> {
+        if self.gathers.is_none() {
+            let is_piece = stretch.left_bytes <= PIECE_BYTES_MAX;
+            let gathers = if is_piece { Gathers::Delayed } else { Gathers::Corked };
+            self.set(gathers, true)?;
+            self.gathers = Some(gathers);
         }
         Ok(())
+    }
+
+    /// Ends it, and sends what waits.
+    fn send_gathered(&mut self) -> io::Result<()> {
+        self.gathers.take().map_or(Ok(()), |gathers| self.set(gathers, false))
+    }
+
+    fn set(&self, gathers: Gathers, is_on: bool) -> io::Result<()> {
+        match gathers {
+            Gathers::Corked => Ok(rustix::net::sockopt::set_tcp_cork(&self.stream, is_on)?),
+            Gathers::Delayed => self.stream.set_nodelay(!is_on),
+        }
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, stretch: &Stretch) -> Poll<io::Result<usize>> {
@@ -100,7 +126,7 @@ impl AsyncWrite for TcpTransport {
         match self.files.next(data)? {
             Written::Memory => Pin::new(&mut self.stream).poll_write(cx, data),
             Written::File(stretch) => {
-                self.gather(true)?;
+                self.gather(&stretch)?;
                 self.poll_send(cx, &stretch)
             }
         }
@@ -117,7 +143,7 @@ impl AsyncWrite for TcpTransport {
             match self.files.next(slice)? {
                 Written::Memory => memory_end = at + 1,
                 Written::File(stretch) => {
-                    self.gather(true)?;
+                    self.gather(&stretch)?;
                     if memory_end == 0 {
                         return self.poll_send(cx, &stretch);
                     }
@@ -133,7 +159,7 @@ impl AsyncWrite for TcpTransport {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.gather(false)?;
+        self.send_gathered()?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
