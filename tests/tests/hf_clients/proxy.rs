@@ -37,16 +37,31 @@ impl Drop for Proxy {
     }
 }
 
+/// A hub that is outside below a path of a proxy.
+struct Below {
+    url: String,
+    place: Place,
+    _proxy: Proxy,
+    _dir: tempfile::TempDir,
+}
+
+impl Below {
+    fn start() -> Self {
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}/hf");
+        let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
+        let dir = tempfile::tempdir().unwrap();
+        let proxy = Proxy::start(dir.path(), port, place.hub.address());
+        Self { url, place, _proxy: proxy, _dir: dir }
+    }
+}
+
 fn everything_below_a_path(client: &HubClient, with_xet: bool) {
     if !have(&[Client::Nginx]) {
         return;
     }
-    let port = free_port();
-    let url = format!("http://127.0.0.1:{port}/hf");
-    let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
-    let dir = tempfile::tempdir().unwrap();
-    let _proxy = Proxy::start(dir.path(), port, place.hub.address());
-    let said = client.script_at(&url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
+    let Below { url, place, .. } = &Below::start();
+    let said = client.script_at(url, &place.ada, place.dir.path(), crate::versions::CYCLE, &[]).ok();
     assert!(said.ends_with("done with 2.4.0"), "{said}");
     let log = place.hub.log();
     let is_sent = ["/v1/xorbs/", "/v2/shards", "/info/lfs/objects/batch"].map(|part| log.contains(part));
@@ -83,15 +98,11 @@ fn a_list_of_three_pages_is_read_below_a_path_of_a_proxy() {
     if !have(&[Client::Nginx]) {
         return;
     }
-    let port = free_port();
-    let url = format!("http://127.0.0.1:{port}/hf");
-    let place = Place::with(Hub::builder().config(&format!("public-url = \"{url}\"")).start());
-    let dir = tempfile::tempdir().unwrap();
-    let _proxy = Proxy::start(dir.path(), port, place.hub.address());
+    let Below { url, place, .. } = &Below::start();
     for n in 0..210 {
         place.create("model", &format!("m-{n}"));
     }
-    let said = client.script_at(&url, &place.ada, place.dir.path(), PAGES, &[]).ok();
+    let said = client.script_at(url, &place.ada, place.dir.path(), PAGES, &[]).ok();
     assert_eq!(said, "210");
     let log = place.hub.log();
     let pages = log.lines().filter(|line| line.contains("method=GET path=/api/models ")).count();

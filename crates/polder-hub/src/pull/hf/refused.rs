@@ -51,13 +51,7 @@ pub(super) fn refused(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        };
-        pairs.iter().map(pair).collect()
-    }
+    use crate::pull::patience::tests::headers;
 
     #[test]
     fn a_refusal_says_what_to_do() {
