@@ -30,6 +30,7 @@ mod issuer;
 mod large_object;
 mod loop_fs;
 mod memory;
+mod metrics;
 mod network;
 mod pair;
 mod pebble;

@@ -270,13 +270,6 @@ fn published(follower: &Hub) -> BTreeMap<String, Vec<u64>> {
     shown
 }
 
-/// Bytes that a hub got from other hubs since it started, as far as it says.
-fn received(hub: &Hub) -> Option<u64> {
-    let metrics = hub.http().get("/metrics").try_send()?.text();
-    let count = metrics.lines().find_map(|line| line.strip_prefix("polder_egress_received_bytes_total "))?;
-    count.parse().ok()
-}
-
 fn mirrors(follower: &Hub) -> Vec<Value> {
     let listed: Value = serde_json::from_str(&follower.cli(&["mirrors", "--json"]).ok()).unwrap();
     listed[0]["repositories"].as_array().unwrap().clone()
@@ -375,14 +368,16 @@ fn a_follower_killed_at_fifty_moments_of_a_sync_fetches_less_than_a_twentieth_of
         if kill > 0 {
             follower.serve(None);
         }
-        all += until("some of it to come", 60, || received(&follower).filter(|bytes| *bytes >= STRETCH));
+        all += until("some of it to come", 60, || {
+            Some(follower.received_bytes()).filter(|bytes| *bytes >= STRETCH)
+        });
         follower.kill();
     }
     let is_ready = |follower: &Hub| mirrors(follower)[0]["state"] == "ready";
     assert!(!is_ready(&follower), "it was over before");
     follower.serve(None);
     until("the rest to come", 180, || is_ready(&follower).then_some(()));
-    all += received(&follower).unwrap();
+    all += follower.received_bytes();
     // By what it gives: a kill between the file of an object and its row leaves the file to the sweep.
     let repo = format!("acme.{}/m", home.address().to_string().replace(':', "_"));
     for object in &objects {

@@ -74,14 +74,6 @@ impl Pair {
         if done.success() { Ok(std::fs::read(to.join("model.bin")).unwrap()) } else { Err(done.stderr) }
     }
 
-    /// Bytes that the mirror got from other hubs since it started.
-    fn received(&self) -> usize {
-        let metrics = self.mirror.http().get("/metrics").send().expect(200).text();
-        let counts =
-            metrics.lines().filter_map(|line| line.strip_prefix("polder_egress_received_bytes_total "));
-        counts.map(|count| count.parse::<usize>().unwrap()).sum()
-    }
-
     fn resolve(&self) -> String {
         format!("/{}/resolve/main/model.bin", self.there)
     }
@@ -116,7 +108,7 @@ fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
     let beyond = format!("bytes={BYTES}-");
     http.get(&pair.resolve()).header("Range", &beyond).send().expect(416);
     assert_eq!(pair.objects(), 0, "none of these needs a byte of it");
-    let before = pair.received();
+    let before = pair.mirror.received_bytes();
 
     let range = |from: usize, to: usize| {
         let range = format!("bytes={from}-{}", to - 1);
@@ -136,7 +128,7 @@ fn a_file_is_resolved_as_it_comes_and_asking_for_its_size_fetches_nothing() {
         });
     });
     assert_eq!(pair.objects(), 1);
-    let received = pair.received() - before;
+    let received = usize::try_from(pair.mirror.received_bytes() - before).unwrap();
     assert!(received <= BYTES + BYTES / 50, "{received} bytes: it came once");
     let announced = http.head(&pair.resolve()).send().expect(200).header("x-xet-hash").map(str::to_owned);
     let home = pair.home.http().head("/acme/m/resolve/main/model.bin").send().expect(200);

@@ -134,15 +134,10 @@ fn a_lazy_mirror_shows_the_headers_of_shards_that_are_not_here() {
     let name = format!("acme.{}/m", pair.home.address().to_string().replace(':', "_"));
     let tip = |hub: &Hub, name: &str| hub.http().get(&format!("/api/models/{name}")).send().text();
     until("the mirror to be in step", 30, || tip(&pair.follower, &name).contains(shards[1]).then_some(()));
-    let received = || {
-        let metrics = pair.follower.http().get("/metrics").send().expect(200).text();
-        let count = metrics.lines().find_map(|line| line.strip_prefix("polder_egress_received_bytes_total "));
-        count.unwrap().parse::<u64>().unwrap()
-    };
-    let (before, dir) = (received(), tempfile::tempdir().unwrap());
+    let (before, dir) = (pair.follower.received_bytes(), tempfile::tempdir().unwrap());
     let home = pair.home.url("").trim_end_matches('/').to_owned();
     client.script(&pair.follower, &pair.token, dir.path(), AWAY, &[&home, &name]).ok();
-    let came = received() - before;
+    let came = pair.follower.received_bytes() - before;
     assert!(came < 600_000, "{came} bytes came for two headers");
     assert!(pair.follower.stored_objects().is_empty());
     pair.follower.fsck();
