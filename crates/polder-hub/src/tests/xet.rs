@@ -185,6 +185,25 @@ fn let_pass(fixture: &Fixture, path: &std::path::Path, millis: i64) {
     fixture.millis.store(now, std::sync::atomic::Ordering::Relaxed);
 }
 
+/// Waits until what is done to files shows: of two changes within one step of the file system's clock the second
+/// leaves no trace.
+async fn until_changes_show(files: &[std::path::PathBuf]) {
+    use std::os::unix::fs::MetadataExt as _;
+    let changed = |file: &std::path::Path| {
+        let file = std::fs::metadata(file).expect("there");
+        (file.ctime(), file.ctime_nsec())
+    };
+    let last = files.iter().map(|file| changed(file)).max();
+    let probe = tempfile::NamedTempFile::new_in(files[0].parent().expect("a directory")).expect("made");
+    let next_step = async {
+        while Some(changed(probe.path())) <= last {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            std::fs::write(probe.path(), b"now").expect("written");
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), next_step).await.expect("its clock goes on");
+}
+
 /// The bytes, and whether they were to be sent as they are in the file.
 async fn sent(data: crate::XetData, bytes: std::ops::Range<u64>) -> (bool, std::io::Result<Vec<u8>>) {
     use std::os::unix::fs::FileExt as _;
@@ -254,6 +273,7 @@ async fn a_file_that_was_touched_since_it_was_hashed_is_hashed_again() {
     let ask = async || sent(link_to(hub, &grant, file).await, 0..size).await;
     assert!(ask().await.1.is_ok());
     assert!(ask().await.0);
+    until_changes_show(std::slice::from_ref(&path)).await;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("mode");
     // What is done to it within the next step of the disk's clock would not show.
     let_pass(&fixture, &path, 1999);
@@ -264,6 +284,7 @@ async fn a_file_that_was_touched_since_it_was_hashed_is_hashed_again() {
     let_pass(&fixture, &path, 2000);
     assert!(!ask().await.0);
     assert!(ask().await.0);
+    until_changes_show(std::slice::from_ref(&path)).await;
     let raw = std::fs::OpenOptions::new().write(true).open(&path).expect("opens");
     let times = std::fs::FileTimes::new().set_modified(raw.metadata().unwrap().modified().unwrap());
     raw.write_all_at(&[content[2_000_000] ^ 1], 2_000_000).expect("flipped");
@@ -288,6 +309,7 @@ async fn what_was_hashed_while_it_was_stored_is_sent_from_the_file() {
     let whole = whole.expect("good");
     assert!(is_known);
     // The list says where chunks begin: another one is another state, and all is hashed.
+    until_changes_show(&[hub.store.blob_path(id), hub.store.list_path(id)]).await;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(hub.store.list_path(id), mode).expect("mode");
     let (is_known, again) = ask().await;
@@ -295,8 +317,9 @@ async fn what_was_hashed_while_it_was_stored_is_sent_from_the_file() {
 
     let other = put(&fixture, "acme/open", &noise(15, 3_000_000)).await.oid;
     let file = list_of(hub, other).await.header.file_hash;
-    let id = hub.db.find_blob(&other).await.expect("read").expect("there").id;
-    let raw = std::fs::OpenOptions::new().write(true).open(hub.store.blob_path(id)).expect("opens");
+    let path = hub.store.blob_path(hub.db.find_blob(&other).await.expect("read").expect("there").id);
+    until_changes_show(std::slice::from_ref(&path)).await;
+    let raw = std::fs::OpenOptions::new().write(true).open(&path).expect("opens");
     raw.write_all_at(&[noise(15, 1)[0] ^ 1], 0).expect("flipped");
     let (is_known, got) = sent(link_to(hub, &grant, file).await, 0..size).await;
     assert!(!is_known && got.is_err(), "a flipped bit");
