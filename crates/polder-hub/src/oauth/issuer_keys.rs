@@ -25,7 +25,7 @@ const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 /// Most keys of an issuer; of more, none is taken.
 const KEYS_MAX: usize = 100;
 /// How long an issuer may take for both documents.
-const ASK_TIME_MAX: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+const ASK_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long its keys are good before it is asked again, in seconds.
 const FRESH_SECONDS: i64 = 3600;
 /// How long they are good while it cannot be asked, in seconds.
