@@ -152,6 +152,12 @@ impl Error {
         Self { retry_after_seconds, ..Self::new(Kind::Throttled, message) }
     }
 
+    /// The same, with when to try again.
+    #[must_use]
+    pub(crate) fn retry_after(self, retry_after_seconds: u32) -> Self {
+        Self { retry_after_seconds, ..self }
+    }
+
     /// When to try again, where that may help: the kind is [`Kind::Throttled`] or [`Kind::Unavailable`].
     pub fn retry_after_seconds(&self) -> Option<u32> {
         matches!(self.kind, Kind::Throttled | Kind::Unavailable).then_some(self.retry_after_seconds)

@@ -106,11 +106,19 @@ impl Held {
         self.keys.iter().find(|key| key.id == id && key.algorithms.contains(&algorithm)).cloned()
     }
 
-    fn may_be_asked(&self, now: UnixMillis) -> bool {
-        self.asked.is_none_or(|(asked, has_failed)| {
-            let pause = if has_failed { FAILED_SECONDS } else { UNKNOWN_KEY_SECONDS };
-            asked.plus_seconds(pause) <= now
-        })
+    /// When it is asked again, if not at once.
+    fn pause_end(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let (asked, has_failed) = self.asked?;
+        let pause = if has_failed { FAILED_SECONDS } else { UNKNOWN_KEY_SECONDS };
+        Some(asked.plus_seconds(pause)).filter(|end| *end > now)
+    }
+
+    /// What is said while nobody knows whether the issuer has a key.
+    fn unknown(&self, now: UnixMillis) -> Error {
+        let left_millis = self.pause_end(now).map_or(0, |end| end.0.saturating_sub(now.0));
+        let left_seconds = left_millis.saturating_add(999).div_euclid(1000).clamp(1, UNKNOWN_KEY_SECONDS);
+        Error::unavailable("the hub cannot check this id token now; try again later")
+            .retry_after(u32::try_from(left_seconds).unwrap_or(1))
     }
 }
 
@@ -119,11 +127,11 @@ impl IssuerKeys {
         Self(moka::sync::Cache::new(ISSUERS_HELD_MAX))
     }
 
-    /// The key of an issuer that has this name and signs so; `None` if it has none. Whoever wants one while the
-    /// issuer is asked waits for that answer.
+    /// The key of an issuer that has this name and signs so; `None` if the issuer was asked and has none. Whoever
+    /// wants one while the issuer is asked waits for that answer.
     ///
     /// # Errors
-    /// [`crate::Kind::Unavailable`] when that cannot be known now.
+    /// [`crate::Kind::Unavailable`] when that cannot be known now: asking failed, or was too short a time ago.
     pub(super) async fn key(
         &self,
         egress: &Egress,
@@ -134,11 +142,16 @@ impl IssuerKeys {
         let held = self.0.get_with(issuer.to_owned(), Arc::default);
         let mut held = held.lock().await;
         let now = clock.now();
-        let mut key = held.key(id, algorithm, now, FRESH_SECONDS);
+        if let Some(key) = held.key(id, algorithm, now, FRESH_SECONDS) {
+            return Ok(Some(key));
+        }
         let mut failure = None;
-        if key.is_none() && held.may_be_asked(now) {
+        if held.pause_end(now).is_none() {
             match ask(egress, issuer).await {
-                Ok(keys) => *held = Held { keys, read: Some(now), asked: Some((now, false)) },
+                Ok(keys) => {
+                    *held = Held { keys, read: Some(now), asked: Some((now, false)) };
+                    return Ok(held.key(id, algorithm, now, FRESH_SECONDS));
+                }
                 Err(error) => {
                     tracing::warn!(issuer, error = %error.chain(), "an issuer's keys cannot be read");
                     held.asked = Some((now, true));
@@ -146,15 +159,14 @@ impl IssuerKeys {
                 }
             }
         }
-        key = key.or_else(|| held.key(id, algorithm, now, KEPT_SECONDS));
-        if key.is_none() && held.asked.is_some_and(|(_, has_failed)| has_failed) {
-            let error = Error::unavailable("the hub cannot check this id token now; try again in a moment");
-            return Err(match failure {
-                Some(failure) => error.caused_by(failure),
-                None => error,
-            });
+        if let Some(key) = held.key(id, algorithm, now, KEPT_SECONDS) {
+            return Ok(Some(key));
         }
-        Ok(key)
+        let error = held.unknown(now);
+        Err(match failure {
+            Some(failure) => error.caused_by(failure),
+            None => error,
+        })
     }
 }
 

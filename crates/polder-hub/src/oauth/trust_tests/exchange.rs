@@ -176,3 +176,21 @@ async fn an_address_that_shows_many_wrong_ones_has_to_wait() {
     assert_eq!(error.kind(), Kind::Throttled);
     place.signed_by(&place.key).await.expect("from elsewhere");
 }
+
+/// An issuer that changes its keys without telling ahead, while somebody has just made the hub ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shows_a_key_that_is_not_asked_for_yet_has_shown_nothing_wrong() {
+    let place = Place::new().await;
+    let from = Some("192.0.2.1".parse().unwrap());
+    place.signed_by(&place.key).await.expect("so it was asked");
+    let next = Key::ed25519("next");
+    place.issuer.publish(&[&next]);
+    let id_token = Secret::new(next.sign(&place.claims()));
+    for _ in 0..=crate::Limits::default().failed_logins_max {
+        let answer = place.hub.exchange_id_token(&id_token, AT, from).await;
+        assert_eq!(unavailable(answer, "it is not known yet"), 60);
+    }
+    assert_eq!(place.reasons().await, Vec::<String>::new());
+    place.pass_seconds(60);
+    place.hub.exchange_id_token(&id_token, AT, from).await.expect("its address is as good as before");
+}

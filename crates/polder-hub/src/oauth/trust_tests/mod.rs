@@ -118,10 +118,12 @@ fn refused(answer: Result<Exchanged, NoToken>, what: &str) {
     }
 }
 
-/// The issuer could not be asked.
-fn unavailable(answer: Result<Exchanged, NoToken>, what: &str) {
+/// The issuer could not be asked, or was asked too short a time ago; in how many seconds it is asked again.
+fn unavailable(answer: Result<Exchanged, NoToken>, what: &str) -> u32 {
     match answer {
-        Err(NoToken::Failed(error)) => assert_eq!(error.kind(), Kind::Unavailable, "{what}: {error}"),
+        Err(NoToken::Failed(error)) if error.kind() == Kind::Unavailable => {
+            error.retry_after_seconds().expect("when to try again")
+        }
         other => panic!("{what}: {other:?}"),
     }
 }
