@@ -153,9 +153,7 @@ impl App {
             record.finish(answer)
         })
     }
-}
 
-impl App {
     fn origin(&self, id: &RequestId, request: &Request) -> RequestOrigin {
         let client = request.extensions().get::<ClientAddress>().filter(|_| self.record_addresses);
         RequestOrigin { id: id.as_str().to_owned(), address: client.map(|client| client.ip().to_string()) }

@@ -145,9 +145,7 @@ impl Hub {
         });
         Ok(stream)
     }
-}
 
-impl Hub {
     /// What refs pointed at before they were moved. Blocking.
     fn recent_tips(&self, repo: RepoId, former: Former) -> polder_git::Result<Vec<ObjectId>> {
         let since = |seconds: i64| self.clock.now().plus_seconds(-seconds);

@@ -88,9 +88,7 @@ impl Hub {
         };
         Ok(Arriving::Coming(Arrival { shared, oid: wanted.oid, for_a_hub: false }))
     }
-}
 
-impl Hub {
     /// A place among what is fetched for those who wait.
     pub(super) async fn fetch_place(&self) -> Result<impl Send + use<>> {
         let place = Arc::clone(&self.transfers.places).acquire_owned();
