@@ -55,10 +55,18 @@ async fn a_bad_answer_is_bounded_and_named() {
         (b"SSH-2.0-OpenSSH_9\r\n\r\n".to_vec(), After::HangUp, Kind::BadAnswer),
         (b"".to_vec(), After::HangUp, Kind::BadAnswer),
     ];
-    for (bytes, after, kind) in bad {
-        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
-        let server = Server::start(move |_| (bytes.clone(), after)).await;
-        assert_eq!(fails(&server).await, kind, "{shown:?}");
+    let asks: Vec<_> = bad
+        .into_iter()
+        .map(|(bytes, after, kind)| {
+            tokio::spawn(async move {
+                let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+                let server = Server::start(move |_| (bytes.clone(), after)).await;
+                assert_eq!(fails(&server).await, kind, "{shown:?}");
+            })
+        })
+        .collect();
+    for ask in asks {
+        ask.await.expect("as it should");
     }
 }
 
@@ -97,20 +105,22 @@ async fn one_host_holds_only_its_own_places() {
     let options = Options { per_host_max: 1, in_all_max: 8, ..quick(Scripted::new(&[&["127.0.0.1"]])) };
     let egress = Egress::new(options).expect("client");
     let url = stuck.url("/");
-    let request = || Request::get(&url, &Allowance::naming(&url)).wait_max(Duration::from_millis(300));
-    let asks: Vec<_> = (0..4)
-        .map(|_| {
-            tokio::spawn({
-                let egress = egress.clone();
-                let request = request();
-                async move { egress.send(request).await.map(|_| ()) }
-            })
-        })
-        .collect();
-    assert_eq!(text(get(&egress, &healthy.url("/")).await.expect("answer")).await, "well");
-    for ask in asks {
-        assert_eq!(ask.await.expect("task").expect_err("stuck").kind(), Kind::TimedOut);
+    let ask = |longest: Duration| {
+        let request = Request::get(&url, &Allowance::naming(&url)).wait_max(longest);
+        let egress = egress.clone();
+        tokio::spawn(async move { egress.send(request).await.map(|_| ()) })
+    };
+    let first = ask(Duration::from_mins(1));
+    while stuck.heads().is_empty() {
+        assert!(!first.is_finished());
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let others: Vec<_> = (0..3).map(|_| ask(Duration::from_millis(300))).collect();
+    assert_eq!(text(get(&egress, &healthy.url("/")).await.expect("answer")).await, "well");
+    for other in others {
+        assert_eq!(other.await.expect("task").expect_err("stuck").kind(), Kind::TimedOut);
+    }
+    assert!(!first.is_finished());
     assert_eq!(stuck.heads().len(), 1, "one at a time");
 }
 

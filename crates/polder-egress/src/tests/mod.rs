@@ -42,14 +42,11 @@ impl Resolve for Scripted {
     }
 }
 
+/// Long enough for a busy machine, and for a test to wait for.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
 fn quick(resolver: Arc<Scripted>) -> Options {
-    Options {
-        resolver,
-        connect_max: Duration::from_millis(500),
-        wait_max: Duration::from_secs(5),
-        idle_max: Duration::from_millis(500),
-        ..Options::default()
-    }
+    Options { resolver, connect_max: TIME_MAX, wait_max: TIME_MAX, idle_max: TIME_MAX, ..Options::default() }
 }
 
 /// A client whose names are all on this machine.
