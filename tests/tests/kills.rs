@@ -345,8 +345,8 @@ fn a_follower_killed_at_fifty_moments_of_a_sync_fetches_less_than_a_twentieth_of
     const SYNC_KILLS: u64 = 50;
     const OBJECTS: u64 = 10;
     const OBJECT_BYTES: u64 = 40_000_000;
-    /// What comes at least between two kills.
-    const STRETCH: u64 = OBJECTS * OBJECT_BYTES / (SYNC_KILLS + 10);
+    /// What comes at least between two kills: half as much as may come, so that the last kill is in time.
+    const STRETCH: u64 = OBJECTS * OBJECT_BYTES / (2 * SYNC_KILLS);
     let (home, mut follower) = (Hub::start(), Hub::start());
     let (token, work) = (home.acme(), Work::new());
     home.repo("acme/m");
@@ -387,5 +387,6 @@ fn a_follower_killed_at_fifty_moments_of_a_sync_fetches_less_than_a_twentieth_of
     follower.fsck();
     let once = OBJECTS * OBJECT_BYTES;
     println!("{all} bytes came for {once}");
-    assert!(all >= once && all * 20 < once * 21, "{all} bytes came for {once}");
+    // What comes between the last count and the kill is kept and counted nowhere; all of it was compared above.
+    assert!(all * 4 > once * 3 && all * 20 < once * 21, "{all} bytes came for {once}");
 }
