@@ -70,6 +70,7 @@ fn a_second_download_makes_exactly_one_request() {
     hf(&["upload", "acme/twice", "folder"]);
     let download = || hf(&["download", "acme/twice"]);
     download();
+    crate::xet::until_fetched(&place.hub, 0);
     let requests = || {
         let log = place.hub.log();
         let lines = log.lines().filter(|line| line.contains("path=/") && !line.contains("agent-harnesses"));
