@@ -82,8 +82,10 @@ fn hf_upload_of_a_job_writes_to_its_repository_and_to_no_other() {
     }
     trusting.file("acme/other/resolve/main/2.4.0").expect(404);
     trusting.file("acme/new/resolve/main/2.4.0").expect(404);
-    let log = trusting.hub().log();
-    assert!(!log.contains("eyJ"), "an id token is in the log: {log}");
+    let (log, id_token) = (trusting.hub().log(), trusting.id_token());
+    // All of them begin with the same head, which is too long for a random name to hold it.
+    let (head, _) = id_token.split_once('.').unwrap();
+    assert!(!log.contains(head), "an id token is in the log: {log}");
 }
 
 #[test]
