@@ -7,7 +7,7 @@ use crate::{Done, Hub, Token, Work, until};
 /// Waits until a hub has a log that others can follow.
 #[track_caller]
 pub fn until_followable(hub: &Hub) {
-    until("its log to begin", 15, || {
+    until("its log to begin", 60, || {
         (hub.http().get("/.well-known/polder").send().status == 200).then_some(())
     });
 }

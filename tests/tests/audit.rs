@@ -254,7 +254,7 @@ fn rows_are_chained_while_the_hub_runs_and_addresses_are_kept_on_demand() {
     let work = Work::new();
     work.commit_file("README.md", b"words\n");
     work.ok(&["push", "-q", &hub.repo_url_as("ada/m", &ada), "main"]);
-    until("the push to be chained", 20, || {
+    until("the push to be chained", 60, || {
         let rows = json(&hub.cli(&["audit", "--json", "--user", "ada"]).ok());
         let push = rows.as_array()?.iter().find(|row| row["action"] == "git.push")?.clone();
         assert_eq!(push["address"], "127.0.0.1", "{push}");

@@ -44,7 +44,7 @@ impl Gap {
         let url = self.home.repo_url_as("acme/m", &self.token);
         let size = self.events();
         self.work.ok(&["push", "-q", &url, "main"]);
-        until("the log to tell of it", 15, || (self.events() > size).then_some(()));
+        until("the log to tell of it", 60, || (self.events() > size).then_some(()));
     }
 
     fn events(&self) -> u64 {
@@ -147,7 +147,7 @@ fn what_a_mirror_bundles_of_its_home_is_checked_against_the_home_and_what_it_lac
     gap.home.repo("acme/n");
     let size = gap.events();
     large.ok(&["push", "-q", &gap.home.repo_url_as("acme/n", &gap.token), "main"]);
-    until("the log to tell of it", 15, || (gap.events() > size).then_some(()));
+    until("the log to tell of it", 60, || (gap.events() > size).then_some(()));
     let base = format!("http://{}", gap.home.address());
     between.cli(&["follow", &base, "--budget", "6MB"]).ok();
     let states = |between: &Hub, wanted: [&str; 2]| {

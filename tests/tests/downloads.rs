@@ -26,7 +26,7 @@ impl Place {
             home.repo(repo);
             work.ok(&["push", "-q", &home.repo_url_as(repo, &token), "main"]);
         }
-        until("the mirror to have a name", 15, || about(&mirror));
+        until("the mirror to have a name", 60, || about(&mirror));
         mirror.cli(&["follow", &format!("http://{}", home.address())]).ok();
         let namespace = format!("acme.{}", home.address().to_string().replace(':', "_"));
         let place = Self { home, mirror, shared, namespace, work };
@@ -50,7 +50,7 @@ impl Place {
     /// Waits until the mirror has written that it counted so many in all.
     fn counted(&self, times: &str) {
         let sum = "SELECT COALESCE(SUM(times), 0) FROM download";
-        until("the downloads to be written", 20, || {
+        until("the downloads to be written", 60, || {
             (self.shared.database().sql(sum).trim() == times).then_some(())
         });
     }

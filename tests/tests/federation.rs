@@ -34,7 +34,7 @@ impl Place {
 
     /// Everything that the log tells of, verified; waits until `enough` is among it.
     fn follow(&self, enough: impl Fn(&Body) -> bool) -> Vec<Body> {
-        until("the log to tell of it", 15, || {
+        until("the log to tell of it", 60, || {
             let about = self.about()?;
             let key: VerifierKey = about["keys"][0].as_str()?.parse().expect("a key");
             let log = format!("{}/polder/{}", about["origin"].as_str()?, about["epoch"]);

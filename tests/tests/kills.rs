@@ -285,7 +285,7 @@ fn a_follower_killed_at_two_hundred_moments_loses_nothing_and_never_serves_half_
     let (mut dice, mut other_dice) = (Dice(seed | 1), Dice(seed << 1 | 1));
     let (mut home, mut follower) = (Home::new(), Hub::builder().config(LOG).start());
     let url = format!("http://{}", home.hub.address());
-    until("the log of the home to begin", 15, || {
+    until("the log of the home to begin", 60, || {
         (home.hub.http().get("/.well-known/polder").send().status == 200).then_some(())
     });
     follower.cli(&["follow", &url]).ok();
@@ -318,7 +318,7 @@ fn a_follower_killed_at_two_hundred_moments_loses_nothing_and_never_serves_half_
         assert!(reader.clone(&follower, name), "{name}");
     }
     for name in deleted.lock().unwrap().iter() {
-        until("what is deleted at home to be hidden", 20, || {
+        until("what is deleted at home to be hidden", 60, || {
             reader.refs(&follower.repo_url(&reader.mirrored(name))).is_none().then_some(())
         });
     }

@@ -79,7 +79,7 @@ fn a_recovery_kit_is_written_once_for_its_owner_and_told_to_who_follows() {
     let prefix = format!("/polder/v1/mirror/{}", sha256_hex(origin.as_bytes()));
     let there = chain(&home, "/polder/v1", &nsid).expect("told");
     assert_eq!((there.seq, there.namespace.rotation.first()), (3, Some(&newer.key().public())));
-    until("the mirror to know", 20, || (chain(&mirror, &prefix, &nsid)? == there).then_some(()));
+    until("the mirror to know", 60, || (chain(&mirror, &prefix, &nsid)? == there).then_some(()));
     // The mirror goes on mirroring.
     work.commit_file("b", b"b\n");
     work.ok(&["push", "-q", &home.repo_url_as("acme/m", &token), "main"]);

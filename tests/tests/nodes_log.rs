@@ -36,7 +36,7 @@ impl Nodes {
         first.repo("acme/m");
         first.repo("acme/n");
         // What is there is signed, so somebody keeps the log: the only one who could.
-        let about: Value = until("the log to be signed", 10, || {
+        let about: Value = until("the log to be signed", 60, || {
             let answer = first.http().get("/.well-known/polder").send();
             (answer.status == 200).then(|| answer.json())
         });

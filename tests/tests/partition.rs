@@ -34,7 +34,7 @@ impl Place {
         let followers = [hub(network.machine()), hub(network.machine())];
         let token = home.acme();
         home.repo("acme/m");
-        let about: Value = until("the log to begin", 15, || {
+        let about: Value = until("the log to begin", 60, || {
             let answer = home.http().get("/.well-known/polder").send();
             (answer.status == 200).then(|| answer.json())
         });

@@ -130,7 +130,7 @@ fn a_takedown_hides_a_repository_here_and_on_followers_until_it_is_undone() {
     assert!(told["message"].as_str().is_some_and(|told| told.ends_with("down: a claim")), "{told}");
     let listed: Value = serde_json::from_str(&two.home.cli(&["repo", "list", "--json"]).ok()).expect("json");
     assert_eq!(listed[0]["withheld"], "takedown");
-    until("it to be hidden", 15, || tip(&two.mirror, &here).is_none().then_some(()));
+    until("it to be hidden", 60, || tip(&two.mirror, &here).is_none().then_some(()));
     is_gone(&two.mirror, &here, &object);
     two.mirror.cli(&["user", "add", "zoe", "--admin"]).ok();
     let zoe = two.mirror.token("zoe", "admin");
@@ -159,7 +159,7 @@ fn an_erasure_reaches_the_copies_of_followers_and_every_proof_still_holds() {
         two.work.commit_file("README.md", format!("{n}\n").as_bytes());
         two.push("acme/seized");
         two.push("acme/kept");
-        until("the log to tell of it", 15, || (two.log(&two.home).leaves.len() > 2 * n).then_some(()));
+        until("the log to tell of it", 60, || (two.log(&two.home).leaves.len() > 2 * n).then_some(()));
     }
     two.follow();
     two.in_step("seized");
@@ -174,7 +174,7 @@ fn an_erasure_reaches_the_copies_of_followers_and_every_proof_still_holds() {
     assert!(seized.len() > 1 && !kept.is_empty());
     two.home.cli(&["takedown", "acme/seized", "--reason", "a claim", "--erase"]).ok();
     for hub in [&two.home, &two.mirror] {
-        let after = until("the bodies to be erased", 15, || {
+        let after = until("the bodies to be erased", 60, || {
             let page = two.log(hub);
             let erased = page.leaves.iter().filter(|leaf| leaf.kind.name() == "body.erase").count();
             (erased == seized.len()).then_some(page)
@@ -288,7 +288,7 @@ fn a_blocked_object_gets_neither_in_nor_out() {
     let blocked = format!("sha256:{}", object.oid);
     two.mirror.cli(&["block", "add", &blocked, "--reason", "a claim"]).ok();
     two.follow();
-    let told = until("the mirror to stop at the object", 15, || {
+    let told = until("the mirror to stop at the object", 60, || {
         let listed: Value = serde_json::from_str(&two.mirror.cli(&["mirrors", "--json"]).ok()).ok()?;
         let row = listed[0]["repositories"].as_array()?.iter().find(|row| row["id"] == "acme/m")?.clone();
         (row["state"] == "blocked").then(|| row["error"].as_str().unwrap_or_default().to_owned())

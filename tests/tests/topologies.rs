@@ -136,7 +136,7 @@ fn mirrors(hub: &Hub) -> Value {
 fn the_end_of_a_chain_gets_all_from_the_middle_alone() {
     let (mut home, middle, end) = (Home::new(), Hub::start(), Hub::start());
     let weights = home.push(1);
-    until("the log to tell of it", 15, || {
+    until("the log to tell of it", 60, || {
         let about = home.hub.http().get("/.well-known/polder").send().json();
         about["size"].as_u64().filter(|size| *size >= 3)
     });

@@ -242,7 +242,7 @@ fn a_clone_of_a_hub_is_verified_by_the_key_that_the_hub_shows() {
     let dir = work.beside("clone");
     work.git.ok(&work.path(), &["clone", "-q", &hub.repo_url("acme/m"), dir.to_str().unwrap()]);
     let shown = |words: &[&str]| hub.cli(words).ok().lines().next().unwrap().to_owned();
-    let first = until("the log to begin", 15, || {
+    let first = until("the log to begin", 60, || {
         hub.cli(&["key", "show"]).success().then(|| shown(&["key", "show"]))
     });
     let verify = |key: &str, flags: &[&str]| {
@@ -253,7 +253,7 @@ fn a_clone_of_a_hub_is_verified_by_the_key_that_the_hub_shows() {
     };
     let kept = work.beside("kept");
     let keep = ["--write-proof", kept.to_str().unwrap()];
-    let said = until_ok("the log to tell of it", 15, || verify(&first, &keep));
+    let said = until_ok("the log to tell of it", 60, || verify(&first, &keep));
     assert!(said.contains("refs: 1 as signed, 0 not cloned") && said.ends_with("verified"), "{said}");
 
     let second = shown(&["key", "rotate"]);

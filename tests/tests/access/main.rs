@@ -137,7 +137,7 @@ fn every_route_of_hugging_face_s_clients_answers_as_the_table_says() {
 #[test]
 fn other_hubs_are_answered_alike_whoever_they_are_and_only_about_what_is_public() {
     let place = Place::new();
-    polder_tests::until("the log to tell of what is public", 10, || {
+    polder_tests::until("the log to tell of what is public", 60, || {
         let deleted = LoggedRepo::read(&place.hub, "acme/deleted");
         let gated = LoggedRepo::read(&place.hub, "acme/gated");
         let open = LoggedRepo::read(&place.hub, "acme/public1");

@@ -48,7 +48,7 @@ fn libraries_read_a_mirror_by_both_its_names() {
     };
     for of in ["/NAME/m/resolve/main/model.safetensors", "/datasets/NAME/letters/resolve/main/train.csv"] {
         let home = head(&pair.home, of, "acme").expect("there");
-        until("the mirror to have it", 30, || head(&pair.follower, of, &name).filter(|here| *here == home));
+        until("the mirror to have it", 120, || head(&pair.follower, of, &name).filter(|here| *here == home));
     }
     let dir = tempfile::tempdir().unwrap();
     client.script(&pair.follower, &pair.token, dir.path(), READ, &[&name, "friends"]).ok();

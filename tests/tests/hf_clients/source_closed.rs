@@ -121,7 +121,7 @@ fn a_gated_hub_is_mirrored_by_whom_it_gave_access_behind_a_gate_of_ours() {
     assert!(two.line("list", "acme/hidden").contains("private"), "{}", two.line("list", "acme/hidden"));
     two.import(&["hf:acme/m", "acme/shown", "--token-file", &token, "--public"]).ok();
     to.http().get("/acme/shown/resolve/main/a.txt").send().expect(200);
-    until("other hubs to hear of it", 20, || two.is_told("acme/shown").then_some(()));
+    until("other hubs to hear of it", 60, || two.is_told("acme/shown").then_some(()));
     for id in ["acme/m", "acme/through", "acme/hidden"] {
         assert!(!two.is_told(id), "{id}");
     }

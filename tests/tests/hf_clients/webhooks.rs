@@ -89,7 +89,7 @@ fn a_webhook_that_a_client_sets_up_is_told_of_a_push_and_of_what_else_happens() 
     let commit = work.commit_file("README.md", b"# M\n");
     work.ok(&["tag", "v1"]);
     work.ok(&["push", "-q", &place.hub.repo_url_as("acme/m", &place.ada), "main", "v1"]);
-    until("the push is told", 20, || (receiver.posted().len() == 1).then_some(()));
+    until("the push is told", 60, || (receiver.posted().len() == 1).then_some(()));
     let posted = receiver.posted().remove(0);
     assert_eq!(posted.path, "/hook");
     assert_eq!(posted.header("x-webhook-secret"), Some("s3cret"));
@@ -105,7 +105,7 @@ fn a_webhook_that_a_client_sets_up_is_told_of_a_push_and_of_what_else_happens() 
     place.hub.cli(&["repo", "visibility", "acme/m", "private"]).ok();
     place.hub.cli(&["repo", "rename", "acme/m", "acme/n"]).ok();
     place.hub.cli(&["repo", "delete", "acme/n"]).ok();
-    until("all is told", 20, || (receiver.posted().len() == 6).then_some(()));
+    until("all is told", 60, || (receiver.posted().len() == 6).then_some(()));
     let scopes: Vec<String> = receiver.posted().iter().map(scope).collect();
     let expected = [
         "update repo.content acme/m",
@@ -143,7 +143,7 @@ fn a_receiver_on_this_machine_that_the_operator_did_not_name_is_never_reached() 
     work.commit_file("README.md", b"# M\n");
     work.ok(&["push", "-q", &place.hub.repo_url_as("acme/m", &place.ada), "main"]);
     let path = format!("/api/settings/webhooks/{id}");
-    let error = until("it is disabled", 20, || {
+    let error = until("it is disabled", 60, || {
         let shown = place.ask("GET", &path, &json!({})).expect(200).json();
         (shown["webhook"]["disabled"] == json!(true)).then(|| shown["webhook"]["lastError"].to_string())
     });
@@ -183,7 +183,7 @@ fn who_watches_discussions_is_told_of_what_is_said_and_becomes_of_them() {
         "update discussion acme/m",
         "update discussion acme/m",
     ];
-    until("all is told", 20, || (receiver.posted().len() == expected.len()).then_some(()));
+    until("all is told", 60, || (receiver.posted().len() == expected.len()).then_some(()));
     let posted = receiver.posted();
     assert_eq!(posted.iter().map(scope).collect::<Vec<_>>(), expected);
     let said = posted[1].json();
