@@ -79,7 +79,7 @@ pub use receive::{
     progress, read_push, read_push_noting, read_push_options, report,
 };
 pub use ref_name::{check_pushable, check_ref_name, proposal_number};
-pub use revision::resolve_revision;
+pub use revision::{USUAL_BRANCH, branch_meant, resolve_revision};
 pub use rewrite::{Rewritten, rewrite_without};
 pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};

@@ -8,6 +8,10 @@ use polder_types::limits::REF_NAME_BYTES_MAX;
 use crate::id_set::IdSet;
 use crate::{Error, ObjectKind, ObjectReader, Pack, Ref, Result, Snapshot};
 
+/// The branch that clients ask for who are told of none (`huggingface_hub` 2.4.0 `constants.py`,
+/// `DEFAULT_REVISION`). Where there is none of that name, it means the default branch, whatever that is called.
+pub const USUAL_BRANCH: &str = "main";
+
 /// Fewest digits that stand for an object id.
 const SHORT_ID_DIGITS_MIN: usize = 7;
 /// Most objects that may share a short id.
@@ -20,7 +24,7 @@ const WALKED_COMMITS_MAX: usize = 2_000_000;
 ///
 /// Tags are followed to their commit. Forty hexadecimal digits are always an id, as in git: a branch of
 /// such a name cannot stand in for a commit that somebody pinned. Otherwise a branch wins over a tag, and a
-/// tag over other refs. Ids count only if a visible ref reaches them.
+/// tag over other refs; last, [`USUAL_BRANCH`] means the default branch. Ids count only if a visible ref reaches them.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such commit, or a hidden one only; [`Error::Corrupt`] when history
@@ -55,7 +59,21 @@ fn find_by_name<'a>(snapshot: &'a Snapshot, text: &str) -> Option<&'a Ref> {
         }
         _ => vec![format!("refs/heads/{text}"), format!("refs/tags/{text}"), format!("refs/{text}")],
     };
-    names.iter().find_map(|name| snapshot.find_ref(name).filter(|found| found.is_visible()))
+    let usual = (text == USUAL_BRANCH).then(|| snapshot.head());
+    let names = names.iter().map(String::as_str).chain(usual);
+    names.filter_map(|name| snapshot.find_ref(name)).find(|found| found.is_visible())
+}
+
+/// The full name of the branch that is called `branch`: the default branch for [`USUAL_BRANCH`], where
+/// [`resolve_revision`] takes it for that.
+pub fn branch_meant(snapshot: &Snapshot, branch: &str) -> String {
+    if branch == USUAL_BRANCH
+        && let Some(found) = find_by_name(snapshot, branch)
+        && found.name == snapshot.head()
+    {
+        return found.name.clone();
+    }
+    format!("refs/heads/{branch}")
 }
 
 /// The commit that `id` is or that its tags lead to.

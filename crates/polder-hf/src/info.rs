@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Grant, OpenError, See};
+use polder_hub::{EntryKind, Error, Grant, Kind, OpenError, See};
 use polder_types::ObjectId;
 use serde_json::{Value, json};
 
@@ -30,7 +30,9 @@ pub(crate) async fn info(ask: &Ask<'_>) -> Result<Response, Failure> {
 pub(crate) async fn revision(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.see().await?;
     let commit_id = ask.hub.find_revision(&grant, &ask.at.revision).await?;
-    answer(ask, &grant, commit_id).await
+    // Clients make a snapshot of the commit that is told here: without one they break off with no reason.
+    let empty = || OpenError::Revision(Error::new(Kind::NotFound, "this repository has no commit yet"));
+    answer(ask, &grant, Some(commit_id.ok_or_else(empty)?)).await
 }
 
 async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) -> Result<Response, Failure> {

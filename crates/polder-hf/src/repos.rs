@@ -6,10 +6,10 @@
 use axum::body::Body;
 use http::StatusCode;
 use polder_http::{Caller, Response, body, respond};
-use polder_hub::{Error, Grant, Hub, Kind, Manage};
+use polder_hub::{Error, Grant, Hub, Kind, Manage, SpaceSdk};
 use polder_types::{AccountName, Gate, RepoKind, RepoName, Visibility};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
@@ -40,6 +40,50 @@ impl Named {
     }
 }
 
+/// What a Space has where it runs, and what a repository has elsewhere. Whoever sends it would miss it.
+const NOT_KEPT: [&str; 9] = [
+    "hardware",
+    "storageTier",
+    "sleepTimeSeconds",
+    "secrets",
+    "variables",
+    "volumes",
+    "template",
+    "resourceGroupId",
+    "region",
+];
+
+/// A repository to be made, and whatever else its body says.
+#[derive(Deserialize)]
+struct NewRepo {
+    #[serde(flatten)]
+    named: Named,
+    sdk: Option<String>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+impl NewRepo {
+    fn sdk(&self) -> Result<Option<SpaceSdk>, Error> {
+        if self.named.kind.as_deref() != Some("space") {
+            return Ok(None);
+        }
+        self.sdk.as_deref().map(str::parse).transpose().map_err(|why: String| Error::new(Kind::Invalid, why))
+    }
+}
+
+/// Refuses what would be dropped without a word.
+fn refuse_dropped(more: &Map<String, Value>) -> Result<(), Error> {
+    let is_said = |key: &&str| more.get(*key).is_some_and(|value| !value.is_null());
+    match NOT_KEPT.iter().find(|key| is_said(key)) {
+        Some(key) => Err(Error::new(
+            Kind::Invalid,
+            format!("this hub keeps repositories and runs nothing: it has no `{key}`; leave it out"),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn kind(word: Option<&str>) -> Result<RepoKind, Error> {
     word.unwrap_or("model").parse().map_err(|why: String| Error::new(Kind::Invalid, why))
 }
@@ -65,11 +109,13 @@ fn url(hub: &Hub, name: &RepoName) -> String {
 /// they may go on with it (`exist_ok=True`); that of a deleted repository is gone, so that they do not.
 pub(crate) async fn create(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let caller = ask.signed_in().await?;
-    let named: Named = body::json(ask.hub, body).await?;
+    let new: NewRepo = body::json(ask.hub, body).await?;
+    refuse_dropped(&new.more)?;
+    let (named, sdk) = (&new.named, new.sdk()?);
     let name = named.repo(&caller)?;
     let visibility = visibility(named.visibility.as_deref(), named.private)?.unwrap_or(Visibility::Public);
     let id = format!("{}/{}", name.namespace(), name.name());
-    match ask.hub.create_repo(caller.principal(), &name, visibility).await {
+    match ask.hub.create_repo(caller.principal(), &name, visibility, sdk).await {
         Ok(name) => {
             Ok(respond::json(StatusCode::OK, &json!({ "url": url(ask.hub, &name), "name": id, "id": id })))
         }
@@ -117,13 +163,16 @@ struct Duplicate {
     repository: String,
     visibility: Option<String>,
     private: Option<bool>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 /// Answers `POST …/duplicate`. As in [`create`], a name that is in use is told with its URL.
 pub(crate) async fn duplicate(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
     let caller = ask.signed_in().await?;
     let from = ask.read().await?;
-    let Duplicate { repository, visibility: word, private } = body::json(ask.hub, body).await?;
+    let Duplicate { repository, visibility: word, private, more } = body::json(ask.hub, body).await?;
+    refuse_dropped(&more)?;
     let kind = Some(from.repo().kind().as_str().to_owned());
     let named = Named { name: repository, organization: None, kind, visibility: None, private: None };
     let to = named.repo(&caller)?;

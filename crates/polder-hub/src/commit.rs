@@ -38,11 +38,11 @@ pub struct CommitRequest {
 
 impl CommitRequest {
     /// The full name of the ref that moves.
-    fn ref_name(&self) -> Result<String> {
+    fn ref_name(&self, snapshot: &Snapshot) -> Result<String> {
         if proposal_number(&self.branch).is_some() {
             return Ok(self.branch.clone());
         }
-        let name = format!("refs/heads/{}", self.branch);
+        let name = polder_git::branch_meant(snapshot, &self.branch);
         polder_git::check_pushable(&name).map_err(Error::invalid)?;
         Ok(name)
     }
@@ -52,7 +52,7 @@ impl CommitRequest {
 pub(crate) const REAPPLY_MAX: usize = 32;
 
 /// What a commit is called in the audit log.
-const COMMIT: &str = "api.commit";
+pub(crate) const COMMIT: &str = "api.commit";
 
 impl Hub {
     /// Writes a commit and moves its branch. Changes that change nothing make none; the answer is the
@@ -131,9 +131,9 @@ impl Hub {
         request: &CommitRequest,
         spool: Option<&BlobSpool>,
     ) -> Result<Option<ObjectId>, OpenError> {
-        let name = request.ref_name()?;
         let held = Handle::current().block_on(self.held(grant.repo_id()))?;
         let snapshot = &held.snapshot;
+        let name = request.ref_name(snapshot)?;
         let tip = snapshot.find_ref(&name).map(|r| r.oid);
         let is_pull = proposal_number(&name).is_some();
         if tip.is_none() && (is_pull || snapshot.visible_refs().any(|r| r.name.starts_with("refs/heads/"))) {

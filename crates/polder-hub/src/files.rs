@@ -157,7 +157,7 @@ impl Hub {
         let held = self.held(grant.repo_id()).await?;
         let default = held.snapshot.head();
         let short = default.strip_prefix("refs/heads/").unwrap_or(default);
-        let is_default = ["HEAD", default, short].contains(&revision);
+        let is_default = ["HEAD", default, short, polder_git::USUAL_BRANCH].contains(&revision);
         if is_default && held.snapshot.visible_refs_below("refs/heads/").next().is_none() {
             return Ok(None);
         }

@@ -38,6 +38,7 @@ mod fatal;
 mod fetch;
 mod figures;
 mod files;
+mod first_commit;
 mod follow;
 mod fresh;
 mod fsck;
@@ -112,6 +113,7 @@ pub use exchange::{ImportReport, Progress};
 pub use facts::{Facts, Parameters};
 pub use fatal::storage_failed;
 pub use files::{FileContent, OpenError, OpenFile};
+pub use first_commit::SpaceSdk;
 pub use follow::{
     About, AwayObject, FetchProgress, FollowLimits, FollowRequest, FollowRule, FollowSource, Followed, Lag,
     LimitChange, LimitChanges, MirrorMode, MirrorState, MirrorSummary, MoveRequest, MoveState, MoveSummary,

@@ -7,7 +7,7 @@ use polder_git::{Command, Snapshot};
 use polder_types::ObjectId;
 
 use crate::Hub;
-use crate::access::{Contribute, Grant, Sees, Write};
+use crate::access::{Contribute, Contributes, Grant, Sees, Write};
 use crate::commit::Landed;
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
@@ -46,6 +46,8 @@ impl Hub {
         revision: &str,
     ) -> Result<(), OpenError> {
         let (name, revision) = (format!("refs/heads/{branch}"), revision.to_owned());
+        polder_git::check_pushable(&name).map_err(Error::invalid)?;
+        self.commit_first(grant, &revision).await?;
         self.change_ref(grant, "branch.add", move |hub, grant, snapshot| {
             let new = start(hub, grant, snapshot, &revision)?;
             Ok((added(snapshot, name, new)?, Bytes::new()))
@@ -96,6 +98,8 @@ impl Hub {
         message: Option<&str>,
     ) -> Result<(), OpenError> {
         let (tag, revision) = (tag.to_owned(), revision.to_owned());
+        polder_git::check_pushable(&format!("refs/tags/{tag}")).map_err(Error::invalid)?;
+        self.commit_first(grant, &revision).await?;
         let message = message.filter(|text| !text.trim().is_empty()).map(str::to_owned);
         self.change_ref(grant, "tag.add", move |hub, grant, snapshot| {
             let commit_id = start(hub, grant, snapshot, &revision)?;
@@ -128,7 +132,7 @@ impl Hub {
     pub async fn squash(&self, grant: &Grant<Write>, branch: &str, message: &str) -> Result<(), OpenError> {
         let (branch, message) = (branch.to_owned(), message.to_owned());
         self.change_ref(grant, "branch.squash", move |hub, grant, snapshot| {
-            let name = format!("refs/heads/{branch}");
+            let name = polder_git::branch_meant(snapshot, &branch);
             let old = there(snapshot, &name)?;
             let message =
                 if message.trim().is_empty() { format!("Super-squash branch '{branch}'") } else { message };
@@ -141,9 +145,9 @@ impl Hub {
     }
 
     /// Decides on a change of one ref and what new objects it needs, and makes it as a push would.
-    async fn change_ref(
+    pub(crate) async fn change_ref<L: Contributes>(
         &self,
-        grant: &Grant<Write>,
+        grant: &Grant<L>,
         action: &'static str,
         decide: impl FnOnce(&Self, &Grant<Contribute>, &Snapshot) -> Result<(Command, Bytes), OpenError>
         + Send

@@ -1,64 +1,17 @@
 //! Making, renaming, hiding and deleting repositories, as their owners do it with a token.
 
-use bytes::Bytes;
 use polder_db::NewRepo;
-use polder_git::Change;
 use polder_types::{RepoName, Role, Visibility};
 
 use crate::Hub;
 use crate::access::{Grant, Manage, Principal};
 use crate::audit::Entry;
-use crate::commit::CommitRequest;
 use crate::error::{Error, Kind, Result};
-
-/// What is stored with LFS from the start, unless the owner changes it: weights, data, archives, media.
-const LFS_ENDINGS: &[&str] = &[
-    "7z",
-    "arrow",
-    "bin",
-    "bz2",
-    "ckpt",
-    "flac",
-    "ftz",
-    "gguf",
-    "gif",
-    "gz",
-    "h5",
-    "jpeg",
-    "jpg",
-    "joblib",
-    "lz4",
-    "mlmodel",
-    "mp3",
-    "mp4",
-    "msgpack",
-    "npy",
-    "npz",
-    "onnx",
-    "ot",
-    "parquet",
-    "pb",
-    "pickle",
-    "pkl",
-    "png",
-    "pt",
-    "pth",
-    "rar",
-    "safetensors",
-    "tar",
-    "tflite",
-    "tgz",
-    "wasm",
-    "wav",
-    "webp",
-    "xz",
-    "zip",
-    "zst",
-];
+use crate::first_commit::SpaceSdk;
 
 impl Hub {
     /// Makes a repository whose first commit says which files are stored with LFS, so that its default
-    /// branch exists from the start, as clients of the Hugging Face API expect.
+    /// branch exists from the start, as clients of the Hugging Face API expect. A Space's card says what runs it.
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] without credentials; [`Kind::Forbidden`] where the caller may not write to
@@ -68,6 +21,7 @@ impl Hub {
         principal: &Principal,
         name: &RepoName,
         visibility: Visibility,
+        sdk: Option<SpaceSdk>,
     ) -> Result<RepoName> {
         let entry = Entry::of(principal, "repo.add").on_name(name).with("visibility", visibility.as_str());
         let created = async {
@@ -87,17 +41,7 @@ impl Hub {
             return Err(error);
         }
         let grant = self.write(principal, name).await?;
-        let lines =
-            LFS_ENDINGS.iter().map(|ending| format!("*.{ending} filter=lfs diff=lfs merge=lfs -text\n"));
-        let content = Bytes::from(lines.collect::<String>());
-        let request = CommitRequest {
-            branch: "main".to_owned(),
-            parent: None,
-            changes: vec![Change::Write { path: ".gitattributes".to_owned(), content, executable: false }],
-            author: self.author(&grant),
-            message: "Initial commit".to_owned(),
-        };
-        self.commit(&grant, request).await?;
+        self.commit_first_with(&grant, sdk.map(|sdk| sdk.card(name))).await?;
         Ok(grant.repo().clone())
     }
 

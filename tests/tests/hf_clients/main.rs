@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod attachments;
+mod beginnings;
 mod collections;
 mod command_line;
 mod commits;

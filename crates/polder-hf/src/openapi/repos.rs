@@ -164,6 +164,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
                     ("type", nullable(kind())),
                     ("visibility", nullable(visibility())),
                     ("private", nullable(flag())),
+                    ("sdk", nullable(word(&["gradio", "streamlit", "docker", "static"]))),
                 ],
             ),
         ),

@@ -41,10 +41,12 @@ impl Hub {
     /// `refs/pr/` and the number, is where the branch is.
     ///
     /// # Errors
-    /// As [`Hub::open_discussion`]; [`Kind::Conflict`] when the default branch has no commit.
+    /// As [`Hub::open_discussion`]; [`Kind::Conflict`] when the default branch has no commit and the caller may
+    /// make none.
     pub async fn open_pull(&self, grant: &Grant<Contribute>, title: &str, text: &str) -> Result<i64> {
         let words = Words { title: checked_title(title)?, text: checked_text(text)? };
         has_discussions(grant)?;
+        self.commit_first(grant, "HEAD").await?;
         let opened = self.writing(grant, OPEN, move |hub, grant| {
             for _ in 0..REAPPLY_MAX {
                 let held = Handle::current().block_on(hub.held(grant.repo_id()))?;
@@ -72,6 +74,7 @@ impl Hub {
         read: ReadCommit,
     ) -> Result<Proposed, OpenError> {
         has_discussions(grant)?;
+        self.commit_first(grant, "HEAD").await?;
         let body = BlockingBody::new(body);
         let proposed = self.writing(grant, OPEN, move |hub, grant| {
             let mut draft = CommitDraft::new(hub, grant)?;
