@@ -15,7 +15,7 @@ pub const CATALOG_TAGS_ASKED_MAX: usize = 8;
 /// Parts of names that a search may ask for at once.
 pub const CATALOG_TEXTS_ASKED_MAX: usize = 2;
 /// Which reading of a repository's files this build writes. Counted up, it has every entry written anew.
-const READING: i64 = 1;
+const READING: i64 = 2;
 
 /// A page of repositories, newest first by `$column`: those that someone may see, and that fit.
 macro_rules! search_by {

@@ -83,6 +83,7 @@ impl Shown<'_> {
                 });
                 let known = [
                     ("safetensors", facts.safetensors.as_ref().map(|numbers| json!(numbers))),
+                    ("transformersInfo", facts.transformers.as_ref().map(|info| json!(info))),
                     ("mask_token", facts.mask_token.as_deref().map(Value::from)),
                     ("widgetData", facts.card.get("widget").cloned()),
                     ("model-index", facts.card.get("model-index").cloned()),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::card::{Card, texts};
 use crate::error::Result;
 use crate::safetensors::{Source, Tensor, each_tensor, read_header};
+use crate::tasks::{TransformersInfo, loaded_by};
 
 /// Longest card or configuration that is read, in bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -25,6 +26,9 @@ const ROOT_ENTRIES_MAX: usize = 2_000;
 pub(crate) const FORMATS: [&str; 3] = ["safetensors", "gguf", "onnx"];
 /// What of a model's configuration is kept.
 const CONFIG_KEYS: [&str; 3] = ["architectures", "model_type", "quantization_config"];
+/// Libraries whose models are known by their files, as `huggingface_hub` names them.
+const TRANSFORMERS: &str = "transformers";
+const SENTENCE_TRANSFORMERS: &str = "sentence-transformers";
 
 /// What is known of a repository at a commit, without asking anyone but its files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,12 +48,22 @@ pub struct Facts {
     pub mask_token: Option<String>,
     /// How many parameters a model has, if its safetensors files say so.
     pub safetensors: Option<Parameters>,
+    /// What of `transformers` loads it.
+    pub transformers: Option<TransformersInfo>,
 }
 
 impl Facts {
     /// The licence that the card names, or the first of several.
     pub fn license(&self) -> Option<&str> {
         self.texts("license").first().copied()
+    }
+
+    /// What a model most likely does whose card does not say it.
+    fn inferred_task(&self) -> Option<String> {
+        if self.library_name.as_deref() == Some(SENTENCE_TRANSFORMERS) {
+            return Some("sentence-similarity".to_owned());
+        }
+        self.transformers.as_ref()?.pipeline_tag.clone()
     }
 
     /// What a field of the card says, if that is a text or a list of texts.
@@ -82,17 +96,21 @@ pub(crate) fn read_facts(
     let card = files.text("README.md").and_then(|text| Card::parse(&text).ok()).unwrap_or_default();
     let mut facts = Facts { tags: card.tags(kind), ..Facts::default() };
     if kind == RepoKind::Model {
-        facts.config = files.text("config.json").map(|text| config(&text)).unwrap_or_default();
+        let whole = files.text("config.json").map(|text| config(&text)).unwrap_or_default();
         facts.mask_token = files.text("tokenizer_config.json").and_then(|text| mask_token(&text));
         facts.safetensors = files.parameters();
-        facts.pipeline_tag = card.text("pipeline_tag").map(str::to_owned);
-        facts.library_name =
-            card.text("library_name").map(str::to_owned).or_else(|| files.library(&facts.config));
+        let library = card.text("library_name").map(str::to_owned);
+        facts.library_name = library.or_else(|| files.library(&whole));
+        if facts.library_name.as_deref() == Some(TRANSFORMERS) {
+            facts.transformers = loaded_by(&whole, files.find("tokenizer_config.json").is_some());
+        }
+        facts.pipeline_tag = card.text("pipeline_tag").map(str::to_owned).or_else(|| facts.inferred_task());
+        facts.config = telling(whole);
         let formats =
             FORMATS.iter().filter(|ending| files.has_ending(ending)).map(|&ending| ending.to_owned());
         let model_type = facts.config.get("model_type").and_then(Value::as_str).map(str::to_owned);
-        let more: Vec<String> =
-            facts.library_name.clone().into_iter().chain(formats).chain(model_type).collect();
+        let more = facts.library_name.clone().into_iter().chain(formats).chain(model_type);
+        let more: Vec<String> = more.chain(facts.pipeline_tag.clone()).collect();
         for tag in more {
             if !facts.tags.contains(&tag) {
                 facts.tags.push(tag);
@@ -130,13 +148,13 @@ impl Files<'_> {
     /// What most likely loads a model that does not say it.
     fn library(&self, config: &Map<String, Value>) -> Option<String> {
         let library = if self.find("modules.json").is_some() {
-            "sentence-transformers"
+            SENTENCE_TRANSFORMERS
         } else if self.find("model_index.json").is_some() {
             "diffusers"
         } else if self.find("adapter_config.json").is_some() {
             "peft"
         } else if config.contains_key("model_type") || config.contains_key("architectures") {
-            "transformers"
+            TRANSFORMERS
         } else {
             return None;
         };
@@ -183,7 +201,13 @@ fn count_parameters(header: &[u8], sum: &mut Parameters) -> Option<()> {
 }
 
 fn config(text: &str) -> Map<String, Value> {
-    let Ok(Value::Object(mut all)) = serde_json::from_str(text) else { return Map::new() };
+    match serde_json::from_str(text) {
+        Ok(Value::Object(config)) => config,
+        _ => Map::new(),
+    }
+}
+
+fn telling(mut all: Map<String, Value>) -> Map<String, Value> {
     CONFIG_KEYS.iter().filter_map(|key| Some(((*key).to_owned(), all.remove(*key)?))).collect()
 }
 
@@ -231,7 +255,7 @@ mod tests {
 
     #[test]
     fn only_the_telling_part_of_a_configuration_is_kept() {
-        let kept = config(r#"{"model_type":"bert","vocab_size":9,"architectures":["BertModel"]}"#);
+        let kept = telling(config(r#"{"model_type":"bert","vocab_size":9,"architectures":["BertModel"]}"#));
         assert_eq!(kept.keys().collect::<Vec<_>>(), ["architectures", "model_type"]);
         assert!(config("[]").is_empty() && config("{").is_empty());
     }

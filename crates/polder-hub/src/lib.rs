@@ -83,6 +83,7 @@ mod storage;
 mod sweep;
 mod tag_types;
 mod takedown;
+mod tasks;
 mod transfer;
 mod webhooks;
 mod whoami;
@@ -158,6 +159,7 @@ pub use scrub::{ScrubOptions, ScrubReport};
 pub use secret::Secret;
 pub use shards::ShardHeaders;
 pub use storage::Shared;
+pub use tasks::TransformersInfo;
 pub use transfer::{
     Arrival, Arriving, Fetched, Liar, ObjectSource, Rate, SourceError, SourceFuture, TransferOptions,
     TransferProgress, Wanted,

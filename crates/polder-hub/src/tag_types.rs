@@ -52,6 +52,9 @@ impl Facts {
         if kind == RepoKind::Model && (FORMATS.contains(&tag) || self.library_name.as_deref() == Some(tag)) {
             return "library";
         }
+        if self.pipeline_tag.as_deref() == Some(tag) {
+            return "pipeline_tag";
+        }
         if tag.starts_with("region:") { REGION } else { OTHER }
     }
 }

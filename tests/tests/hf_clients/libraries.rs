@@ -44,7 +44,9 @@ fn datasets_loads_csv_and_parquet_streams_and_pushes() {
 
 const TRANSFORMERS: &str = r"
 import sys
+from huggingface_hub import HfApi, list_models
 from transformers import AutoConfig, AutoTokenizer
+from transformers.pipelines import get_task
 endpoint, token, work = sys.argv[1:4]
 config = AutoConfig.from_pretrained('acme/minilm')
 assert config.hidden_size == 384, config
@@ -53,6 +55,13 @@ ids = tokenizer('hello world')['input_ids']
 assert ids == [101, 7592, 2088, 102], ids
 config.push_to_hub('acme/config', token=token)
 assert AutoConfig.from_pretrained('acme/config', token=token).hidden_size == 384
+# What `pipeline(model=…)` asks without a task, of a model without a card.
+AutoConfig.for_model('vit', architectures=['ViTForImageClassification']).push_to_hub('acme/vit', token=token)
+assert get_task('acme/vit') == 'image-classification'
+info = HfApi(endpoint=endpoint, token=token).model_info('acme/vit', expand=['transformersInfo'])
+assert info.transformers_info.auto_model == 'AutoModelForImageClassification', info
+assert [model.id for model in list_models(pipeline_tag='image-classification')] == ['acme/vit']
+assert [model.id for model in list_models(filter='image-classification')] == ['acme/vit']
 ";
 
 /// Check 43.

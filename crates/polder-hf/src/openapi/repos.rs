@@ -188,6 +188,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
                     ("cardData", map()),
                     ("pipeline_tag", nullable(text())),
                     ("library_name", nullable(text())),
+                    ("transformersInfo", map()),
                     ("mask_token", text()),
                     ("widgetData", anything()),
                     ("model-index", anything()),
