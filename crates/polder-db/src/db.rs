@@ -11,7 +11,7 @@ use crate::tx::{GoesAlong, Left, Tx, Verdict};
 use crate::value::Value;
 use crate::view::View;
 use crate::write_queue::{TxFuture, WriteQueue};
-use crate::{Error, Result, audit};
+use crate::{Error, Result, audit, pull_mirrors};
 use polder_types::{Clock, IdSource};
 use tokio::sync::watch;
 
@@ -200,12 +200,15 @@ impl Db {
     }
 }
 
-/// Runs `work`, and records it in the audit log if its changes stay; says what they leave.
+/// Runs `work` while the claim that it is for holds, and records it in the audit log if its changes stay; says what they leave.
 async fn accompanied<T, F>(tx: &mut Tx, goes_along: GoesAlong, work: F) -> Result<Verdict<(T, Left)>>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> TxFuture<'t, T>,
 {
     tx.take_along(goes_along);
+    if let Some(claim) = tx.pull() {
+        pull_mirrors::require_claim(tx, claim).await?;
+    }
     match work(tx).await? {
         Verdict::Keep(value) => {
             if let Some(entry) = tx.take_audit() {

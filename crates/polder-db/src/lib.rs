@@ -157,7 +157,7 @@ pub use oauth::{
     NewPublisher, NewRefresh, PUBLISHERS_PER_TARGET_MAX, Publisher, PublisherTarget, Refreshed,
     TOKENS_PER_PUBLISHER_MAX,
 };
-pub use pull_mirrors::{NewPullMirror, PullEnd, PullMirror};
+pub use pull_mirrors::{NewPullMirror, PullClaim, PullEnd, PullMirror};
 pub use push::{NewPack, PackClass, Push, PushOutcome, RefOutcome, RefRefusal, RefUpdate};
 pub use quota::{Limit, Usage};
 pub use remote_namespaces::RemoteNamespace;

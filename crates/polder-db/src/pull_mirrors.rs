@@ -5,9 +5,9 @@ use polder_types::{RepoId, UnixMillis, Visibility};
 use crate::db::missing;
 use crate::row::{Row, each};
 use crate::sql::statements;
-use crate::tx::Verdict;
+use crate::tx::{Tx, Verdict};
 use crate::value::args;
-use crate::{Db, Result};
+use crate::{Db, Error, Result};
 
 /// The columns that [`PullMirror::from_row`] reads.
 macro_rules! columns {
@@ -21,10 +21,10 @@ statements! {
     IS_LIVE = "SELECT id FROM repo WHERE id = $1 AND state = 'live'";
     SET_PULL = "INSERT INTO pull_mirror (repo, url, user_name, token_file, every_seconds, keeps_tips, created_at, \
         due, attempt, running, failures, closed_there, stays_open) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, FALSE, 0, $9, $10) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $11, FALSE, 0, $9, $10) \
         ON CONFLICT (repo) DO UPDATE SET url = excluded.url, user_name = excluded.user_name, \
         token_file = excluded.token_file, every_seconds = excluded.every_seconds, keeps_tips = excluded.keeps_tips, \
-        due = excluded.due, attempt = pull_mirror.attempt + 1, running = FALSE, failures = 0, last_result = NULL, \
+        due = excluded.due, attempt = excluded.attempt, running = FALSE, failures = 0, last_result = NULL, \
         closed_there = excluded.closed_there, stays_open = excluded.stays_open";
     SET_CLOSED = "UPDATE pull_mirror SET closed_there = $3 WHERE repo = $1 AND attempt = $2";
     STOP_PULL = "DELETE FROM pull_mirror WHERE repo = $1";
@@ -32,7 +32,7 @@ statements! {
     NEXT_PULL = "SELECT MIN(due) FROM pull_mirror";
     FAILING_PULLS = "SELECT COUNT(*) FROM pull_mirror WHERE failures > 0";
     // No two claims meet: writes take turns, among the nodes of one database too.
-    CLAIM_PULLS = concat!("UPDATE pull_mirror SET attempt = attempt + 1, due = $2, running = TRUE WHERE repo IN \
+    CLAIM_PULLS = concat!("UPDATE pull_mirror SET attempt = $4, due = $2, running = TRUE WHERE repo IN \
         (SELECT p.repo FROM pull_mirror p WHERE p.due <= $1 ORDER BY p.due, p.repo LIMIT $3) RETURNING ", columns!());
     STILL_PULLING = "UPDATE pull_mirror SET due = $3 WHERE repo = $1 AND attempt = $2 AND running";
     PULLED = "UPDATE pull_mirror SET due = $3, running = FALSE, tried_at = $4, worked_at = $4, failures = 0, \
@@ -40,6 +40,7 @@ statements! {
     NOT_PULLED = "UPDATE pull_mirror SET due = $3, running = FALSE, tried_at = $4, failures = failures + 1, \
         last_result = $5 WHERE repo = $1 AND attempt = $2 AND running";
     RELEASE_PULLS = "UPDATE pull_mirror SET due = $1, running = FALSE WHERE running";
+    HOLDS_CLAIM = "SELECT repo FROM pull_mirror WHERE repo = $1 AND attempt = $2 AND running";
     PUT_OFF = "UPDATE pull_mirror SET due = $3, running = FALSE WHERE repo = $1 AND attempt = $2 AND running";
 }
 
@@ -86,7 +87,7 @@ pub struct PullMirror {
     pub keeps_tips: bool,
     /// The next pull; while one runs, the end of its claim.
     pub due: UnixMillis,
-    /// How often it was taken up; the fence.
+    /// The number of the last claim; the fence. No other claim has it, of whatever mirror the repository was.
     pub attempt: i64,
     /// Whether it is being pulled.
     pub running: bool,
@@ -127,6 +128,28 @@ impl PullMirror {
     }
 }
 
+/// The claim of whoever pulls a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullClaim {
+    repo: RepoId,
+    attempt: i64,
+}
+
+impl PullMirror {
+    /// The claim that it was taken up by.
+    pub fn claim(&self) -> PullClaim {
+        PullClaim { repo: self.repo, attempt: self.attempt }
+    }
+}
+
+/// Refuses what is written for a pull that was stopped, changed or taken up by another meanwhile.
+pub(crate) async fn require_claim(tx: &mut Tx, claim: PullClaim) -> Result<()> {
+    if tx.row(HOLDS_CLAIM, args![claim.repo, claim.attempt]).await?.is_none() {
+        return Err(Error::Conflict { what: "the mirror was stopped or changed meanwhile".to_owned() });
+    }
+    Ok(())
+}
+
 /// A word that is none of ours is no reason to show anything.
 fn closed(word: &str) -> Visibility {
     if word == Visibility::Gated.as_str() { Visibility::Gated } else { Visibility::Private }
@@ -144,10 +167,17 @@ pub enum PullEnd {
 }
 
 impl Db {
+    /// A handle that writes while a claim holds, and else refuses with [`Error::Conflict`]: what a pull writes
+    /// that was stopped comes to nothing, however late.
+    #[must_use]
+    pub fn while_pulling(&self, claim: PullClaim) -> Self {
+        self.with(|goes_along| goes_along.pull = Some(claim))
+    }
+
     /// Has a repository pulled by the clock, from now on as `new` says.
     ///
     /// # Errors
-    /// [`crate::Error::NotFound`] if there is no such repository.
+    /// [`Error::NotFound`] if there is no such repository.
     pub async fn set_pull_mirror(&self, new: NewPullMirror) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
@@ -161,7 +191,7 @@ impl Db {
                 } = new;
                 let closed = new.closed_there.map(Visibility::as_str);
                 let mut args = args![repo, url, user_name, token_file, every_seconds, keeps_tips, now, due];
-                args.extend(args![closed, new.stays_open]);
+                args.extend(args![closed, new.stays_open, tx.next_id()]);
                 tx.execute(SET_PULL, args).await?;
                 tx.audit(|entry| entry.repo = Some(repo));
                 Ok(Verdict::Keep(()))
@@ -227,7 +257,7 @@ impl Db {
         self.write(move |tx| {
             Box::pin(async move {
                 let now = tx.now();
-                let args = args![now, now.plus_seconds(lease_seconds), limit];
+                let args = args![now, now.plus_seconds(lease_seconds), limit, tx.next_id()];
                 let claimed = each(&tx.rows(CLAIM_PULLS, args).await?, PullMirror::from_row)?;
                 Ok(if claimed.is_empty() { Verdict::Discard(claimed) } else { Verdict::Keep(claimed) })
             })

@@ -6,14 +6,13 @@ use polder_types::{Clock, IdSource, ReservationId, UnixMillis};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::NewAudit;
-use crate::Result;
 use crate::contributed::Contributor;
 use crate::postgres::PgWriter;
 use crate::row::Row;
 use crate::sql::Statement;
 use crate::sqlite;
 use crate::value::Value;
+use crate::{NewAudit, PullClaim, Result};
 
 /// What a write wants done with its changes.
 pub(crate) enum Verdict<T> {
@@ -38,6 +37,8 @@ pub(crate) struct GoesAlong {
     pub(crate) reservation: Option<ReservationId>,
     /// Who brings them, if that is somebody who may not write.
     pub(crate) contributor: Option<Contributor>,
+    /// Whose pull it is for: without that claim nothing is written.
+    pub(crate) pull: Option<PullClaim>,
 }
 
 /// What a write leaves for others of this process to go on with.
@@ -82,6 +83,11 @@ impl Tx {
     /// What it leaves.
     pub(crate) fn left(&self) -> Left {
         self.left
+    }
+
+    /// For whose pull this write is.
+    pub(crate) fn pull(&self) -> Option<PullClaim> {
+        self.goes_along.pull
     }
 
     /// What was promised to this write.

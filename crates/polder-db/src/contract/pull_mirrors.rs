@@ -1,7 +1,7 @@
 use polder_types::{RepoId, UnixMillis, Visibility};
 
-use super::Home;
-use crate::{Error, NameState, NewPullMirror, PullEnd, PullMirror};
+use super::{Home, push_of, update};
+use crate::{Error, NameState, NewPullMirror, PullEnd, PullMirror, PushOutcome};
 
 impl Home {
     async fn mirror(&self, repo: RepoId, seconds: i64) {
@@ -53,6 +53,51 @@ async fn what_is_due_is_claimed_once_and_again_when_its_claim_lapses() {
     assert!(!home.db.still_pulling(&first[0], 30).await.unwrap());
     assert!(home.db.end_pull(&second[0], PullEnd::Worked("done".to_owned()), next).await.unwrap());
     assert!(!home.db.end_pull(&second[0], PullEnd::PutOff, next).await.unwrap(), "once");
+}
+
+#[tokio::test]
+async fn what_is_written_for_a_pull_is_written_while_its_claim_holds() {
+    let home = Home::open().await;
+    let repo = home.repo("acme/a").await;
+    let write = async |mirror: &PullMirror, n: u8| {
+        let db = home.db.while_pulling(mirror.claim());
+        let pushed = db.commit_push(push_of(&repo, vec![update("refs/heads/main", n - 1, n)])).await;
+        let pointed = db.set_head(repo.id, format!("refs/heads/{n}"), None).await;
+        (pushed, pointed)
+    };
+    home.mirror(repo.id, 0).await;
+    let mut claim = home.claimed(1).await.remove(0);
+    let written = write(&claim, 1).await;
+    assert!(matches!(written.0, Ok(PushOutcome::Done { changed: true, .. })), "{written:?}");
+    assert_eq!(written.1.unwrap().head, "refs/heads/1");
+    let before = home.db.repo(repo.id).await.unwrap();
+    for lost in ["ended", "put off", "lapsed", "changed", "stopped"] {
+        let next = home.now().plus_seconds(-1);
+        match lost {
+            "ended" => assert!(home.db.end_pull(&claim, PullEnd::Failed(String::new()), next).await.unwrap()),
+            "put off" => assert!(home.db.end_pull(&claim, PullEnd::PutOff, next).await.unwrap()),
+            "lapsed" => home.pass_seconds(60),
+            "changed" => home.mirror(repo.id, 0).await,
+            _ => assert!(home.db.stop_pull_mirror(repo.id).await.unwrap()),
+        }
+        for _ in 0..2 {
+            if lost != "lapsed" {
+                let refused = write(&claim, 2).await;
+                assert!(matches!(refused.0, Err(Error::Conflict { .. })), "{lost}: {refused:?}");
+                assert!(matches!(refused.1, Err(Error::Conflict { .. })), "{lost}");
+            }
+            if lost == "stopped" {
+                home.mirror(repo.id, 0).await;
+            }
+        }
+        let lost_claim = std::mem::replace(&mut claim, home.claimed(1).await.remove(0));
+        // Though the clock stands still, no claim is like another.
+        assert!(matches!(write(&lost_claim, 2).await.0, Err(Error::Conflict { .. })), "{lost}");
+        home.db.set_closed_there(&lost_claim, Some(Visibility::Private)).await.unwrap();
+        assert_eq!(home.listed().await[0].closed_there, None, "{lost}");
+        assert_eq!(home.db.repo(repo.id).await.unwrap(), before, "{lost}");
+        assert!(home.db.still_pulling(&claim, 30).await.unwrap());
+    }
 }
 
 #[tokio::test]

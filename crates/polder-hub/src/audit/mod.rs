@@ -11,7 +11,7 @@ mod refusals;
 mod request;
 mod verify;
 
-use polder_db::{AuditActor, AuditResult, Db, NewAudit};
+use polder_db::{AuditActor, AuditResult, Db, NewAudit, PullClaim};
 use polder_types::{RepoId, RepoName};
 use serde_json::{Map, Value};
 
@@ -26,11 +26,15 @@ use crate::access::Principal;
 
 /// A row of the log on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry(NewAudit);
+pub(crate) struct Entry {
+    row: NewAudit,
+    /// The pull that the change is for, without whose claim it does not happen.
+    pull: Option<PullClaim>,
+}
 
 impl Entry {
     fn new(actor: AuditActor, action: &'static str, origin: Option<&RequestOrigin>) -> Self {
-        Self(NewAudit {
+        let row = NewAudit {
             actor,
             account: None,
             token: None,
@@ -41,7 +45,8 @@ impl Entry {
             result: AuditResult::Ok,
             request: origin.map(|origin| origin.id.clone()),
             detail: Map::new(),
-        })
+        };
+        Self { row, pull: None }
     }
 
     /// What whoever gives commands on the hub's machine does.
@@ -54,14 +59,19 @@ impl Entry {
         Self::new(AuditActor::Hub, action, None)
     }
 
+    /// What the hub does by itself for a pull, while that has its claim.
+    pub(crate) fn pull(claim: PullClaim, action: &'static str) -> Self {
+        Self { pull: Some(claim), ..Self::hub(action) }
+    }
+
     /// What someone does with or without a token.
     pub(crate) fn of(principal: &Principal, action: &'static str) -> Self {
         let Some(token) = principal.token() else {
             return Self::anonymous(action);
         };
         let mut entry = Self::new(AuditActor::Account, action, principal.origin());
-        entry.0.account = Some((token.account.id, token.account.name.to_string()));
-        entry.0.token = Some(token.id);
+        entry.row.account = Some((token.account.id, token.account.name.to_string()));
+        entry.row.token = Some(token.id);
         entry
     }
 
@@ -78,27 +88,27 @@ impl Entry {
     ) -> Self {
         let Some(account) = account else { return Self::anonymous(action) };
         let mut entry = Self::new(AuditActor::Account, action, RequestOrigin::current().as_ref());
-        entry.0.account = Some((account.id, account.name.to_string()));
-        entry.0.token = token;
+        entry.row.account = Some((account.id, account.name.to_string()));
+        entry.row.token = token;
         entry
     }
 
     /// On which repository.
     pub(crate) fn on(mut self, repo: RepoId, name: &RepoName) -> Self {
-        self.0.repo = Some(repo);
-        self.0.repo_name = Some(name.to_string());
+        self.row.repo = Some(repo);
+        self.row.repo_name = Some(name.to_string());
         self
     }
 
     /// On a repository that has only a name yet.
     pub(crate) fn on_name(mut self, name: &RepoName) -> Self {
-        self.0.repo_name = Some(name.to_string());
+        self.row.repo_name = Some(name.to_string());
         self
     }
 
     /// More about it.
     pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.0.detail.insert(key.to_owned(), value.into());
+        self.row.detail.insert(key.to_owned(), value.into());
         self
     }
 }
@@ -107,14 +117,16 @@ impl Hub {
     /// The row of `entry`, for a write that is about more than one.
     pub(crate) fn audit_row(&self, entry: Entry) -> NewAudit {
         self.audit_bell.notify_one();
-        entry.0
+        entry.row
     }
 
     /// The database, ready for the one write that `entry` is about.
     pub(crate) fn audited(&self, entry: impl Into<Option<Entry>>) -> Db {
-        match entry.into() {
+        let Some(entry) = entry.into() else { return self.db.clone() };
+        let db = match entry.pull {
+            Some(claim) => self.db.while_pulling(claim),
             None => self.db.clone(),
-            Some(entry) => self.db.audited(self.audit_row(entry)),
-        }
+        };
+        db.audited(self.audit_row(entry))
     }
 }

@@ -71,7 +71,7 @@ impl Hub {
         self.record_dropped(dropped).await;
         if admitted {
             let mut entry = entry.with("error", error.message());
-            entry.0.result = result;
+            entry.row.result = result;
             self.record(entry).await;
         }
     }
@@ -90,7 +90,7 @@ impl Hub {
     /// Records something that is not part of a write.
     pub(crate) async fn record(&self, entry: Entry) {
         self.audit_bell.notify_one();
-        if let Err(error) = self.db.record_audit(entry.0).await {
+        if let Err(error) = self.db.record_audit(entry.row).await {
             tracing::warn!(%error, "a row of the audit log is missing");
         }
     }

@@ -12,12 +12,11 @@ use polder_git::{Command, IndexLimits, KEPT_PREFIX, Received, Ref, Snapshot};
 use polder_types::{ObjectId, PackId, RepoName, Visibility};
 use tokio::runtime::Handle;
 
+use super::attempt::Attempt;
 use super::exchange::HttpExchange;
 use super::hf::{Way, has_commits};
-use super::standing::By;
 use super::{PullSource, RemoteObjects};
 use crate::accept::{Quarantined, Say};
-use crate::audit::Entry;
 use crate::error::Result;
 use crate::exchange::{ImportReport, Progress, Taken, differences};
 use crate::origin::LargeObjects;
@@ -101,8 +100,9 @@ impl Hub {
             if source.is_open() {
                 say("warning: the token goes over plain http, for all on the way to read");
             }
-            let there = hub.close_as_there(&repo, &source, options, Entry::operator, say)?;
-            let report = hub.pull_blocking(&repo, &source, options.keep, Entry::operator, say)?;
+            let attempt = Attempt::by_hand();
+            let there = hub.close_as_there(&repo, &source, options, &attempt, say)?;
+            let report = hub.pull_blocking(&repo, &source, options.keep, &attempt, say)?;
             Ok(Pulled { report, there })
         };
         self.door.run(work).await
@@ -114,10 +114,10 @@ impl Hub {
         repo: &Repo,
         source: &PullSource,
         keep: bool,
-        by: By,
+        attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<ImportReport> {
-        let entry = by("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
+        let entry = attempt.entry("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
         let held = Handle::current().block_on(self.held(repo.id))?;
         if let Some(from) = source.hf() {
             let is_new = held.snapshot.visible_refs_below("refs/heads/").next().is_none();

@@ -8,6 +8,7 @@ use polder_types::{RepoName, UnixMillis, Visibility};
 use tokio::runtime::Handle;
 use tokio::task::{Id, JoinSet};
 
+use super::attempt::Attempt;
 use super::{PullOptions, PullSource};
 use crate::Hub;
 use crate::audit::Entry;
@@ -236,12 +237,13 @@ impl Hub {
             self.db.repo(mirror.repo).await?.ok_or_else(|| Error::not_found("this repository is gone"))?;
         let options = PullOptions { keep: mirror.keeps_tips, stays_open: mirror.stays_open };
         let (hub, claimed) = (self.clone(), mirror.clone());
+        let attempt = Attempt::by_clock(mirror.claim());
         let pulling = self.door.run(move || {
-            let there = hub.close_as_there(&repo, &source, options, Entry::hub, &mut |_| {})?;
+            let there = hub.close_as_there(&repo, &source, options, &attempt, &mut |_| {})?;
             if closed(there) != claimed.closed_there {
                 Handle::current().block_on(hub.db.set_closed_there(&claimed, closed(there)))?;
             }
-            hub.pull_blocking(&repo, &source, options.keep, Entry::hub, &mut |_| {})
+            hub.pull_blocking(&repo, &source, options.keep, &attempt, &mut |_| {})
         });
         tokio::pin!(pulling);
         loop {

@@ -4,6 +4,7 @@
 //! when the checks have said which are needed. Everything goes through the hub's [`Egress`](polder_egress::Egress):
 //! the host in the URL may be private because the operator named it; where it sends the hub may not.
 
+mod attempt;
 mod commit;
 mod exchange;
 mod hf;

@@ -5,6 +5,7 @@ use polder_db::Repo;
 use polder_types::{Gate, RepoName, Visibility};
 use tokio::runtime::Handle;
 
+use super::attempt::Attempt;
 use super::exchange::HttpExchange;
 use super::hf::Api;
 use super::{PullOptions, PullSource};
@@ -16,9 +17,6 @@ use crate::secret::random;
 
 /// What the answer of a git server is to whom it shows a repository.
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
-
-/// By whom something is done, as its line in the audit log begins.
-pub(super) type By = fn(&'static str) -> Entry;
 
 impl Hub {
     /// Makes an empty repository for a copy. What is gated has its gate from the start, and is public at no moment.
@@ -78,12 +76,12 @@ impl Hub {
         repo: &Repo,
         source: &PullSource,
         options: PullOptions,
-        by: By,
+        attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<Visibility> {
         let there = self.visibility_there(source)?;
         let closed = if options.stays_open { None } else { closed_by(there, repo.visibility) };
-        let entry = |action| by(action).on(repo.id, &repo.name).with("from", source.to_string());
+        let entry = |action| attempt.entry(action).on(repo.id, &repo.name).with("from", source.to_string());
         let runtime = Handle::current();
         match closed {
             None => return Ok(there),

@@ -7,6 +7,8 @@
 
 mod api;
 #[cfg(test)]
+mod claim_tests;
+#[cfg(test)]
 mod evil;
 mod files;
 mod import;
