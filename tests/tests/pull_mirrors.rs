@@ -119,7 +119,7 @@ fn a_source_that_hangs_or_fails_holds_up_no_other_mirror() {
 }
 
 #[test]
-fn a_source_that_limits_rates_is_waited_for_by_git_and_by_its_large_objects() {
+fn a_source_that_limits_rates_is_waited_for_by_git_and_by_its_large_objects_and_not_for_long_by_the_clock() {
     let place = Place::new();
     let work = Work::new();
     let object = LargeObject::random(1, 100_000);
@@ -139,6 +139,13 @@ fn a_source_that_limits_rates_is_waited_for_by_git_and_by_its_large_objects() {
         let count = seen.iter().filter(|line| line.contains(what)).count();
         assert!(count > 2, "{what}: {seen:?}");
     }
+
+    // By the clock it is not waited for so long: others want the place.
+    server.behave(|manners| manners.busy = Some((usize::MAX, 600)));
+    until("a pull", 60, || place.listed().contains("wants to be left alone for 600 s").then_some(()));
+    server.behave(|manners| manners.busy = None);
+    place.hub.cli(&["repo", "import", &server.url("repo"), "acme/m"]).ok();
+    place.hub.fsck();
 }
 
 #[test]

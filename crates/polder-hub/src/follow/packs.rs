@@ -21,7 +21,7 @@ use crate::Hub;
 use crate::accept::new_pack;
 use crate::error::{Error, Kind, Result};
 use crate::mechanisms::may_have_committed;
-use crate::pull::{HttpExchange, PackPlace, PullSource};
+use crate::pull::{HttpExchange, PackPlace, Patience, PullSource};
 use crate::snapshots::check_pack;
 
 /// Repositories looked up at a time.
@@ -192,7 +192,8 @@ impl Hub {
         };
         let received = match origin {
             PackOrigin::Server(source) => {
-                fetch(&HttpExchange::new(&self.egress, source)?, &IndexLimits::IMPORT)?
+                let exchange = HttpExchange::new(&self.egress, source, &Patience::by_clock())?;
+                fetch(&exchange, &IndexLimits::IMPORT)?
             }
             PackOrigin::Hub(peer, None) => fetch(&*peer.git(Sha256::new(repo.rid))?, &self.mirror_limits())?,
             PackOrigin::Hub(peer, Some(log)) => {

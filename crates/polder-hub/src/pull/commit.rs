@@ -8,11 +8,11 @@ use polder_git::{Command, IndexLimits, Received, Snapshot};
 use polder_types::ObjectId;
 use tokio::runtime::Handle;
 
+use super::attempt::Attempt;
 use super::exchange::HttpExchange;
-use super::{PackPlace, PullSource, RemoteObjects, kept};
+use super::{PackPlace, Patience, PullSource, RemoteObjects, kept};
 use crate::Hub;
 use crate::accept::{Quarantined, Say};
-use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{ImportReport, Taken};
 use crate::origin::LargeObjects;
@@ -37,7 +37,7 @@ impl Hub {
         source: &PullSource,
         commit_id: ObjectId,
         keep: bool,
-        entry: Entry,
+        attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<Option<ImportReport>> {
         let ours = Handle::current().block_on(self.held(repo.id))?.snapshot;
@@ -46,7 +46,9 @@ impl Hub {
         if old == commit_id {
             return Ok(Some(ImportReport { refs: 0, objects: 0 }));
         }
-        let Some(Came { quarantined, joined }) = self.fetch_commit(source, commit_id, &ours, say)? else {
+        let Some(Came { quarantined, joined }) =
+            self.fetch_commit((source, attempt.patience()), commit_id, &ours, say)?
+        else {
             return Ok(None);
         };
         require_same(source, commit_id, &joined)?;
@@ -59,7 +61,8 @@ impl Hub {
         if keep {
             commands.extend(kept(&commands, &ours, quarantined.received.as_ref(), ours.generation())?);
         }
-        let large_objects = LargeObjects::Server(Box::new(RemoteObjects::of(source)?));
+        let large_objects = LargeObjects::Server(Box::new(RemoteObjects::of(source, attempt.patience())?));
+        let entry = attempt.import_entry(repo, source);
         let taken = Taken { head: Some(name), commands, quarantined, large_objects, mirror: None, entry };
         self.take_over(repo, taken, say).map(Some)
     }
@@ -68,12 +71,12 @@ impl Hub {
     /// default branch that reaches it.
     fn fetch_commit(
         &self,
-        source: &PullSource,
+        (source, patience): (&PullSource, &Patience),
         commit_id: ObjectId,
         ours: &Arc<Snapshot>,
         say: Say<'_>,
     ) -> Result<Option<Came>> {
-        let exchange = HttpExchange::new(&self.egress, source)?;
+        let exchange = HttpExchange::new(&self.egress, source, patience)?;
         let remote = Remote::connect(&exchange)?;
         let theirs = remote.list_refs()?;
         let shown: Vec<ObjectId> = theirs.refs.iter().map(|r| r.oid).collect();

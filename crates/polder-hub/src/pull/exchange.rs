@@ -12,8 +12,7 @@ use polder_git::Protocol;
 use polder_git::client::{Advertisement, Exchange, RemoteBody};
 use tokio::runtime::Handle;
 
-use super::PullSource;
-use super::patience::{Waits, wanted_rest};
+use super::{Patience, PullSource};
 use crate::error::{Error, Kind, Result};
 
 /// How long a server may count objects before it answers.
@@ -33,42 +32,49 @@ pub(crate) struct HttpExchange<'a> {
     url: Url,
     allowance: Allowance,
     credential: Option<Credential>,
-    /// Whether a server that limits rates is waited for.
-    is_patient: bool,
+    /// How long a server that limits rates is waited for; `None`: not at all.
+    patience: Option<Patience>,
     /// Where the server's answer came from, after redirects.
     settled: OnceCell<Url>,
 }
 
 impl<'a> HttpExchange<'a> {
-    pub(crate) fn new(egress: &'a Egress, source: &PullSource) -> Result<Self> {
+    pub(crate) fn new(egress: &'a Egress, source: &PullSource, patience: &Patience) -> Result<Self> {
         Ok(Self {
             egress,
             runtime: Handle::current(),
             url: source.url().clone(),
             allowance: source.allowance(),
             credential: source.credential()?,
-            is_patient: true,
+            patience: Some(patience.clone()),
             settled: OnceCell::new(),
         })
     }
 
     /// The same repository, asked for by someone without a token.
-    pub(super) fn of_anyone(egress: &'a Egress, source: &PullSource) -> Self {
-        Self { is_patient: true, ..Self::open(egress, source.url().clone(), source.allowance()) }
+    pub(super) fn of_anyone(egress: &'a Egress, source: &PullSource, patience: &Patience) -> Self {
+        Self {
+            patience: Some(patience.clone()),
+            ..Self::open(egress, source.url().clone(), source.allowance())
+        }
     }
 
     /// A repository that is shown to anyone.
     pub(crate) fn open(egress: &'a Egress, url: Url, allowance: Allowance) -> Self {
         let (runtime, settled) = (Handle::current(), OnceCell::new());
-        Self { egress, runtime, url, allowance, credential: None, is_patient: false, settled }
+        Self { egress, runtime, url, allowance, credential: None, patience: None, settled }
     }
 
     fn send(&self, request: impl Fn() -> Request) -> Result<Response> {
-        let mut waits = Waits::default();
-        loop {
+        let send = || {
             let request = request().credential(self.credential.clone());
-            let answer = self.runtime.block_on(self.egress.send(request))?;
-            match wanted_rest(&answer).filter(|_| self.is_patient) {
+            self.runtime.block_on(self.egress.send(request))
+        };
+        let Some(patience) = &self.patience else { return Ok(send()?) };
+        let mut waits = patience.request()?;
+        loop {
+            let answer = send()?;
+            match patience.wanted_rest(&answer) {
                 Some(seconds) => self.runtime.block_on(waits.wait(&self.url, seconds))?,
                 None => return Ok(answer),
             }

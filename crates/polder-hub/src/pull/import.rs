@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use super::attempt::Attempt;
 use super::exchange::HttpExchange;
 use super::hf::{Way, has_commits};
-use super::{PullSource, RemoteObjects};
+use super::{Patience, PullSource, RemoteObjects};
 use crate::accept::{Quarantined, Say};
 use crate::error::Result;
 use crate::exchange::{ImportReport, Progress, Taken, differences};
@@ -65,13 +65,13 @@ impl Hub {
     /// # Errors
     /// As [`Hub::pull`].
     pub async fn check_pull_source(&self, source: &PullSource) -> Result<Visibility> {
-        let (hub, source) = (self.clone(), source.clone());
+        let (hub, source, patience) = (self.clone(), source.clone(), Patience::by_hand());
         let work = move || {
             if source.hf().is_none() {
-                let exchange = HttpExchange::new(&hub.egress, &source)?;
+                let exchange = HttpExchange::new(&hub.egress, &source, &patience)?;
                 Remote::connect(&exchange)?.list_refs()?;
             }
-            hub.visibility_there(&source)
+            hub.visibility_there(&source, &patience)
         };
         self.door.run(work).await
     }
@@ -117,21 +117,20 @@ impl Hub {
         attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<ImportReport> {
-        let entry = attempt.entry("repo.import").on(repo.id, &repo.name).with("from", source.to_string());
         let held = Handle::current().block_on(self.held(repo.id))?;
         if let Some(from) = source.hf() {
             let is_new = held.snapshot.visible_refs_below("refs/heads/").next().is_none();
-            match self.way(source, from, &held.snapshot)? {
+            match self.way(source, from, &held.snapshot, attempt.patience())? {
                 Way::Git => {}
-                Way::Files => return self.pull_files(repo, (source, from), keep, entry, say),
-                Way::Commit(id) => match self.pull_commit(repo, source, id, keep, entry.clone(), say)? {
+                Way::Files => return self.pull_files(repo, (source, from), keep, attempt, say),
+                Way::Commit(id) => match self.pull_commit(repo, source, id, keep, attempt, say)? {
                     Some(report) => return Ok(report),
-                    None if is_new => return self.pull_files(repo, (source, from), keep, entry, say),
+                    None if is_new => return self.pull_files(repo, (source, from), keep, attempt, say),
                     None => return Err(has_commits()),
                 },
             }
         }
-        let exchange = HttpExchange::new(&self.egress, source)?;
+        let exchange = HttpExchange::new(&self.egress, source, attempt.patience())?;
         let remote = Remote::connect(&exchange)?;
         let theirs = remote.list_refs()?;
         let mut commands = differences(&theirs.refs, &held.snapshot);
@@ -146,9 +145,9 @@ impl Hub {
             head: theirs.head,
             commands,
             quarantined: Quarantined { received, scratch },
-            large_objects: LargeObjects::Server(Box::new(RemoteObjects::of(source)?)),
+            large_objects: LargeObjects::Server(Box::new(RemoteObjects::of(source, attempt.patience())?)),
             mirror: None,
-            entry,
+            entry: attempt.import_entry(repo, source),
         };
         self.take_over(repo, taken, say)
     }

@@ -16,9 +16,8 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::PullSource;
 use super::exchange::require_ok;
-use super::patience::{Waits, wanted_rest};
+use super::{Patience, PullSource};
 use crate::Hub;
 use crate::accept::Say;
 use crate::error::{Error, Result};
@@ -44,6 +43,7 @@ pub(crate) struct RemoteObjects {
     endpoint: Url,
     allowance: Allowance,
     credential: Option<Credential>,
+    patience: Patience,
 }
 
 /// A large object that is needed.
@@ -95,23 +95,28 @@ struct ObjectError {
 impl RemoteObjects {
     /// The LFS server that belongs to a git server's URL. What a `.lfsconfig` in the repository says is the
     /// pushers' word, not the operator's, and is not followed.
-    pub(crate) fn of(source: &PullSource) -> Result<Self> {
+    pub(super) fn of(source: &PullSource, patience: &Patience) -> Result<Self> {
         let url = source.url();
         let suffix = if url.path().strip_suffix(".git").is_some() { "" } else { ".git" };
         let endpoint = format!("{url}{suffix}/info/lfs").parse()?;
-        Ok(Self { endpoint, allowance: source.allowance(), credential: source.credential()? })
+        let (allowance, credential) = (source.allowance(), source.credential()?);
+        Ok(Self { endpoint, allowance, credential, patience: patience.clone() })
     }
 
     pub(super) fn allowance(&self) -> &Allowance {
         &self.allowance
     }
 
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
     /// Where each of these objects can be had; those that the server does not have are missing in it.
     async fn locate(&self, hub: &Hub, objects: &[Pointed]) -> Result<HashMap<Sha256, Download>> {
-        let mut waits = Waits::default();
+        let mut waits = self.patience.request()?;
         loop {
             let answer = self.ask(hub, objects).await?;
-            match wanted_rest(&answer) {
+            match self.patience.wanted_rest(&answer) {
                 Some(seconds) => waits.wait(&self.endpoint, seconds).await?,
                 None => return self.read(answer, objects).await,
             }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::{Id, JoinSet};
 
 use super::attempt::Attempt;
+use super::patience::lost;
 use super::{PullOptions, PullSource};
 use crate::Hub;
 use crate::audit::Entry;
@@ -31,6 +32,8 @@ const PUT_OFF_SECONDS: i64 = 15;
 const FIRST_PAUSE_SECONDS: i64 = 30;
 /// Longest pause after failures, in seconds.
 const PAUSE_SECONDS_MAX: i64 = 3_600;
+/// Longest that a server is left alone because it asks for that, in seconds.
+const LEFT_ALONE_SECONDS_MAX: i64 = 86_400;
 /// Least and most time between two pulls, in seconds.
 const EVERY_SECONDS: std::ops::RangeInclusive<i64> = 10..=366 * 86_400;
 /// Longest time between two looks at what is due; other nodes may have added some.
@@ -238,6 +241,7 @@ impl Hub {
         let options = PullOptions { keep: mirror.keeps_tips, stays_open: mirror.stays_open };
         let (hub, claimed) = (self.clone(), mirror.clone());
         let attempt = Attempt::by_clock(mirror.claim());
+        let patience = attempt.patience().clone();
         let pulling = self.door.run(move || {
             let there = hub.close_as_there(&repo, &source, options, &attempt, &mut |_| {})?;
             if closed(there) != claimed.closed_there {
@@ -245,15 +249,23 @@ impl Hub {
             }
             hub.pull_blocking(&repo, &source, options.keep, &attempt, &mut |_| {})
         });
-        tokio::pin!(pulling);
+        tokio::select! {
+            ended = pulling => ended,
+            why = self.keep_claim(mirror) => {
+                patience.end();
+                Err(why)
+            }
+        }
+    }
+
+    /// Keeps a claim until that cannot be; why.
+    async fn keep_claim(&self, mirror: &PullMirror) -> Error {
         loop {
-            tokio::select! {
-                ended = &mut pulling => return ended,
-                () = tokio::time::sleep(ALIVE_PERIOD) => {
-                    if !self.db.still_pulling(mirror, LEASE_SECONDS).await? {
-                        return Err(Error::new(Kind::Conflict, "the mirror was stopped or changed meanwhile"));
-                    }
-                }
+            tokio::time::sleep(ALIVE_PERIOD).await;
+            match self.db.still_pulling(mirror, LEASE_SECONDS).await {
+                Ok(true) => {}
+                Ok(false) => return lost(),
+                Err(error) => return error.into(),
             }
         }
     }
@@ -319,7 +331,7 @@ fn pause_after(failures: i64, [byte]: [u8; 1]) -> i64 {
 fn least_pause(mirror: &PullMirror, error: &Error) -> i64 {
     match error.kind() {
         Kind::Forbidden | Kind::NotFound => mirror.every_seconds,
-        _ => error.retry_after_seconds().map_or(0, i64::from),
+        _ => error.retry_after_seconds().map_or(0, i64::from).min(LEFT_ALONE_SECONDS_MAX),
     }
 }
 

@@ -21,5 +21,6 @@ pub(crate) use import::{PackPlace, kept};
 pub use import::{PullOptions, Pulled};
 pub(crate) use large_objects::RemoteObjects;
 pub use mirrors::PullMirrorSummary;
+pub(crate) use patience::Patience;
 pub use source::PullSource;
 pub(crate) use source::page_of;

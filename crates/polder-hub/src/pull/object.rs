@@ -36,7 +36,7 @@ impl Hub {
     ) -> Result<Pointed> {
         let wanted =
             Wanted { repo, oid: pointed.oid, size_bytes: pointed.size_bytes, xet: None, upstream: 0 };
-        let (server, rest) = (download.url.clone(), Arc::<Rest>::default());
+        let (server, rest) = (download.url.clone(), Arc::new(Rest::of(from.patience())));
         let source: Arc<dyn ObjectSource> = Arc::new(LfsObject {
             hub: self.clone(),
             from: from.clone(),

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::attempt::Attempt;
 use super::exchange::HttpExchange;
 use super::hf::Api;
-use super::{PullOptions, PullSource};
+use super::{Patience, PullOptions, PullSource};
 use crate::Hub;
 use crate::accept::Say;
 use crate::audit::Entry;
@@ -38,12 +38,12 @@ impl Hub {
 
     /// Who may read a source, as far as its server lets that be known. The API says so. Git servers do not; but
     /// what they show to a token and not to anyone is private. Blocking.
-    pub(super) fn visibility_there(&self, source: &PullSource) -> Result<Visibility> {
+    pub(super) fn visibility_there(&self, source: &PullSource, patience: &Patience) -> Result<Visibility> {
         let Some(from) = source.hf() else {
-            let is_private = source.token_file().is_some() && !self.is_shown_to_anyone(source)?;
+            let is_private = source.token_file().is_some() && !self.is_shown_to_anyone(source, patience)?;
             return Ok(if is_private { Visibility::Private } else { Visibility::Public });
         };
-        let (api, runtime) = (Api::new(&self.egress, source, from)?, Handle::current());
+        let (api, runtime) = (Api::new(&self.egress, source, from, patience)?, Handle::current());
         if let Some(told) = runtime.block_on(api.info(from.revision()))?.visibility() {
             return Ok(told);
         }
@@ -55,8 +55,8 @@ impl Hub {
         }
     }
 
-    fn is_shown_to_anyone(&self, source: &PullSource) -> Result<bool> {
-        match HttpExchange::of_anyone(&self.egress, source).ask() {
+    fn is_shown_to_anyone(&self, source: &PullSource, patience: &Patience) -> Result<bool> {
+        match HttpExchange::of_anyone(&self.egress, source, patience).ask() {
             Ok(answer) => Ok(answer.header(&CONTENT_TYPE) == Some(ADVERTISEMENT)),
             // Whoever does not answer now refuses nobody.
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Throttled | Kind::Internal) => {
@@ -79,7 +79,7 @@ impl Hub {
         attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<Visibility> {
-        let there = self.visibility_there(source)?;
+        let there = self.visibility_there(source, attempt.patience())?;
         let closed = if options.stays_open { None } else { closed_by(there, repo.visibility) };
         let entry = |action| attempt.entry(action).on(repo.id, &repo.name).with("from", source.to_string());
         let runtime = Handle::current();

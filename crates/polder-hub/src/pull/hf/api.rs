@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::name::{HfRepo, quoted};
 use super::refused::refused;
 use crate::error::{Error, Result};
-use crate::pull::PullSource;
-use crate::pull::patience::{Waits, wanted_rest};
+use crate::pull::patience::Waits;
+use crate::pull::{Patience, PullSource};
 
 /// Most bytes of an answer of the API.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -35,6 +35,7 @@ pub(in crate::pull) struct Api {
     repo: HfRepo,
     allowance: Allowance,
     credential: Option<Credential>,
+    patience: Patience,
 }
 
 /// What a server says of a repository, or of one revision of it.
@@ -95,24 +96,32 @@ enum Trouble {
 /// An answer, or a refusal; or what another try may change.
 type Tried<T> = Result<Result<T>, Trouble>;
 
-/// What was borne so far.
-#[derive(Default)]
-struct Patience {
+/// What one request has borne so far.
+struct Borne {
     tries: u32,
     waits: Waits,
 }
 
 impl Api {
-    pub(in crate::pull) fn new(egress: &Egress, source: &PullSource, repo: &HfRepo) -> Result<Self> {
-        let (egress, repo) = (egress.clone(), repo.clone());
+    pub(in crate::pull) fn new(
+        egress: &Egress,
+        source: &PullSource,
+        repo: &HfRepo,
+        patience: &Patience,
+    ) -> Result<Self> {
+        let (egress, repo, patience) = (egress.clone(), repo.clone(), patience.clone());
         let token = source.token()?;
         let credential = token.map(|token| Credential::bearer(repo.endpoint(), &token)).transpose()?;
-        Ok(Self { egress, repo, allowance: source.allowance(), credential })
+        Ok(Self { egress, repo, allowance: source.allowance(), credential, patience })
     }
 
     /// The same for one who shows no token; `None` if this shows none.
     pub(in crate::pull) fn without_token(mut self) -> Option<Self> {
         self.credential.take().map(|_token| self)
+    }
+
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     pub(super) fn repo(&self) -> &HfRepo {
@@ -122,13 +131,13 @@ impl Api {
     /// Whether git answers there, too.
     pub(super) async fn has_git(&self, source: &PullSource) -> Result<bool> {
         let url = source.url().under("info/refs?service=git-upload-pack")?;
-        let (credential, mut patience) = (source.credential()?, Patience::default());
+        let (credential, mut borne) = (source.credential()?, self.begin()?);
         let answer = loop {
             let request = Request::get(&url, &self.allowance).credential(credential.clone());
             match self.sorted(self.egress.send(request).await, "git") {
                 Ok(Ok(answer)) => break answer,
                 Ok(Err(_refused)) => return Ok(false),
-                Err(trouble) => self.endure(&mut patience, trouble).await?,
+                Err(trouble) => self.endure(&mut borne, trouble).await?,
             }
         };
         let is_git = "application/x-git-upload-pack-advertisement";
@@ -172,12 +181,12 @@ impl Api {
         time_max: Duration,
     ) -> Result<(Bytes, Head)> {
         let late = || Error::unavailable(format!("{} answers too slowly", self.repo.endpoint().origin()));
-        let mut patience = Patience::default();
+        let mut borne = self.begin()?;
         loop {
             let whole = tokio::time::timeout(time_max, self.whole(url, what, bytes_max)).await;
             match whole.unwrap_or_else(|_late| Err(Trouble::Soon(late()))) {
                 Ok(whole) => return whole,
-                Err(trouble) => self.endure(&mut patience, trouble).await?,
+                Err(trouble) => self.endure(&mut borne, trouble).await?,
             }
         }
     }
@@ -199,12 +208,12 @@ impl Api {
     /// The head of a file's answer where it is not sent on.
     pub(super) async fn head(&self, sha: &str, path: &str) -> Result<Head> {
         let url = self.repo.file_url(sha, path)?;
-        let mut patience = Patience::default();
+        let mut borne = self.begin()?;
         loop {
             let answer = self.egress.send(self.request(Method::HEAD, &url).redirects_max(0)).await;
             match self.sorted(answer, path) {
                 Ok(answer) => return answer.map(|answer| Head::of(&answer)),
-                Err(trouble) => self.endure(&mut patience, trouble).await?,
+                Err(trouble) => self.endure(&mut borne, trouble).await?,
             }
         }
     }
@@ -214,16 +223,21 @@ impl Api {
         Request::new(method, url, &self.allowance).credential(self.credential.clone())
     }
 
+    /// Begins a request.
+    fn begin(&self) -> Result<Borne> {
+        Ok(Borne { tries: 0, waits: self.patience.request()? })
+    }
+
     /// Waits for the next try, or gives up.
-    async fn endure(&self, patience: &mut Patience, trouble: Trouble) -> Result<()> {
+    async fn endure(&self, borne: &mut Borne, trouble: Trouble) -> Result<()> {
         match trouble {
-            Trouble::Wait(seconds) => patience.waits.wait(self.repo.endpoint(), seconds).await?,
+            Trouble::Wait(seconds) => borne.waits.wait(self.repo.endpoint(), seconds).await?,
             Trouble::Soon(error) => {
-                patience.tries += 1;
-                if patience.tries >= TRIES_MAX {
+                borne.tries += 1;
+                if borne.tries >= TRIES_MAX {
                     return Err(error);
                 }
-                tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(patience.tries - 1)).await;
+                tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(borne.tries - 1)).await;
             }
         }
         Ok(())
@@ -236,7 +250,7 @@ impl Api {
             Err(error) if error.kind() == EgressKind::Refused => return Ok(Err(error.into())),
             Err(error) => return Err(Trouble::Soon(error.into())),
         };
-        if let Some(seconds) = wanted_rest(&answer) {
+        if let Some(seconds) = self.patience.wanted_rest(&answer) {
             return Err(Trouble::Wait(seconds));
         }
         match answer.status() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use polder_types::Visibility;
 use tokio::runtime::Handle;
 
-use super::evil::small;
+use super::evil::{Said, small};
 use super::import_tests::{B, MAIN, Place};
 use crate::pull::PullOptions;
 use crate::tests::{repo, signature, write, writer};
@@ -85,6 +85,26 @@ async fn a_pull_that_was_stopped_closes_nothing_and_undoes_no_push_made_since() 
         assert_eq!(place.visibility().await, left, "{slow}");
         assert!(place.fixture.hub.list_pull_mirrors().await.expect("listed").is_empty(), "{slow}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_gives_its_place_back_where_its_server_wants_to_be_left_alone_and_comes_back_in_time() {
+    let place = Place::mirrored().await;
+    let hub = &place.fixture.hub;
+    for (asked, due_seconds) in [(600, 600), (u64::MAX, 86_400)] {
+        place.evil.seen();
+        place.evil.lie(move |_, _| Said::status(429).header("Retry-After", asked));
+        assert_eq!(hub.pull_due().await.expect("pulled"), 1);
+        assert_eq!(place.evil.seen(), [format!("GET {INFO}")]);
+        let listed = hub.list_pull_mirrors().await.expect("listed").remove(0);
+        let told = listed.last_result.expect("told");
+        assert!(told.contains(&format!("wants to be left alone for {asked} s")), "{told}");
+        assert_eq!(listed.due, Some(hub.clock.now().plus_seconds(due_seconds)));
+        place.fixture.pass_seconds(due_seconds);
+    }
+    place.evil.be_honest();
+    assert_eq!(hub.pull_due().await.expect("pulled"), 1);
+    assert!(place.tip(MAIN).await.title().ends_with(B));
 }
 
 #[tokio::test(flavor = "multi_thread")]

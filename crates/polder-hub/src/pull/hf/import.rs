@@ -21,8 +21,9 @@ use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{ImportReport, Taken};
 use crate::origin::LargeObjects;
+use crate::pull::attempt::Attempt;
 use crate::pull::large_objects::Pointed;
-use crate::pull::{PullSource, kept};
+use crate::pull::{Patience, PullSource, kept};
 use crate::source_commits::{SOURCE_COMMIT, source_of};
 
 /// Most branches and tags; of a repository with more, one revision at a time can be taken.
@@ -64,14 +65,20 @@ impl Hub {
     ///
     /// # Errors
     /// [`Kind::Conflict`] where what is here is not from the source.
-    pub(crate) fn way(&self, source: &PullSource, from: &HfRepo, snapshot: &Snapshot) -> Result<Way> {
+    pub(in crate::pull) fn way(
+        &self,
+        source: &PullSource,
+        from: &HfRepo,
+        snapshot: &Snapshot,
+        patience: &Patience,
+    ) -> Result<Way> {
         let is_new = !snapshot.visible_refs().any(|r| is_branch(&r.name));
         let was_files = snapshot.head_ref().is_some_and(|head| source_of(snapshot, head.oid).is_some());
         match (was_files, is_new, from.revision()) {
             (true, ..) => Ok(Way::Files),
             (false, false, None) => Ok(Way::Git),
             (false, _, revision) => {
-                let (api, runtime) = (Api::new(&self.egress, source, from)?, Handle::current());
+                let (api, runtime) = (Api::new(&self.egress, source, from, patience)?, Handle::current());
                 match (runtime.block_on(api.has_git(source))?, revision) {
                     (true, None) => Ok(Way::Git),
                     (true, Some(revision)) => {
@@ -87,16 +94,17 @@ impl Hub {
     }
 
     /// Takes over what the API of another server shows. Blocking.
-    pub(crate) fn pull_files(
+    pub(in crate::pull) fn pull_files(
         &self,
         repo: &Repo,
         (source, from): (&PullSource, &HfRepo),
         keep: bool,
-        entry: Entry,
+        attempt: &Attempt,
         say: Say<'_>,
     ) -> Result<ImportReport> {
-        let api = Api::new(&self.egress, source, from)?;
+        let api = Api::new(&self.egress, source, from, attempt.patience())?;
         let report = ImportReport { refs: 0, objects: 0 };
+        let entry = attempt.import_entry(repo, source);
         let mut import = Import { hub: self, repo, api, keep, entry, report };
         import.run(from, say)?;
         Ok(import.report)

@@ -40,7 +40,7 @@ impl Hub {
             transfers.until(TRANSFERS_MAX - 1, say).await?;
             let url = api.repo().file_url(sha, &wanted.path)?;
             let name = api.repo().endpoint().origin().to_string();
-            let (settled, rest) = (Mutex::default(), Arc::<Rest>::default());
+            let (settled, rest) = (Mutex::default(), Arc::new(Rest::of(api.patience())));
             let (hub, server, noted) = (self.clone(), api.repo().endpoint().clone(), Arc::clone(&rest));
             let source = Arc::new(HfObject { api: api.clone(), hub: hub.clone(), url, settled, name, rest });
             let (pointed, options) = (wanted.clone(), transfers.options(wanted.oid));
