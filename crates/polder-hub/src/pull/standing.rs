@@ -12,7 +12,7 @@ use super::{Patience, PullOptions, PullSource};
 use crate::Hub;
 use crate::accept::Say;
 use crate::audit::Entry;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::secret::random;
 
 /// What the answer of a git server is to whom it shows a repository.
@@ -80,9 +80,12 @@ impl Hub {
         say: Say<'_>,
     ) -> Result<Visibility> {
         let there = self.visibility_there(source, attempt.patience())?;
+        let runtime = Handle::current();
+        // It may have been shown while the pull waited and asked.
+        let repo = runtime.block_on(self.db.repo(repo.id))?;
+        let repo = repo.ok_or_else(|| Error::not_found("this repository is gone"))?;
         let closed = if options.stays_open { None } else { closed_by(there, repo.visibility) };
         let entry = |action| attempt.entry(action).on(repo.id, &repo.name).with("from", source.to_string());
-        let runtime = Handle::current();
         match closed {
             None => return Ok(there),
             Some(Visibility::Gated) => {

@@ -56,6 +56,10 @@ async fn mirror(hub: &Hub, url: &str, stays_open: bool) {
     hub.mirror_by_clock(&source, &repo(HERE), 10, options, Visibility::Public).await.expect("set");
 }
 
+async fn show(hub: Hub, visibility: Visibility) {
+    hub.set_visibility(&repo(HERE), visibility).await.expect("set");
+}
+
 async fn stop_and_commit(hub: Hub) {
     hub.stop_mirroring(&repo(HERE)).await.expect("stopped");
     let request = CommitRequest {
@@ -72,6 +76,15 @@ async fn stop_and_commit(hub: Hub) {
 async fn a_pull_makes_here_what_is_there_and_closes_what_is_closed_there() {
     let place = Place::mirrored().await;
     place.pull_due(INFO, |_| async {}).await;
+    assert!(place.tip(MAIN).await.title().ends_with(B));
+    assert_eq!(place.visibility().await, Visibility::Private);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_opened_while_its_source_is_asked_is_closed_as_that_is() {
+    let place = Place::mirrored().await;
+    show(place.fixture.hub.clone(), Visibility::Private).await;
+    place.pull_due(INFO, |hub| show(hub, Visibility::Public)).await;
     assert!(place.tip(MAIN).await.title().ends_with(B));
     assert_eq!(place.visibility().await, Visibility::Private);
 }
