@@ -23,6 +23,7 @@ const SILENCE_MAX: Duration = Duration::from_mins(2);
 const GIT_PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
 const VERSION_2: HeaderValue = HeaderValue::from_static("version=2");
 const REQUEST: HeaderValue = HeaderValue::from_static("application/x-git-upload-pack-request");
+const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 const RESULT: &str = "application/x-git-upload-pack-result";
 
 /// Asks one repository of one server. Blocking.
@@ -81,14 +82,31 @@ impl<'a> HttpExchange<'a> {
         }
     }
 
-    /// Asks for the refs.
-    pub(super) fn ask(&self) -> Result<Response> {
+    /// Whether the repository is shown to whoever asks so: it is not to whom the server refuses, or has a page for.
+    ///
+    /// # Errors
+    /// When the server says neither.
+    pub(super) fn is_shown(&self) -> Result<bool> {
+        match self.greet() {
+            Ok(answer) => Ok(answer.header(&CONTENT_TYPE) == Some(ADVERTISEMENT)),
+            Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn greet(&self) -> Result<Response> {
         let url = self.url.under("info/refs?service=git-upload-pack")?;
         let answer = self.send(|| {
             let request = Request::get(&url, &self.allowance).header(GIT_PROTOCOL, VERSION_2);
             request.header(ACCEPT, HeaderValue::from_static("*/*"))
         })?;
         require_ok(&answer, &self.url, self.credential.is_some())?;
+        Ok(answer)
+    }
+
+    /// Asks for the refs.
+    fn ask(&self) -> Result<Response> {
+        let answer = self.greet()?;
         let base = answer.url().to_string();
         let base = base.strip_suffix("/info/refs?service=git-upload-pack");
         let base =

@@ -1,6 +1,5 @@
 //! Who may read a source, and a copy of it that is open to no more people.
 
-use http::header::CONTENT_TYPE;
 use polder_db::Repo;
 use polder_types::{Gate, RepoName, Visibility};
 use tokio::runtime::Handle;
@@ -14,9 +13,6 @@ use crate::accept::Say;
 use crate::audit::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::secret::random;
-
-/// What the answer of a git server is to whom it shows a repository.
-const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 
 impl Hub {
     /// Makes an empty repository for a copy. What is gated has its gate from the start, and is public at no moment.
@@ -40,7 +36,8 @@ impl Hub {
     /// what they show to a token and not to anyone is private. Blocking.
     pub(super) fn visibility_there(&self, source: &PullSource, patience: &Patience) -> Result<Visibility> {
         let Some(from) = source.hf() else {
-            let is_private = source.token_file().is_some() && !self.is_shown_to_anyone(source, patience)?;
+            let anyone = HttpExchange::of_anyone(&self.egress, source, patience);
+            let is_private = source.token_file().is_some() && !anyone.is_shown()?;
             return Ok(if is_private { Visibility::Private } else { Visibility::Public });
         };
         let (api, runtime) = (Api::new(&self.egress, source, from, patience)?, Handle::current());
@@ -52,17 +49,6 @@ impl Hub {
             Ok(_) => Ok(Visibility::Public),
             Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::NotFound) => Ok(Visibility::Private),
             Err(error) => Err(error),
-        }
-    }
-
-    fn is_shown_to_anyone(&self, source: &PullSource, patience: &Patience) -> Result<bool> {
-        match HttpExchange::of_anyone(&self.egress, source, patience).ask() {
-            Ok(answer) => Ok(answer.header(&CONTENT_TYPE) == Some(ADVERTISEMENT)),
-            // Whoever does not answer now refuses nobody.
-            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Throttled | Kind::Internal) => {
-                Err(error)
-            }
-            Err(_refused) => Ok(false),
         }
     }
 

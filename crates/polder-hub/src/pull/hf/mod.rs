@@ -21,6 +21,8 @@ mod name;
 mod refused;
 #[cfg(test)]
 mod revision_tests;
+#[cfg(test)]
+mod standing_tests;
 
 pub(super) use api::Api;
 pub(crate) use import::Way;
