@@ -5,6 +5,10 @@ use serde_json::json;
 
 use crate::source::Two;
 
+/// How long the next pull that works may take: one that is under way when a gate moves may fail as well, and the pause
+/// after the third failure in a row is up to 120 s.
+const FAILURES_MAX_SECONDS: u64 = 180;
+
 impl Two {
     /// A file with that token.
     fn token_file(&self, token: &Token) -> String {
@@ -67,7 +71,7 @@ fn a_private_source_needs_a_token_and_a_gate_is_respected() {
     assert!(listed.contains("failed"), "{listed}");
     assert!(!listed.contains(&two.from.ada.secret), "{listed}");
     two.proxy.behave(|passes| passes.gated = false);
-    until("the gate to be passed", 90, || {
+    until("the gate to be passed", FAILURES_MAX_SECONDS, || {
         two.to.hub.cli(&["repo", "mirrors"]).ok().contains("1 refs changed").then_some(())
     });
     assert!(!two.to.hub.log().contains(&two.from.ada.secret));
@@ -146,14 +150,14 @@ fn what_closes_there_is_closed_here_before_anything_new_comes_and_not_opened_aga
     from.cli(&["repo", "gate", "acme/m", "manual"]).ok();
     two.proxy.behave(|passes| passes.gated = true);
     two.commit("acme/m", &[("a.txt", "secret")], &[], &[]);
-    until("the gate", 60, || {
+    until("the gate", FAILURES_MAX_SECONDS, || {
         let line = two.line("mirrors", "acme/follows");
         (line.contains("gated there; failed") && line.contains("is gated: ask")).then_some(())
     });
     two.unseen("acme/follows", 401);
     assert!(two.line("list", "acme/follows").contains("gated"));
     two.proxy.behave(|passes| passes.gated = false);
-    until("the open one", 90, || {
+    until("the open one", FAILURES_MAX_SECONDS, || {
         let answer = anyone("acme/shown");
         (answer.expect(200).text() == "secret").then_some(())
     });
@@ -161,7 +165,7 @@ fn what_closes_there_is_closed_here_before_anything_new_comes_and_not_opened_aga
     assert!(line.contains("gated there, and left open here; "), "{line}");
 
     from.cli(&["repo", "visibility", "acme/m", "private"]).ok();
-    until("the hiding", 120, || {
+    until("the hiding", FAILURES_MAX_SECONDS, || {
         two.line("mirrors", "acme/follows").contains("private there; ").then_some(())
     });
     two.unseen("acme/follows", 401);
@@ -170,7 +174,9 @@ fn what_closes_there_is_closed_here_before_anything_new_comes_and_not_opened_aga
 
     from.cli(&["repo", "gate", "acme/m", "off"]).ok();
     from.cli(&["repo", "visibility", "acme/m", "public"]).ok();
-    until("the opening there", 60, || (!two.line("mirrors", "acme/follows").contains("there")).then_some(()));
+    until("the opening there", FAILURES_MAX_SECONDS, || {
+        (!two.line("mirrors", "acme/follows").contains("there")).then_some(())
+    });
     two.unseen("acme/follows", 401);
     assert!(two.line("list", "acme/follows").contains("private"));
     to.fsck();
