@@ -188,6 +188,11 @@ impl Error {
         self.moved_to.as_deref()
     }
 
+    /// Whether that is what caused it.
+    pub(crate) fn is_caused_by<E: StdError + 'static>(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<E>())
+    }
+
     /// The whole chain in one line, for the log.
     pub fn chain(&self) -> String {
         match &self.source {

@@ -157,6 +157,7 @@ pub struct Inner {
     pub(crate) downloads: Counter,
     pub(crate) counts_asked: Asked,
     pub(crate) xet_hints: crate::xet::Hints,
+    pub(crate) xet_proposers: crate::xet::Proposers,
     pub(crate) xet_verified: crate::xet::Verified,
     /// Held by the one backup that is made.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
@@ -206,7 +207,6 @@ impl Hub {
         let lock = crate::data_dir::take(&data_dir)?;
         let Storage { keys, store, db, starting } =
             Storage::open(&data_dir, options.shared, options.clock.clone()).await?;
-        let egress = egress_trusting(options.egress_ca_file)?;
         let (is_shared, holder) = (db.is_shared(), db.next_id());
         prepare(&db, options.namespace_bytes_max).await?;
         let hub = Self(Arc::new(Inner {
@@ -214,7 +214,7 @@ impl Hub {
             store,
             clock: options.clock,
             keys,
-            egress,
+            egress: egress_trusting(options.egress_ca_file)?,
             webhook_allowance,
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             hugging_face_endpoint: options.hugging_face_endpoint,
@@ -261,6 +261,7 @@ impl Hub {
             figures: Figures::new(is_shared),
             counts_asked: Asked::default(),
             xet_hints: crate::xet::Hints::default(),
+            xet_proposers: crate::xet::Proposers::default(),
             xet_verified: crate::xet::Verified::default(),
             backing_up: tokio::sync::Mutex::new(()),
             checking: tokio::sync::Mutex::new(()),

@@ -18,6 +18,7 @@ use polder_xet::FRAME_HEADER_BYTES;
 pub use data::{XetBytes, XetData};
 pub(crate) use dedup::Hints;
 pub use file::{XetFile, XetTerm, XetTerms};
+pub(crate) use memory::Proposers;
 pub use memory::is_xet_memory;
 pub use token::XetToken;
 pub use upload::ShardStep;

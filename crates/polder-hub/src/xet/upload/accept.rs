@@ -18,7 +18,7 @@ use crate::access::{Contributes, Grant};
 use crate::audit::Entry;
 use crate::blocking::to_the_end;
 use crate::body::HeldBody;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::quota::Bill;
 
 /// Files may have so many times the bytes of the xorbs that they are made of: a small upload must not fill a disk.
@@ -73,30 +73,17 @@ impl Hub {
             entry: entry.clone(),
             step,
         };
-        let (hub, shards, repo) = (self.clone(), self.shards.clone(), grant.repo_id());
+        let (hub, shards, grant) = (self.clone(), self.shards.clone(), grant.as_contributor());
         to_the_end(async move {
             let accepted = shards.run(move || accepting.accept(&shard)).await;
             if let Err(error) = &accepted {
                 hub.record_refusal(entry, error).await;
-                hub.forget_refused(repo, error).await;
+                hub.forget_refused(&grant, error).await;
             }
             drop(place);
             accepted
         })
         .await
-    }
-}
-
-impl Hub {
-    /// Lets clients forget what they sent for a repository, when one may have named what is not here (any more) and
-    /// nobody has seen go: chunks lost with a backup's gap, or of another repository. The next upload sends all.
-    async fn forget_refused(&self, repo: RepoId, refusal: &Error) {
-        if !matches!(refusal.kind(), Kind::Invalid | Kind::Unavailable) {
-            return;
-        }
-        if let Err(error) = self.db.void_chunks(repo).await {
-            tracing::warn!(%repo, error = %Error::from(error).chain(), "clients go on to name what is not here");
-        }
     }
 }
 

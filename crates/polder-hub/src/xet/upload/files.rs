@@ -13,6 +13,7 @@ use super::sources::Sources;
 use crate::Hub;
 use crate::error::{Error, Result};
 use crate::lfs_transfer::WRITE_BATCH_BYTES;
+use crate::xet::memory::NotHere;
 
 /// What has become of a file.
 #[derive(Debug)]
@@ -112,7 +113,8 @@ impl Hub {
                     if !is_sure && !are_chunks(room, taken) {
                         return Err(Error::unavailable(
                             "bytes of the file are damaged here; send them again",
-                        ));
+                        )
+                        .caused_by(NotHere));
                     }
                     offset += u64::try_from(room.len()).unwrap_or_default();
                     if !chunks.is_empty() {
@@ -150,11 +152,18 @@ fn are_chunks(mut bytes: &[u8], chunks: &[Chunk]) -> bool {
 
 /// What a shard is told that is refused.
 pub(super) fn refused(error: polder_xet::AcceptError<Error>) -> Error {
-    match error {
-        polder_xet::AcceptError::Refused(refused @ Refused::UnknownXorb(_)) => {
-            Error::invalid(format!("{refused}; upload again, and all of it is sent"))
+    let refused = match error {
+        polder_xet::AcceptError::Refused(refused) => refused,
+        polder_xet::AcceptError::Lookup(error) => return error,
+    };
+    match refused {
+        Refused::UnknownXorb(_) => {
+            Error::invalid(format!("{refused}; upload again, and all of it is sent")).caused_by(NotHere)
         }
-        polder_xet::AcceptError::Refused(refused) => Error::invalid(refused.to_string()),
-        polder_xet::AcceptError::Lookup(error) => error,
+        // So an xorb looks of which only some chunks are here.
+        Refused::OtherChunks(_) | Refused::NoSuchChunks(_) | Refused::OtherLength(_) => {
+            Error::invalid(refused.to_string()).caused_by(NotHere)
+        }
+        _ => Error::invalid(refused.to_string()),
     }
 }

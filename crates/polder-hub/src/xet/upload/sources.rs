@@ -13,6 +13,7 @@ use polder_xet::{
     list_offset,
 };
 
+use super::files::refused;
 use super::recent::Recent;
 use crate::Hub;
 use crate::error::{Error, Result};
@@ -208,7 +209,7 @@ impl Sources {
 
     /// Where the bytes of a run lie that was proven.
     pub(super) fn extents(&mut self, term: &Term) -> Result<Vec<Extent>> {
-        let unknown = || Error::invalid(Refused::UnknownXorb(term.xorb).to_string());
+        let unknown = || refused(Refused::UnknownXorb(term.xorb).into());
         let loaded = self.load(term.xorb)?.ok_or_else(unknown)?;
         let at = |chunk: u32| usize::try_from(chunk).unwrap_or(usize::MAX);
         loaded.extents(at(term.chunks.start)..at(term.chunks.end)).ok_or_else(unknown)

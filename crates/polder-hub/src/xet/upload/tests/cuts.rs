@@ -106,12 +106,14 @@ async fn bytes_that_changed_after_they_were_proven_become_no_object() {
     send(hub, &grant, &waiting).await.expect("taken");
     let (id, _) = hub.store.staged_xorbs().expect("listed")[0];
     alter(&hub.data_dir.join("store/xorbs").join(format!("{:016x}", id.0)), 200_000, b"rot");
-    let said = whole(&waiting);
+    let (said, before) = (whole(&waiting), memory::memory(hub, &grant).await);
     for (sha256, kind) in [(said.sha256, Kind::Invalid), (None, Kind::Unavailable)] {
         let file = Said { sha256, ..said.clone() };
         let refused = accept(hub, &grant, &shard(&[file], &[])).await.expect_err("rotten");
         assert_eq!(refused.kind(), kind, "{refused}");
         assert_eq!(stored(hub).0, 0);
+        let is_known = memory::memory(hub, &grant).await == before;
+        assert_eq!(is_known, kind == Kind::Invalid, "what is known to be rotten is sent again");
     }
     // Of an object, even if who sends the shard knows what the bytes are by now.
     let sound = Made::cut(&noise(5, 300_000));
