@@ -12,6 +12,7 @@ use crate::Hf;
 /// A hub with public, empty `ann/open` (once `ann/old`), private `ann/closed`, and a stranger `bob`.
 struct World {
     app: App,
+    hub: Hub,
     bob: String,
     _dir: tempfile::TempDir,
 }
@@ -60,7 +61,7 @@ impl World {
         hub.add_repo(&name("ann/old"), Visibility::Public).await.unwrap();
         hub.rename_repo(&name("ann/old"), &name("ann/open")).await.unwrap();
         hub.add_repo(&name("ann/closed"), Visibility::Private).await.unwrap();
-        Self { app: App::builder().mount(Hf::new(hub)).build(), bob, _dir: dir }
+        Self { app: App::builder().mount(Hf::new(hub.clone())).build(), hub, bob, _dir: dir }
     }
 
     async fn send(&self, method: Method, uri: &str, token: Option<&str>) -> Answer {
@@ -190,5 +191,22 @@ async fn what_is_not_served_is_said_in_json_with_the_code_that_its_exception_is_
             let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
             assert!(body["error"].as_str().is_some_and(|words| words.starts_with("this hub")), "{body}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_short_where_each_repository_is_looked_at() {
+    let world = World::new().await;
+    for n in 0..100 {
+        world.hub.add_repo(&format!("ann/m{n}").parse().unwrap(), Visibility::Public).await.unwrap();
+    }
+    for (query, expected) in
+        [("", 101), ("expand=usedStorage", 100), ("expand=siblings", 100), ("full=true", 100)]
+    {
+        let uri = format!("/api/models?author=ann&limit=1000&{query}");
+        let answer = world.send(Method::GET, &uri, None).await;
+        let items: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap();
+        let is_last = answer.header("link").is_none();
+        assert_eq!((items.len(), is_last), (expected, expected == 101), "{query}: {}", answer.status);
     }
 }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::shown::{Shown, Wanted};
 use crate::tree::sibling;
 
-/// Repositories of a page, and of one whose items have all their files.
+/// Repositories of a page, and of one whose items have what each is looked at for: all files, or their bytes.
 const PAGE: usize = 1_000;
 const FULL_PAGE: usize = 100;
 /// Most files that an item lists.
@@ -34,7 +34,8 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
     let caller = ask.caller().await?;
     let wanted = Wanted(ask.queries("expand"));
     let has_files = ask.flag("full") || wanted.is_named("siblings");
-    let limit = if has_files { FULL_PAGE } else { PAGE };
+    let weighs = wanted.is_named("usedStorage");
+    let limit = if has_files || weighs { FULL_PAGE } else { PAGE };
     if kind == RepoKind::Model && served_elsewhere(ask) {
         return Ok(respond::json(StatusCode::OK, &Vec::<Value>::new()));
     }
@@ -49,7 +50,6 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
                 fields.remove(key);
             }
         }
-        let weighs = wanted.is_named("usedStorage");
         if (has_files || weighs)
             && let Ok(grant) = caller.see(&polder_http::Target::Name(found.name.clone())).await
         {
