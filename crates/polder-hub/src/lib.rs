@@ -46,6 +46,7 @@ mod gate;
 mod history;
 mod hooks;
 mod hub;
+mod kept;
 mod keys;
 mod lfs_batch;
 mod lfs_files;

@@ -4,19 +4,24 @@
 //! a header may be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use polder_git::Snapshot;
 use polder_types::{ObjectId, RepoId};
+use polder_xet::FileHash;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Hub;
 use crate::access::{Grant, Read};
 use crate::error::{Error, Kind, Result};
 use crate::files::OpenError;
 use crate::follow::{AwayObject, OpenObject};
+use crate::kept::Kept;
 use crate::safetensors::{LENGTH_BYTES, Source, each_tensor, header_length, read_header};
 
 /// Longest index, and longest header, in bytes.
@@ -28,6 +33,20 @@ const SHARDS_MAX: usize = 1_000;
 /// Shards that are not here whose headers come at once, and how many a model may have.
 const AWAY_AT_ONCE: usize = 4;
 const AWAY_MAX: usize = 256;
+/// How long one request may wait for them. Those that came are kept: the next goes on.
+const AWAY_PATIENCE: Duration = Duration::from_mins(1);
+/// Most memory for headers of shards that are not here, in bytes.
+const HEADERS_KEPT_BYTES_MAX: u64 = 64 << 20;
+
+/// Headers of shards that are not here, checked: of what has this hash and this length, where an upstream says that
+/// something has them. Another upstream's word is not enough to be shown what it may not have.
+pub(crate) struct AwayHeaders(Kept<(i64, FileHash, u64), Arc<RawValue>>);
+
+impl Default for AwayHeaders {
+    fn default() -> Self {
+        Self(Kept::new(HEADERS_KEPT_BYTES_MAX, |header| header.get().len()))
+    }
+}
 
 /// What an index and the shards that it names say.
 #[derive(Debug)]
@@ -54,7 +73,7 @@ impl Hub {
     /// # Errors
     /// [`OpenError::Entry`] when the index or a shard is not there; [`Kind::Invalid`] when one is something else;
     /// [`Kind::TooLarge`] over a bound; [`Kind::Conflict`] for shards that are not here, and whose headers cannot be
-    /// had without the rest; [`Kind::Unavailable`] when no hub has them.
+    /// had without the rest; [`Kind::Unavailable`] when no hub has them, or not in time.
     pub async fn shard_headers(&self, grant: &Grant<Read>, path: &str) -> Result<ShardHeaders, OpenError> {
         let commit_id = self.resolve_revision(grant, "HEAD").await.map_err(OpenError::Revision)?;
         let held = self.held(grant.repo_id()).await?;
@@ -64,8 +83,39 @@ impl Hub {
             Ok(files.read_headers(&path))
         });
         let (mut told, away, left) = read.await??;
-        read_away(&mut told.headers, away, left).await?;
+        let came = timeout(AWAY_PATIENCE, self.read_away(&mut told.headers, away, left)).await;
+        came.map_err(|_elapsed| {
+            Error::unavailable(
+                "headers of the shards are still on their way; ask again to have the rest come",
+            )
+        })??;
         Ok(told)
+    }
+}
+
+impl Hub {
+    /// Has the headers of shards come that are not here, a few at a time.
+    async fn read_away(
+        &self,
+        headers: &mut BTreeMap<String, Box<RawValue>>,
+        away: Vec<Away>,
+        mut left: u64,
+    ) -> Result<()> {
+        let mut away = away.into_iter();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < AWAY_AT_ONCE
+                && let Some(one) = away.next()
+            {
+                running.spawn(one.find(self.clone()));
+            }
+            let Some(ended) = running.join_next().await else { return Ok(()) };
+            let (shard, header) = ended.map_err(Error::internal)??;
+            left = left
+                .checked_sub(u64::try_from(header.get().len()).map_err(Error::internal)?)
+                .ok_or_else(too_long)?;
+            headers.insert(shard, (*header).to_owned());
+        }
     }
 }
 
@@ -78,39 +128,27 @@ struct Away {
 }
 
 impl Away {
-    /// Its name and its header.
-    async fn read(self, bytes_max: u64) -> Result<(String, Box<RawValue>)> {
-        let Self { shard, at, object } = self;
+    /// Its name and its header, which comes once for all who want it.
+    async fn find(self, hub: Hub) -> Result<(String, Arc<RawValue>)> {
+        let header = match self.object.file_hash() {
+            Some(hash) => {
+                let key = (self.object.upstream(), hash, self.object.size_bytes());
+                hub.transfers.headers.0.find(key, Box::pin(self.read())).await?
+            }
+            None => self.read().await?,
+        };
+        Ok((self.shard, header))
+    }
+
+    async fn read(&self) -> Result<Arc<RawValue>> {
+        let Self { at, object, .. } = self;
         let (size_bytes, first) =
             (object.size_bytes(), u64::try_from(LENGTH_BYTES).map_err(Error::internal)?);
         let whole_of =
-            |start: &[u8]| Ok(header_length(&at, start, size_bytes, bytes_max)?.saturating_add(first));
+            |start: &[u8]| Ok(header_length(at, start, size_bytes, HEADERS_BYTES_MAX)?.saturating_add(first));
         let mut header = object.read_beginning(first, &whole_of).await?;
         header.drain(..LENGTH_BYTES.min(header.len()));
-        Ok((shard, checked(&at, header)?))
-    }
-}
-
-/// Has the headers of shards come that are not here, a few at a time.
-async fn read_away(
-    headers: &mut BTreeMap<String, Box<RawValue>>,
-    away: Vec<Away>,
-    mut left: u64,
-) -> Result<()> {
-    let mut away = away.into_iter();
-    let mut running = JoinSet::new();
-    loop {
-        while running.len() < AWAY_AT_ONCE
-            && let Some(one) = away.next()
-        {
-            running.spawn(one.read(left));
-        }
-        let Some(ended) = running.join_next().await else { return Ok(()) };
-        let (shard, header) = ended.map_err(Error::internal)??;
-        left = left
-            .checked_sub(u64::try_from(header.get().len()).map_err(Error::internal)?)
-            .ok_or_else(too_long)?;
-        headers.insert(shard, header);
+        Ok(checked(at, header)?.into())
     }
 }
 

@@ -88,6 +88,16 @@ impl AwayObject {
         self.wanted.size_bytes
     }
 
+    /// The hash of the tree over its chunks, to which all that comes of it is held.
+    pub(crate) fn file_hash(&self) -> Option<FileHash> {
+        self.wanted.xet
+    }
+
+    /// The upstream that has it, by its log.
+    pub(crate) fn upstream(&self) -> i64 {
+        self.wanted.upstream
+    }
+
     /// Reads its first bytes, as [`Hub::read_beginning`] does, without the rest of it.
     ///
     /// # Errors

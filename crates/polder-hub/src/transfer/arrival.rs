@@ -90,7 +90,7 @@ impl Hub {
     }
 
     /// A place among what is fetched for those who wait.
-    pub(super) async fn fetch_place(&self) -> Result<impl Send + use<>> {
+    async fn fetch_place(&self) -> Result<impl Send + use<>> {
         let place = Arc::clone(&self.transfers.places).acquire_owned();
         timeout(PLACE_PATIENCE, place).await.map_err(|_elapsed| {
             Error::unavailable("too many objects are being fetched already; try again later")

@@ -25,6 +25,8 @@ const CHUNKS_MAX: u32 = 1 << 18;
 const FIRST_CHUNKS_MAX: usize = 8 << 10;
 /// How long one source may take for all of it.
 const SOURCE_MAX: Duration = Duration::from_secs(30);
+/// How long a place is waited for.
+const PLACE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many bytes there are to be in all, by the first of them.
 pub(crate) type WholeOf<'a> = &'a (dyn Fn(&[u8]) -> Result<u64> + Send + Sync);
@@ -65,7 +67,12 @@ impl Hub {
             return Err(Error::new(Kind::Conflict, message));
         };
         let claim = ListClaim { sha256: oid, size_bytes, file_hash };
-        let _place = self.fetch_place().await?;
+        let place = timeout(PLACE_PATIENCE, self.transfers.beginnings.acquire()).await;
+        let _place = place.map_err(|_elapsed| {
+            Error::unavailable(
+                "the beginnings of too many objects are being fetched already; try again later",
+            )
+        })?;
         let mut said = Vec::new();
         for source in sources {
             let beginning =

@@ -14,26 +14,37 @@ use super::state::{Ending, Shared};
 use super::{Fetched, TransferOptions, TransferProgress, Wanted};
 use crate::Hub;
 use crate::error::{Error, Kind, Result};
+use crate::shards::AwayHeaders;
 
 /// How long a transfer is kept that nobody goes on with, in seconds.
 const ABANDONED_SECONDS: i64 = 7 * 24 * 3600;
 /// Most transfers at once that readers began.
 const READ_TRANSFERS_MAX: usize = 32;
+/// Most objects at once of which only the beginning comes.
+const BEGINNINGS_MAX: usize = 8;
 
 /// The transfers that this process works on, by their keys.
-#[derive(Debug)]
 pub(crate) struct Transfers {
     running: Mutex<HashMap<String, Arc<Shared>>>,
     /// Held from the look whether a transfer runs until it does.
     beginning: tokio::sync::Mutex<()>,
     /// Places for those that a reader began.
-    pub(super) places: Arc<Semaphore>,
+    pub(crate) places: Arc<Semaphore>,
+    /// Places for objects of which only the beginning comes: a slow home must not keep readers of whole ones waiting.
+    pub(crate) beginnings: Semaphore,
+    pub(crate) headers: AwayHeaders,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
         let places = Arc::new(Semaphore::new(READ_TRANSFERS_MAX));
-        Self { running: Mutex::default(), beginning: tokio::sync::Mutex::default(), places }
+        Self {
+            running: Mutex::default(),
+            beginning: tokio::sync::Mutex::default(),
+            places,
+            beginnings: Semaphore::new(BEGINNINGS_MAX),
+            headers: AwayHeaders::default(),
+        }
     }
 }
 

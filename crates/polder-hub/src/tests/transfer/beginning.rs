@@ -81,3 +81,34 @@ async fn what_cannot_be_checked_or_is_refused_is_not_asked_for() {
     assert_eq!(refused.expect_err("refused").kind(), Kind::TooLarge);
     assert_eq!(both[1].sent(), 0, "another says the same");
 }
+
+/// A home that is slow to show beginnings must not keep readers of whole objects waiting, nor they those.
+#[tokio::test(flavor = "multi_thread")]
+async fn beginnings_and_whole_objects_have_places_of_their_own() {
+    let (fixture, object) = (fixture().await, object(200, MIB));
+    let (hub, honest) = (&fixture.hub, object.source("honest", Honest));
+    let wanted = object.wanted(fixture.open_repo().await);
+    let whole = hub.transfers.places.available_permits();
+    let slow: Vec<_> = (0..whole).map(|_| object.source("slow", Dead)).collect();
+    let mut held = tokio::task::JoinSet::new();
+    for source in slow {
+        let (hub, patient) = (hub.clone(), TransferOptions::default());
+        held.spawn(async move {
+            hub.read_beginning(&wanted, &all(&[&source]), &patient, 8, &|_start: &[u8]| Ok(0)).await
+        });
+    }
+    let is_taken = async {
+        while hub.transfers.beginnings.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_taken).await.expect("as many as may");
+    assert_eq!(hub.transfers.places.available_permits(), whole);
+    held.abort_all();
+    while held.join_next().await.is_some() {}
+
+    let all_whole = hub.transfers.places.acquire_many(u32::try_from(whole).expect("few")).await;
+    let bytes = begin(&fixture, &wanted, &[&honest]).await.expect("there");
+    assert!(bytes == object.content[..200_000]);
+    drop(all_whole);
+}
