@@ -169,7 +169,7 @@ impl<'a> CommitDraft<'a> {
     pub fn copy(&mut self, from: &str, revision: &str, path: String) -> Result<(), OpenError> {
         let held = Handle::current().block_on(self.hub.held(self.grant.repo_id()))?;
         let meant = self.hub.commit_meant(self.grant.repo_id(), &held.snapshot, revision);
-        let commit_id = meant.map_err(OpenError::Revision)?;
+        let commit_id = Handle::current().block_on(meant).map_err(OpenError::Revision)?;
         let missing = |error| OpenError::Entry { commit_id, error };
         let entry =
             polder_git::entry(&held.snapshot, commit_id, from).map_err(|error| missing(error.into()))?;

@@ -1,5 +1,7 @@
 //! Reading what a repository holds: revisions, trees, files; small ones from git, large ones from the store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use polder_git::{CommitInfo, CommitPage, TreeEntry, TreePage};
 use polder_types::ObjectId;
@@ -8,6 +10,7 @@ use crate::Hub;
 use crate::access::{Grant, Read, Sees};
 use crate::error::{Error, Kind, Result};
 use crate::follow::OpenObject;
+use crate::snapshots::Held;
 
 /// A file at a revision, open for reading.
 #[derive(Debug)]
@@ -75,8 +78,7 @@ impl Hub {
     /// [`crate::Kind::NotFound`].
     pub async fn resolve_revision(&self, grant: &Grant<impl Sees>, revision: &str) -> Result<ObjectId> {
         let held = self.held(grant.repo_id()).await?;
-        let (hub, repo, revision) = (self.clone(), grant.repo_id(), revision.to_owned());
-        self.leaf.run(move || hub.commit_meant(repo, &held.snapshot, &revision)).await
+        self.commit_meant(grant.repo_id(), &held.snapshot, revision).await
     }
 
     /// Opens a file as a reader of the repository sees it: a pointer is followed to its bytes.
@@ -112,15 +114,40 @@ impl Hub {
         path: &str,
         follow: bool,
     ) -> Result<OpenFile, OpenError> {
-        let held = self.held(grant.repo_id()).await?;
-        let (hub, repo, revision, path) =
-            (self.clone(), grant.repo_id(), revision.to_owned(), path.to_owned());
+        let (held, repo) = (self.held(grant.repo_id()).await?, grant.repo_id());
+        let found = match self.look(&held, revision, path, follow).await {
+            // A search may tell. It has its turn elsewhere, so that others open files meanwhile.
+            Err(OpenError::Revision(missing)) => {
+                let meant = self.stands_for(repo, &held.snapshot, revision, missing).await;
+                let commit_id = meant.map_err(OpenError::Revision)?;
+                self.look(&held, &commit_id.to_string(), path, follow).await
+            }
+            found => found,
+        };
+        let (commit_id, entry, content) = found?;
+        let content = match entry.pointer {
+            Some(pointer) if follow => FileContent::Object(self.open_object(repo, pointer.oid).await?),
+            _ => FileContent::Git(content),
+        };
+        Ok(OpenFile { commit_id, entry, content })
+    }
+
+    /// The file at a path of what git means by a revision, and what git stores of it, unless that is a pointer to be
+    /// followed.
+    async fn look(
+        &self,
+        held: &Held,
+        revision: &str,
+        path: &str,
+        follow: bool,
+    ) -> Result<(ObjectId, TreeEntry, Bytes), OpenError> {
+        let (snapshot, revision, path) = (Arc::clone(&held.snapshot), revision.to_owned(), path.to_owned());
         let found = self.leaf.run(move || {
-            let commit_id = match hub.commit_meant(repo, &held.snapshot, &revision) {
+            let commit_id = match polder_git::resolve_revision(&snapshot, &revision) {
                 Ok(commit_id) => commit_id,
-                Err(error) => return Ok(Err(OpenError::Revision(error))),
+                Err(error) => return Ok(Err(OpenError::Revision(error.into()))),
             };
-            let entry = match polder_git::entry(&held.snapshot, commit_id, &path) {
+            let entry = match polder_git::entry(&snapshot, commit_id, &path) {
                 Ok(entry) if entry.kind.is_file() => entry,
                 Ok(_) => {
                     let error = Error::not_found(format!("`{path}` is not a file"));
@@ -130,18 +157,11 @@ impl Hub {
             };
             let content = match entry.pointer {
                 Some(_) if follow => Bytes::new(),
-                _ => polder_git::read_file(&held.snapshot, entry.oid)?,
+                _ => polder_git::read_file(&snapshot, entry.oid)?,
             };
             Ok(Ok((commit_id, entry, content)))
         });
-        let (commit_id, entry, content) = found.await??;
-        let content = match entry.pointer {
-            Some(pointer) if follow => {
-                FileContent::Object(self.open_object(grant.repo_id(), pointer.oid).await?)
-            }
-            _ => FileContent::Git(content),
-        };
-        Ok(OpenFile { commit_id, entry, content })
+        found.await?
     }
 
     /// The commit that a revision means, or `None` for the default branch of a repository without any

@@ -1,10 +1,12 @@
 //! Branches and tags: listing, making, removing, squashing.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use polder_git::{Command, Snapshot};
 use polder_types::ObjectId;
+use tokio::runtime::Handle;
 
 use crate::Hub;
 use crate::access::{Contribute, Contributes, Grant, Sees, Write};
@@ -149,7 +151,7 @@ impl Hub {
         &self,
         grant: &Grant<L>,
         action: &'static str,
-        decide: impl FnOnce(&Self, &Grant<Contribute>, &Snapshot) -> Result<(Command, Bytes), OpenError>
+        decide: impl FnOnce(&Self, &Grant<Contribute>, &Arc<Snapshot>) -> Result<(Command, Bytes), OpenError>
         + Send
         + 'static,
     ) -> Result<(), OpenError> {
@@ -166,13 +168,15 @@ impl Hub {
     }
 }
 
+/// Blocking.
 fn start(
     hub: &Hub,
     grant: &Grant<Contribute>,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     revision: &str,
 ) -> Result<ObjectId, OpenError> {
-    hub.commit_meant(grant.repo_id(), snapshot, revision).map_err(OpenError::Revision)
+    let meant = hub.commit_meant(grant.repo_id(), snapshot, revision);
+    Handle::current().block_on(meant).map_err(OpenError::Revision)
 }
 
 fn there(snapshot: &Snapshot, name: &str) -> Result<ObjectId, OpenError> {

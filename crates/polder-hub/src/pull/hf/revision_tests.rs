@@ -14,7 +14,7 @@ impl Place {
         let hub = &self.fixture.hub;
         let id = hub.live_repo(&repo(at)).await.expect("there").id;
         let snapshot = hub.held(id).await.expect("held").snapshot;
-        hub.commit_meant(id, &snapshot, revision)
+        hub.commit_meant(id, &snapshot, revision).await
     }
 
     async fn missing(&self, at: &str, revision: &str) {
@@ -85,4 +85,21 @@ async fn the_search_passes_what_was_added_here_and_ends() {
     place.commit(99).await;
     place.missing("acme/open", A).await;
     assert_eq!(place.meant("acme/open", &first.to_string()).await.expect("by its own id"), first);
+}
+
+/// A tag with a message is an object of its own, and the only ref that still reaches what it was put on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_only_an_annotated_tag_reaches_is_found() {
+    let place = Place::new(&[("a", small("one\n"))]).await;
+    place.pull().await.expect("imported");
+    let (hub, first) = (&place.fixture.hub, place.tip(MAIN).await.commit_id);
+    let grant = place.fixture.writer("acme/open").await;
+    hub.create_tag(&grant, "v1", A, Some("The first")).await.expect("by the id from there");
+    hub.squash(&grant, "main", "").await.expect("squashed");
+    let snapshot = place.snapshot().await;
+    let tag = snapshot.find_ref("refs/tags/v1").expect("there");
+    assert_eq!((tag.peeled, place.tip(MAIN).await.parents), (Some(first), vec![]));
+    assert_eq!(place.meant("acme/open", A).await.expect("found"), first);
+    let opened = hub.open_raw(&grant.as_read(), A, "a").await.expect("opened");
+    assert_eq!(opened.commit_id, first);
 }
