@@ -5,7 +5,7 @@ use super::*;
 /// Asks for eight bytes, then for as many as the first of them says, in thousands.
 async fn begin(fixture: &Fixture, wanted: &Wanted, sources: &[&Arc<Source>]) -> Result<Vec<u8>> {
     let whole_of = |start: &[u8]| Ok(u64::from(start[0]) * 1000);
-    fixture.hub.read_beginning(wanted, &all(sources), &impatient(), 8, &whole_of).await
+    fixture.hub.read_beginning(wanted, &all(sources), &patience_for(sources), 8, &whole_of).await
 }
 
 /// An object whose beginning has so many bytes, in thousands.
@@ -77,7 +77,7 @@ async fn what_cannot_be_checked_or_is_refused_is_not_asked_for() {
     assert_eq!(error.kind(), Kind::Unavailable);
     let refuse = |_start: &[u8]| Err(Error::new(Kind::TooLarge, "too long"));
     let both = [&honest, &object.source("other", Honest)];
-    let refused = fixture.hub.read_beginning(&wanted, &all(&both), &impatient(), 8, &refuse).await;
+    let refused = fixture.hub.read_beginning(&wanted, &all(&both), &patient(), 8, &refuse).await;
     assert_eq!(refused.expect_err("refused").kind(), Kind::TooLarge);
     assert_eq!(both[1].sent(), 0, "another says the same");
 }

@@ -25,7 +25,12 @@ fn patient() -> TransferOptions {
 
 /// Where a source is to be given up for its silence.
 fn impatient() -> TransferOptions {
-    TransferOptions { patience: Duration::from_millis(500), ..TransferOptions::default() }
+    TransferOptions { patience: Duration::from_secs(1), ..TransferOptions::default() }
+}
+
+/// Impatient if one of them is silent.
+fn patience_for(sources: &[&Arc<Source>]) -> TransferOptions {
+    if sources.iter().any(|source| source.is_silent()) { impatient() } else { patient() }
 }
 
 fn all(sources: &[&Arc<Source>]) -> Vec<Arc<dyn ObjectSource>> {
@@ -135,10 +140,9 @@ async fn sources_that_fail_in_any_way_only_cost_time() {
 async fn where_no_source_can_deliver_it_is_said_why() {
     for (kind, why) in [(Dead, "in time"), (Broken, "500"), (Truncated, "cut short")] {
         let (fixture, object) = (fixture().await, Object::new(noise(5, 2 * MIB)));
-        let error = fixture
-            .fetch_with(&object, &[&object.source("x", kind)], impatient())
-            .await
-            .expect_err("undeliverable");
+        let sources = [&object.source("x", kind)];
+        let error =
+            fixture.fetch_with(&object, &sources, patience_for(&sources)).await.expect_err("undeliverable");
         assert!(
             error.kind() == Kind::Unavailable && error.message().contains(why),
             "{kind:?}: {}",

@@ -132,6 +132,11 @@ impl Source {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Whether it lets others wait for ever.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.kind, Kind::Dead | Kind::Stops(_))
+    }
+
     async fn list(&self, from: u32) -> Result<Bytes, SourceError> {
         let list = match self.kind {
             Kind::Dead => std::future::pending().await,
