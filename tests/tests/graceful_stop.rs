@@ -70,8 +70,9 @@ fn a_client_that_never_finishes_does_not_hold_the_process_for_ever() {
     let idle = hub.http().connect();
     let asked = Instant::now();
     hub.signal(Signal::TERM);
-    hub.wait_exit(35);
-    assert!(asked.elapsed().as_secs() <= 32, "{:?}", asked.elapsed());
+    hub.wait_exit(60);
+    // It waits for 25 s, and a busy machine takes its time to end.
+    assert!(asked.elapsed().as_secs() < 40, "{:?}", asked.elapsed());
     drop((idle, upload));
     hub.serve(None);
     assert!(!hub.stored_files().iter().any(|name| name.contains("quarantine/")));
