@@ -15,7 +15,7 @@ pub const CATALOG_TAGS_ASKED_MAX: usize = 8;
 /// Parts of names that a search may ask for at once.
 pub const CATALOG_TEXTS_ASKED_MAX: usize = 2;
 /// Which reading of a repository's files this build writes. Counted up, it has every entry written anew.
-const READING: i64 = 2;
+const READING: i64 = 3;
 
 /// A page of repositories, newest first by `$column`: those that someone may see, and that fit.
 macro_rules! search_by {
@@ -105,7 +105,7 @@ pub struct CatalogTag {
 pub struct NewCatalogEntry {
     /// The commit that it describes.
     pub commit: ObjectId,
-    /// When that was made.
+    /// When that was made, and not later than now.
     pub changed: UnixMillis,
     /// How many parameters a model has.
     pub parameters: Option<i64>,
@@ -120,7 +120,7 @@ pub struct NewCatalogEntry {
 pub struct CatalogEntry {
     /// The commit that it describes; `None` while there is none.
     pub commit: Option<ObjectId>,
-    /// When that was made, or the repository.
+    /// When that was made (never later than it was described), or the repository.
     pub changed: UnixMillis,
     /// How many accounts like it.
     pub likes: i64,

@@ -60,7 +60,7 @@ pub struct FoundRepo {
     pub created: UnixMillis,
     /// The tip of its default branch.
     pub commit_id: Option<ObjectId>,
-    /// When that was committed, or the repository made.
+    /// When that was committed, or described if it dates itself later; or when the repository was made.
     pub changed: UnixMillis,
     /// How many accounts like it.
     pub likes: i64,
@@ -183,7 +183,8 @@ impl Hub {
         let total = facts.safetensors.as_ref().map(|numbers| numbers.total);
         Ok(NewCatalogEntry {
             commit,
-            changed: polder_git::commit_info(snapshot, commit)?.time,
+            // A commit dates itself. Nothing that changed later than now may be the newest of all for ever.
+            changed: polder_git::commit_info(snapshot, commit)?.time.min(self.clock.now()),
             parameters: total.and_then(|total| i64::try_from(total).ok()),
             tags: facts.catalog_tags(kind),
             facts: serde_json::to_string(&facts).map_err(Error::internal)?,

@@ -8,6 +8,9 @@ const DAY_SECONDS: i64 = 86_400;
 const ERA_DAYS: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: i64 = 719_468;
+/// Seconds from 1970 to the first and to the last second that has a year of four digits.
+const SHOWN_SECONDS_MIN: i64 = -62_135_596_800;
+const SHOWN_SECONDS_MAX: i64 = 253_402_300_799;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -27,10 +30,13 @@ impl UnixMillis {
 
     /// The moment as RFC 3339 writes it, in UTC and to the second.
     ///
-    /// Source: RFC 3339 §5.6; the calendar is `civil_from_days` of Howard Hinnant's "chrono-Compatible
+    /// What is before the year 1 or after 9999, as dates of commits may be, is written as the nearest moment that
+    /// is not: years have four digits.
+    ///
+    /// Source: RFC 3339 §5.6, `date-fullyear`; the calendar is `civil_from_days` of Howard Hinnant's "chrono-Compatible
     /// Low-Level Date Algorithms".
     pub fn rfc3339(self) -> String {
-        let seconds = self.seconds();
+        let seconds = self.seconds().clamp(SHOWN_SECONDS_MIN, SHOWN_SECONDS_MAX);
         let (days, second) = (seconds.div_euclid(DAY_SECONDS) + EPOCH_DAYS, seconds.rem_euclid(DAY_SECONDS));
         let (era, day) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -120,6 +126,14 @@ mod tests {
             assert_eq!(UnixMillis(seconds * 1000).rfc3339(), text);
             let read = text.parse::<UnixMillis>();
             assert_eq!(read.ok(), (seconds >= 0).then_some(UnixMillis(seconds * 1000)), "{text}");
+        }
+        for (millis, text) in [
+            (SHOWN_SECONDS_MAX * 1000 + 1000, "9999-12-31T23:59:59Z"),
+            (i64::MAX, "9999-12-31T23:59:59Z"),
+            (SHOWN_SECONDS_MIN * 1000 - 1, "0001-01-01T00:00:00Z"),
+            (i64::MIN, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(UnixMillis(millis).rfc3339(), text);
         }
         assert_eq!("2000-02-29".parse(), Ok(UnixMillis(951_782_400_000)));
         for wrong in [

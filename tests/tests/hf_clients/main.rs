@@ -4,6 +4,7 @@
 
 mod attachments;
 mod beginnings;
+mod by_git;
 mod collections;
 mod command_line;
 mod commits;
