@@ -7,36 +7,57 @@ use serde_json::{Map, Value};
 /// Fields that are one text.
 const TEXTS: [&str; 4] = ["pipeline_tag", "library_name", "license_name", "license_link"];
 /// Fields that are a text or a list of texts.
-const TEXT_OR_TEXTS: [&str; 5] = ["license", "language", "base_model", "datasets", "metrics"];
-/// Fields that are a list of texts.
-const LISTS: [&str; 3] = ["tags", "task_categories", "size_categories"];
+const TEXT_OR_TEXTS: [&str; 7] =
+    ["license", "language", "base_model", "datasets", "metrics", "task_categories", "size_categories"];
+/// The field that is a list of texts.
+const TAGS: &str = "tags";
+/// The field with results.
+const MODEL_INDEX: &str = "model-index";
 /// Most complaints about one card.
 const ERRORS_MAX: usize = 20;
+/// Names that the clients' `CardData` has itself: a card that says one ends in an exception, so they are not shown.
+/// All that begin with two underscores are Python's.
+const TAKEN: [&str; 8] =
+    ["self", "ignore_metadata_errors", "eval_results", "get", "pop", "to_dict", "to_yaml", "_to_dict"];
 
 /// What is wrong with the metadata, for its author.
 pub(crate) fn errors(data: &Map<String, Value>) -> Vec<String> {
-    let mut errors = Vec::new();
-    let bad = |key: &str, is_fine: fn(&Value) -> bool| data.get(key).is_some_and(|value| !is_fine(value));
-    errors.extend(
-        TEXTS.iter().filter(|key| bad(key, is_text)).map(|key| format!("\"{key}\" must be a string")),
-    );
-    let of_texts = |key: &&str| bad(key, |value| is_text(value) || is_texts(value));
-    let message = |key: &&str| format!("\"{key}\" must be a string or an array of strings");
-    errors.extend(TEXT_OR_TEXTS.iter().filter(|key| of_texts(key)).map(message));
-    let lists = LISTS.iter().filter(|key| bad(key, is_texts));
-    errors.extend(lists.map(|key| format!("\"{key}\" must be an array of strings")));
-    if let Some(index) = data.get("model-index").filter(|index| !index.is_null()) {
-        errors.extend(of_index(index));
-    }
+    let mut errors: Vec<String> = data.iter().flat_map(|(key, value)| of_field(key, value)).collect();
     errors.truncate(ERRORS_MAX);
     errors
+}
+
+/// The metadata as clients can take it, which make an object of it whenever they read of a repository: without
+/// fields that there is a complaint about, and without [`TAKEN`] names.
+pub(crate) fn takeable(data: &Map<String, Value>) -> Map<String, Value> {
+    let is_taken = |key: &str| key.starts_with("__") || TAKEN.contains(&key);
+    let fine = data.iter().filter(|(key, value)| !is_taken(key) && of_field(key, value).is_empty());
+    fine.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Complaints about one field.
+fn of_field(key: &str, value: &Value) -> Vec<String> {
+    let must = |is_fine: bool, what: &str| {
+        if is_fine { Vec::new() } else { vec![format!("\"{key}\" must be {what}")] }
+    };
+    if TEXTS.contains(&key) {
+        must(is_text(value), "a string")
+    } else if TEXT_OR_TEXTS.contains(&key) {
+        must(is_text(value) || is_texts(value), "a string or an array of strings")
+    } else if key == TAGS {
+        must(is_texts(value), "an array of strings")
+    } else if key == MODEL_INDEX && !value.is_null() {
+        of_index(value)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Complaints about the results that a card tells of.
 fn of_index(index: &Value) -> Vec<String> {
     let Some(models) = index.as_array() else { return vec!["\"model-index\" must be an array".to_owned()] };
     let mut errors = Vec::new();
-    for (at, model) in models.iter().enumerate().take(ERRORS_MAX) {
+    for (at, model) in models.iter().enumerate() {
         if !model.get("name").is_some_and(is_text) {
             errors.push(format!("\"model-index[{at}].name\" is required"));
         }
@@ -44,16 +65,45 @@ fn of_index(index: &Value) -> Vec<String> {
             None => errors.push(format!("\"model-index[{at}].results\" is required")),
             Some(None) => errors.push(format!("\"model-index[{at}].results\" must be an array")),
             Some(Some(results)) => {
-                for (number, result) in results.iter().enumerate().take(ERRORS_MAX) {
-                    let missing =
-                        ["task", "dataset", "metrics"].into_iter().filter(|key| result.get(key).is_none());
-                    let path = format!("model-index[{at}].results[{number}]");
-                    errors.extend(missing.map(|key| format!("\"{path}.{key}\" is required")));
+                for (number, result) in results.iter().enumerate() {
+                    of_result(result, &format!("model-index[{at}].results[{number}]"), &mut errors);
+                    if errors.len() >= ERRORS_MAX {
+                        return errors;
+                    }
                 }
             }
         }
+        if errors.len() >= ERRORS_MAX {
+            break;
+        }
     }
     errors
+}
+
+/// Complaints about one result.
+///
+/// Source: `huggingface_hub` 2.4.0 and 0.36.2 `repocard_data.py`, `model_index_to_eval_results`: both end in an
+/// exception over a `source` that is no object or has a name alone, 0.36.2 over an empty one, too;
+/// `EvalResult.unique_identifier` is hashed.
+fn of_result(result: &Value, path: &str, errors: &mut Vec<String>) {
+    let missing = ["task", "dataset", "metrics"].into_iter().filter(|key| result.get(key).is_none());
+    errors.extend(missing.map(|key| format!("\"{path}.{key}\" is required")));
+    if let Some(source) = result.get("source") {
+        let has = |key: &str| source.get(key).is_some_and(|value| !value.is_null());
+        if !source.is_object() {
+            errors.push(format!("\"{path}.source\" must be an object"));
+        } else if has("name") && !has("url") {
+            errors.push(format!("\"{path}.source.url\" is required"));
+        }
+    }
+    for (of, keys) in [("task", &["type"][..]), ("dataset", &["type", "config", "split", "revision"])] {
+        for key in keys {
+            let value = result.get(of).and_then(|fields| fields.get(key));
+            if value.is_some_and(|value| value.is_object() || value.is_array()) {
+                errors.push(format!("\"{path}.{of}.{key}\" must be a string"));
+            }
+        }
+    }
 }
 
 /// A key without a value says nothing.
@@ -80,6 +130,7 @@ mod tests {
             "license: mit\nlanguage: no\ntags: [a, b]\npipeline_tag: fill-mask",
             "license: [mit, apache-2.0]\nlanguage: [en, de]\nbase_model: a/b\ndatasets: [c/d]",
             "tags:\nlicense:\nmodel-index:",
+            "task_categories: qa\nsize_categories: [n<1K]",
             "other: {anything: [1, 2]}",
             "model-index:\n- name: m\n  results:\n  - task: {type: t}\n    dataset: {type: d, name: d}\n    metrics: []",
         ] {
@@ -102,5 +153,34 @@ mod tests {
         assert_eq!(of("model-index:\n- name: m\n  results: [{}]").len(), 3);
         let many: String = (0..50).map(|_| "- x\n").collect();
         assert_eq!(of(&format!("model-index:\n{many}")).len(), ERRORS_MAX);
+    }
+
+    #[test]
+    fn a_result_that_would_end_a_client_is_named_however_far_down_it_stands() {
+        let fine = "  - task: {type: t}\n    dataset: {type: d, name: d}\n    metrics: []\n";
+        let index =
+            |more: &str| format!("model-index:\n- name: m\n  results:\n{}{fine}    {more}", fine.repeat(50));
+        let at = "model-index[0].results[50]";
+        assert_eq!(of(&index("source: {name: s, url: u}")), [""; 0]);
+        for (more, message) in [
+            ("source: x", format!("\"{at}.source\" must be an object")),
+            ("source:", format!("\"{at}.source\" must be an object")),
+            ("source: {name: s}", format!("\"{at}.source.url\" is required")),
+        ] {
+            assert_eq!(of(&index(more)), [message], "{more}");
+        }
+        let unhashable = "model-index:\n- name: m\n  results:\n  - task: {type: [t]}\n    \
+            dataset: {type: d, name: d, config: {a: b}}\n    metrics: []";
+        assert_eq!(of(unhashable).len(), 2);
+    }
+
+    #[test]
+    fn only_what_clients_can_take_is_shown_and_all_of_that() {
+        let yaml = "license: mit\ntags: 3\nself: 1\nignore_metadata_errors: 1\n__dict__: x\nto_dict: x\nwidget: [a]\n\
+            model-index: m\nx: {y: z}\n_note: n";
+        let data = Card::parse(&format!("---\n{yaml}\n---\n")).unwrap().data;
+        let mut shown: Vec<_> = takeable(&data).into_iter().map(|(key, _)| key).collect();
+        shown.sort();
+        assert_eq!(shown, ["_note", "license", "widget", "x"]);
     }
 }

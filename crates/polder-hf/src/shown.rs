@@ -6,6 +6,8 @@ use polder_hub::{Activity, Facts};
 use polder_types::{Gate, ObjectId, RepoKind, RepoName, UnixMillis};
 use serde_json::{Map, Value, json};
 
+use crate::card_rules::takeable;
+
 /// Which fields were asked for: all, or those of `expand` alone.
 pub(crate) struct Wanted(pub(crate) Vec<String>);
 
@@ -41,8 +43,9 @@ impl Shown<'_> {
 
     /// The wanted fields; the id is always among them.
     pub(crate) fn fields(&self, wanted: &Wanted) -> Map<String, Value> {
-        let mut all = self.common();
-        all.extend(self.of_kind());
+        let card = takeable(&self.facts.card);
+        let mut all = self.common(&card);
+        all.extend(self.of_kind(&card));
         let mut fields: Map<String, Value> = all.into_iter().filter(|(key, _)| wanted.has(key)).collect();
         if wanted.is_named("downloadsAllTime") {
             fields.insert("downloadsAllTime".to_owned(), json!(self.activity.downloads_ever));
@@ -51,7 +54,7 @@ impl Shown<'_> {
         fields
     }
 
-    fn common(&self) -> Map<String, Value> {
+    fn common(&self, card: &Map<String, Value>) -> Map<String, Value> {
         let visibility = if self.is_private { "private" } else { "public" };
         let fields = json!({
             "author": self.name.namespace().as_str(),
@@ -66,12 +69,12 @@ impl Shown<'_> {
             "lastModified": moment(self.changed),
             "sha": self.commit_id.map(|id| id.to_string()),
             "tags": self.facts.tags,
-            "cardData": self.facts.card,
+            "cardData": card,
         });
         object(fields)
     }
 
-    fn of_kind(&self) -> Map<String, Value> {
+    fn of_kind(&self, card: &Map<String, Value>) -> Map<String, Value> {
         let facts = self.facts;
         object(match self.name.kind() {
             RepoKind::Model => {
@@ -85,8 +88,8 @@ impl Shown<'_> {
                     ("safetensors", facts.safetensors.as_ref().map(|numbers| json!(numbers))),
                     ("transformersInfo", facts.transformers.as_ref().map(|info| json!(info))),
                     ("mask_token", facts.mask_token.as_deref().map(Value::from)),
-                    ("widgetData", facts.card.get("widget").cloned()),
-                    ("model-index", facts.card.get("model-index").cloned()),
+                    ("widgetData", card.get("widget").cloned()),
+                    ("model-index", card.get("model-index").cloned()),
                 ];
                 if let Some(fields) = fields.as_object_mut() {
                     let known = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
@@ -94,9 +97,9 @@ impl Shown<'_> {
                 }
                 fields
             }
-            RepoKind::Dataset => json!({ "description": facts.card.get("pretty_name") }),
+            RepoKind::Dataset => json!({ "description": card.get("pretty_name") }),
             RepoKind::Space => json!({
-                "sdk": facts.card.get("sdk"),
+                "sdk": card.get("sdk"),
                 "models": facts.texts("models"),
                 "datasets": facts.texts("datasets"),
             }),

@@ -54,3 +54,57 @@ fn a_commit_of_another_age_is_shown_and_is_not_the_newest_for_ever() {
     }
     place.hub.fsck();
 }
+
+const CARDS: &str = r"
+import sys
+from huggingface_hub import HfApi, snapshot_download
+endpoint, token, work, *names = sys.argv[1:]
+api = HfApi(endpoint=endpoint, token=False)
+kinds = {'model': (api.list_models, api.model_info), 'dataset': (api.list_datasets, api.dataset_info),
+         'space': (api.list_spaces, api.space_info)}
+for kind, (listed, info) in kinds.items():
+    for full in [{'full': True}, {'expand': ['cardData']}]:
+        found = {repo.id: repo for repo in listed(**full)}
+        assert set(found) == {f'acme/{name}' for name in names}, found
+        for name in names:
+            assert found[f'acme/{name}'].card_data.license == 'mit', found
+    for name in names:
+        card = info(f'acme/{name}').card_data
+        assert card.license == 'mit' and card.get('other') == {'a': [1]} and card.to_dict()['license'] == 'mit', card
+        snapshot_download(f'acme/{name}', repo_type=kind, endpoint=endpoint, token=False)
+";
+
+/// A client makes an object of every card that it hears of, with the card's keys as names of parameters: whatever
+/// ends in an exception there would end lists and downloads.
+#[test]
+fn a_bad_card_hinders_neither_lists_nor_downloads() {
+    let place = Place::new();
+    let result = "model-index: [{name: m, results: [{task: {type: t}, dataset: {type: d, name: d}, \
+        metrics: [{type: a, value: 1}], source: ";
+    let index = |source: &str| format!("{result}{source}}}]}}]");
+    let cards = [
+        ("tags", "tags: 3".to_owned()),
+        ("self", "self: 1\nto_dict: 1\n__dataclass_fields__: 1".to_owned()),
+        ("ignored", "ignore_metadata_errors: 1".to_owned()),
+        ("source", index("x")),
+        ("nothing", index("null")),
+        ("named", index("{name: x}")),
+        ("index", "model-index: {a: b}".to_owned()),
+    ];
+    for (name, yaml) in &cards {
+        let work = Work::new();
+        let card = format!("---\nlicense: mit\nother: {{a: [1]}}\n{yaml}\n---\n# Bad\n");
+        work.write("README.md", card.as_bytes());
+        work.commit("All");
+        for kind in ["", "datasets/", "spaces/"] {
+            let repo = format!("{kind}acme/{name}");
+            place.hub.repo(&repo);
+            push(&place, &work, &repo);
+        }
+    }
+    let names = cards.each_ref().map(|(name, _)| *name);
+    for version in VERSIONS {
+        let Some(client) = HubClient::of(version) else { return };
+        client.script(&place.hub, &place.ada, place.dir.path(), CARDS, &names).ok();
+    }
+}
