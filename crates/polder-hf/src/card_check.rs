@@ -7,6 +7,7 @@ use axum::body::Body;
 use http::StatusCode;
 use polder_http::{Response, body, respond};
 use polder_hub::Card;
+use polder_types::limits::{JSON_BODY_BYTES_MAX, REGULAR_FILE_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,6 +15,9 @@ use crate::ask::Ask;
 use crate::card_rules;
 use crate::failure::Failure;
 
+/// Largest question of who has an account, in bytes: the whole of a `README.md` that may be committed as it is, as
+/// clients write it in JSON, which makes twelve bytes of four and six of two.
+const QUESTION_BYTES_MAX: u64 = 3 * REGULAR_FILE_BYTES_MAX + (64 << 10);
 const NO_DATA: &str = "empty or missing yaml metadata in repo card";
 
 #[derive(Deserialize)]
@@ -21,9 +25,14 @@ struct Question {
     content: String,
 }
 
-/// Answers `POST /api/validate-yaml`.
+/// Answers `POST /api/validate-yaml`, which clients ask before they commit a `README.md`. Only what stands before its
+/// text is parsed.
 pub(crate) async fn validate_yaml(ask: &Ask<'_>, body: Body) -> Result<Response, Failure> {
-    let question: Question = body::json(ask.hub, body).await?;
+    let bytes_max = match ask.signed_in().await {
+        Ok(_) => QUESTION_BYTES_MAX,
+        Err(_) => JSON_BODY_BYTES_MAX,
+    };
+    let question: Question = body::json_up_to(ask.hub, body, bytes_max).await?;
     let (errors, has_data) = match Card::parse(&question.content) {
         Ok(card) => (card_rules::errors(&card.data), !card.data.is_empty()),
         Err(why) => (vec![why], true),

@@ -87,6 +87,14 @@ pub async fn json<T: DeserializeOwned>(hub: &Hub, body: Body) -> Result<T> {
     parsed(&held(hub, body, JSON_BODY_BYTES_MAX).await?)
 }
 
+/// The same, of at most `bytes_max`.
+///
+/// # Errors
+/// As [`json`].
+pub async fn json_up_to<T: DeserializeOwned>(hub: &Hub, body: Body, bytes_max: u64) -> Result<T> {
+    parsed(&held(hub, body, bytes_max).await?)
+}
+
 /// The same where there may be no body.
 ///
 /// # Errors

@@ -2,14 +2,13 @@
 
 use polder_git::{Attributes, Ignore};
 use polder_types::ObjectId;
+use polder_types::limits::REGULAR_FILE_BYTES_MAX;
 
 use crate::Hub;
 use crate::access::{Contributes, Grant};
 use crate::error::Result;
 use crate::files::OpenError;
 
-/// Larger files are stored with LFS whatever they are, in bytes.
-const REGULAR_BYTES_MAX: u64 = 10 << 20;
 /// Longest `.gitattributes` or `.gitignore` that is read here, in bytes.
 const RULES_BYTES_MAX: u64 = 8 << 20;
 
@@ -120,7 +119,9 @@ fn mode(attributes: &Attributes, file: &UploadCandidate) -> UploadMode {
     let is_lfs = if file.size_bytes == 0 || name == ".gitattributes" {
         false
     } else {
-        attributes.is_lfs(&file.path).unwrap_or(file.size_bytes > REGULAR_BYTES_MAX || !is_text(&file.sample))
+        attributes
+            .is_lfs(&file.path)
+            .unwrap_or(file.size_bytes > REGULAR_FILE_BYTES_MAX || !is_text(&file.sample))
     };
     // What git itself could not hold goes to LFS whatever the attributes say.
     if is_lfs || file.size_bytes > polder_types::limits::GIT_OBJECT_BYTES_MAX {

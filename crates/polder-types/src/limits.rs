@@ -24,6 +24,8 @@ pub const PACK_BYTES_MAX: u64 = 2 << 30;
 pub const PACK_OBJECTS_MAX: u32 = 1_500_000;
 /// Largest inflated object in git itself; larger files belong in LFS.
 pub const GIT_OBJECT_BYTES_MAX: u64 = 64 << 20;
+/// Largest file that clients of the API are told to commit as it is, not with LFS, in bytes.
+pub const REGULAR_FILE_BYTES_MAX: u64 = 10 << 20;
 /// Packs up to this size live in their database row, in bytes.
 pub const PACK_INLINE_BYTES_MAX: u64 = 128 << 10;
 /// Largest LFS object, in bytes (1 TiB).

@@ -1,6 +1,6 @@
 //! What clients need of the answers themselves.
 
-use polder_tests::{Hub, Work};
+use polder_tests::{Hub, HubClient, Work};
 use serde_json::{Value, json};
 
 use crate::Place;
@@ -217,6 +217,31 @@ fn a_bad_card_is_told_before_it_is_committed() {
     assert_eq!(check("---\nlicense: mit\n---\n").expect(200).json(), json!({"errors": [], "warnings": []}));
     let told = check("---\nlicense: [\n---\n").expect(400).json();
     assert!(told["errors"][0]["message"].as_str().unwrap().contains("no valid YAML"), "{told}");
+}
+
+const LONG_CARD: &str = r"
+import sys
+from huggingface_hub import HfApi
+endpoint, token, work = sys.argv[1:4]
+api = HfApi(endpoint=endpoint, token=token)
+api.create_repo('acme/long', exist_ok=True)
+card = '---\nlicense: mit\n---\n' + 'é' * 2_500_000
+api.upload_file(path_or_fileobj=card.encode(), path_in_repo='README.md', repo_id='acme/long')
+assert open(api.hf_hub_download('acme/long', 'README.md', force_download=True), newline='').read() == card
+";
+
+/// Clients send all of it in JSON, here 15 MB, before they send it.
+#[test]
+fn a_card_may_be_as_long_as_a_file_in_git_for_who_has_an_account() {
+    let place = Place::new();
+    for version in ["0.36.2", "2.4.0"] {
+        let Some(client) = HubClient::of(version) else { return };
+        client.script(&place.hub, &place.ada, place.dir.path(), LONG_CARD, &[]).ok();
+    }
+    let question = json!({"content": "x".repeat(5 << 20), "repoType": "model"}).to_string();
+    place.hub.http().post("/api/validate-yaml", question).send().expect(413);
+    let question = json!({"content": "x".repeat(32 << 20), "repoType": "model"});
+    place.ask("POST", "/api/validate-yaml", &question).expect(413);
 }
 
 #[test]
