@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Error, Grant, Kind, OpenError, See};
+use polder_hub::{EntryKind, Error, Facts, Grant, Kind, OpenError, See};
 use polder_types::ObjectId;
 use serde_json::{Value, json};
 
@@ -37,12 +37,13 @@ pub(crate) async fn revision(ask: &Ask<'_>) -> Result<Response, Failure> {
 
 async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) -> Result<Response, Failure> {
     let wanted = Wanted(ask.queries("expand"));
-    let (facts, likes, changed) = match commit_id {
-        Some(commit_id) => {
-            let (facts, likes) = ask.hub.facts(grant, commit_id).await?;
-            (facts, likes, ask.hub.commit_info(grant, commit_id).await?.time)
-        }
-        None => (polder_hub::Facts::default(), 0, grant.created()),
+    let (facts, likes) = match commit_id {
+        Some(commit_id) if wanted.needs_facts() => ask.hub.facts(grant, commit_id).await?,
+        _ => (Facts::default(), ask.hub.likes(grant).await?),
+    };
+    let changed = match commit_id {
+        Some(commit_id) => ask.hub.commit_info(grant, commit_id).await?.time,
+        None => grant.created(),
     };
     let (name, created) = (grant.repo(), grant.created());
     let (is_private, gate) = (grant.is_private(), grant.gate());

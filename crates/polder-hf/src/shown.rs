@@ -8,12 +8,35 @@ use serde_json::{Map, Value, json};
 
 use crate::card_rules::takeable;
 
+/// Fields that are read from the files of a commit, which takes its time.
+const OF_FILES: [&str; 14] = [
+    "tags",
+    "cardData",
+    "pipeline_tag",
+    "library_name",
+    "config",
+    "safetensors",
+    "transformersInfo",
+    "mask_token",
+    "widgetData",
+    "model-index",
+    "description",
+    "sdk",
+    "models",
+    "datasets",
+];
+
 /// Which fields were asked for: all, or those of `expand` alone.
 pub(crate) struct Wanted(pub(crate) Vec<String>);
 
 impl Wanted {
     pub(crate) fn has(&self, key: &str) -> bool {
         self.0.is_empty() || self.is_named(key)
+    }
+
+    /// Whether anything was asked for that files say.
+    pub(crate) fn needs_facts(&self) -> bool {
+        OF_FILES.iter().any(|key| self.has(key))
     }
 
     /// Whether it was asked for by its name.
@@ -131,4 +154,48 @@ pub(crate) fn merged(one: Value, other: Value) -> Value {
 pub(crate) fn moment(time: UnixMillis) -> String {
     let millis = time.0.rem_euclid(1000);
     time.rfc3339().replace('Z', &format!(".{millis:03}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polder_hub::Card;
+
+    fn fields(id: &str, facts: &Facts) -> Map<String, Value> {
+        let name = id.parse().expect("a name");
+        let (created, changed, activity) = (UnixMillis(0), UnixMillis(0), Activity::default());
+        let (is_private, gate, commit_id, likes) = (false, None, None, 0);
+        Shown { name: &name, is_private, gate, created, commit_id, changed, likes, activity, facts }
+            .fields(&Wanted(Vec::new()))
+    }
+
+    #[test]
+    fn files_are_read_for_what_they_say_and_for_nothing_else() {
+        let yaml =
+            "widget: [a]\nmodel-index: []\npretty_name: x\nsdk: static\nmodels: [a/b]\ndatasets: [c/d]";
+        let facts = json!({
+            "card": Card::parse(&format!("---\n{yaml}\n---\n")).expect("a card").data,
+            "tags": ["t"],
+            "pipeline_tag": "p",
+            "library_name": "l",
+            "config": {"model_type": "bert"},
+            "mask_token": "m",
+            "safetensors": {"parameters": {}, "total": 0},
+            "transformers": {"auto_model": "AutoModel"},
+        });
+        let facts = serde_json::from_value(facts).expect("facts");
+        let mut differ = std::collections::BTreeSet::new();
+        for id in ["acme/m", "datasets/acme/m", "spaces/acme/m", "kernels/acme/m"] {
+            let (told, nothing) = (fields(id, &facts), fields(id, &Facts::default()));
+            differ.extend(
+                told.into_iter().filter(|(key, value)| nothing.get(key) != Some(value)).map(|(key, _)| key),
+            );
+        }
+        assert_eq!(differ, OF_FILES.map(str::to_owned).into());
+        for (asked, expected) in [(vec![], true), (vec!["sha", "likes"], false), (vec!["sha", "tags"], true)]
+        {
+            let wanted = Wanted(asked.into_iter().map(str::to_owned).collect());
+            assert_eq!(wanted.needs_facts(), expected, "{:?}", wanted.0);
+        }
+    }
 }

@@ -135,10 +135,27 @@ impl Hub {
         if let Some(entry) = entry.filter(|entry| entry.commit == Some(commit_id)) {
             return Ok((serde_json::from_str(&entry.facts).unwrap_or_default(), likes));
         }
-        let held = self.held(grant.repo_id()).await?;
-        let (hub, repo, kind) = (self.clone(), grant.repo_id(), grant.repo().kind());
-        let facts = self.leaf.run(move || hub.read_facts(repo, kind, &held.snapshot, commit_id)).await?;
-        Ok((facts, likes))
+        let (repo, kind) = (grant.repo_id(), grant.repo().kind());
+        let (hub, held) = (self.clone(), self.held(repo).await?);
+        let facts = self.leaf.run(move || {
+            // Reading them may be reading the beginnings of many large files.
+            if let Some(facts) = hub.figures.facts.get(&(repo, commit_id)) {
+                return Ok(serde_json::from_str(&facts).unwrap_or_default());
+            }
+            let facts = hub.read_facts(repo, kind, &held.snapshot, commit_id)?;
+            let json = serde_json::to_string(&facts).map_err(Error::internal)?;
+            hub.figures.facts.insert((repo, commit_id), json.into());
+            Ok(facts)
+        });
+        Ok((facts.await?, likes))
+    }
+
+    /// How many like a repository.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn likes(&self, grant: &Grant<impl Sees>) -> Result<i64> {
+        Ok(self.db.catalog_entry(grant.repo_id()).await?.map_or(0, |entry| entry.likes))
     }
 
     /// Blocking.

@@ -1,5 +1,6 @@
 //! Numbers that are shown with a repository and cost a look at many rows: remembered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -16,11 +17,18 @@ const REPOS_MAX: u64 = 10_000;
 /// How long what a repository takes is remembered: large objects come and go without a commit.
 const USED_FOR: Duration = Duration::from_mins(1);
 
+/// How much of what commits say is remembered that are no tip of a default branch, in bytes of JSON, and how long: what
+/// a lazy mirror had not fetched may be here later.
+const FACTS_BYTES_MAX: u64 = 32 << 20;
+const FACTS_FOR: Duration = Duration::from_mins(10);
+
 pub(crate) struct Figures {
     /// By repository and the day that they are of. Cleared when likes or downloads are written.
     pub(crate) activities: Fresh<(RepoId, i64), Activity>,
     /// By repository and what its default branch is.
     used_bytes: Cache<(RepoId, Option<ObjectId>), i64>,
+    /// [`crate::Facts`] as JSON, by repository and commit.
+    pub(crate) facts: Cache<(RepoId, ObjectId), Arc<str>>,
 }
 
 impl Figures {
@@ -28,6 +36,11 @@ impl Figures {
         Self {
             activities: Fresh::new(REPOS_MAX, is_shared),
             used_bytes: Cache::builder().max_capacity(REPOS_MAX).time_to_live(USED_FOR).build(),
+            facts: Cache::builder()
+                .weigher(|_of, json: &Arc<str>| u32::try_from(json.len()).unwrap_or(u32::MAX))
+                .max_capacity(FACTS_BYTES_MAX)
+                .time_to_live(FACTS_FOR)
+                .build(),
         }
     }
 }

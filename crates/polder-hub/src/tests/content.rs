@@ -79,3 +79,22 @@ async fn an_export_leaves_a_directory_that_it_did_not_make_as_it_is() {
         std::fs::read_dir(dir.path()).expect("listed").map(|e| e.expect("entry").file_name()).collect();
     assert_eq!(names, ["keep"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_commit_says_is_read_once() {
+    let fixture = fixture().await;
+    let grant = fixture.writer("acme/open").await;
+    let card = |tag: &str| vec![write("README.md", &format!("---\ntags: [{tag}]\n---\n"))];
+    let old = fixture.hub.commit(&grant, change("begin", card("old"))).await.expect("committed");
+    let tip = fixture.hub.commit(&grant, change("go on", card("new"))).await.expect("committed");
+    let (hub, read) = (&fixture.hub, grant.as_read());
+    for _time in 0..2 {
+        assert_eq!(hub.facts(&read, tip).await.expect("the tip").0.tags, ["new"]);
+        assert_eq!(hub.facts(&read, old).await.expect("the other").0.tags, ["old"]);
+    }
+    let kept = |commit_id| hub.figures.facts.get(&(read.repo_id(), commit_id));
+    assert!(kept(tip).is_none(), "the catalogue has the tip");
+    let json = kept(old).expect("kept").replace("\"old\"", "\"kept\"");
+    hub.figures.facts.insert((read.repo_id(), old), json.into());
+    assert_eq!(hub.facts(&read, old).await.expect("the other").0.tags, ["kept"], "files are not read again");
+}
