@@ -83,6 +83,6 @@ pub use revision::{USUAL_BRANCH, branch_meant, resolve_revision};
 pub use rewrite::{Rewritten, rewrite_without};
 pub use sink::Sink;
 pub use snapshot::{HIDDEN_PREFIX, KEPT_PREFIX, Ref, Snapshot};
-pub use tree::{EntryKind, TreeEntry, TreePage, entry, list_tree};
+pub use tree::{EntryKind, FileList, TreeEntry, TreePage, entry, list_files, list_tree};
 pub use upload_pack::{NO_RECENT_TIPS, RecentTips, refuse, upload_pack};
 pub use walk::{WalkRequest, Walked, objects_between, reachable_objects, walk};

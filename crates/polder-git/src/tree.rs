@@ -10,7 +10,7 @@ pub(crate) use entries::{
     MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, RawEntry, TREE_DEPTH_MAX, compare_entries, parse_entries,
     split_entry, tree_of_commit,
 };
-pub use list::{TreePage, list_tree};
+pub use list::{FileList, TreePage, list_files, list_tree};
 
 use crate::{Error, ObjectKind, ObjectReader, Result, Snapshot};
 
@@ -44,6 +44,11 @@ impl EntryKind {
     pub fn is_file(self) -> bool {
         matches!(self, Self::File | Self::Executable)
     }
+
+    /// Whether it has bytes: a file's, or the target of a link.
+    pub fn is_blob(self) -> bool {
+        self.is_file() || self == Self::Symlink
+    }
 }
 
 /// One path of a commit.
@@ -51,6 +56,8 @@ impl EntryKind {
 pub struct TreeEntry {
     /// From the root, parts joined by `/`. A name that is not UTF-8 shows U+FFFD for what is not.
     pub path: String,
+    /// Whether that is the path to the letter.
+    pub is_exact: bool,
     /// What stands there.
     pub kind: EntryKind,
     /// The blob, tree or (submodule) commit.
@@ -59,6 +66,13 @@ pub struct TreeEntry {
     pub size_bytes: Option<u64>,
     /// The LFS object that the file stands for.
     pub pointer: Option<LfsPointer>,
+}
+
+impl TreeEntry {
+    /// Whether it can be asked for by its path: no commit of another repository, and no name that text cannot say.
+    pub fn can_be_asked_for(&self) -> bool {
+        self.is_exact && self.kind != EntryKind::Submodule
+    }
 }
 
 /// Finds one path; the empty path is the root folder.
@@ -72,7 +86,7 @@ pub fn entry(snapshot: &Snapshot, commit_id: ObjectId, path: &str) -> Result<Tre
     let reader = &mut ObjectReader::new(snapshot);
     let root = tree_of_commit(reader, commit_id)?;
     let (mode, oid) = find(reader, root, path)?;
-    describe(reader, path.to_owned(), mode, oid)
+    describe(reader, path.as_bytes(), mode, oid)
 }
 
 /// Mode and id of what stands at `path` below the tree `root`.
@@ -96,12 +110,13 @@ pub(crate) fn find(reader: &mut ObjectReader<'_>, root: ObjectId, path: &str) ->
 
 pub(crate) fn describe(
     reader: &mut ObjectReader<'_>,
-    path: String,
+    path: &[u8],
     mode: u32,
     oid: ObjectId,
 ) -> Result<TreeEntry> {
     let kind = EntryKind::from_mode(mode);
-    let mut entry = TreeEntry { path, kind, oid, size_bytes: None, pointer: None };
+    let (is_exact, path) = (str::from_utf8(path).is_ok(), String::from_utf8_lossy(path).into_owned());
+    let mut entry = TreeEntry { path, is_exact, kind, oid, size_bytes: None, pointer: None };
     if matches!(kind, EntryKind::Directory | EntryKind::Submodule) {
         return Ok(entry);
     }

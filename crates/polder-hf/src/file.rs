@@ -110,6 +110,7 @@ mod tests {
     fn open(content: FileContent) -> OpenFile {
         let entry = TreeEntry {
             path: "f".to_owned(),
+            is_exact: true,
             kind: EntryKind::File,
             oid: ObjectId::new([0xab; 20]),
             size_bytes: None,

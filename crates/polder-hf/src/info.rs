@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Error, Facts, Grant, Kind, OpenError, See};
+use polder_hub::{Error, Facts, Grant, Kind, OpenError, See};
 use polder_types::ObjectId;
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use crate::tree::sibling;
 
 /// Most files that are listed here; the clients page through the tree when there are more than 50,000.
 const SIBLINGS_MAX: usize = 50_001;
+/// Most files and folders that are looked at for them.
+const SIBLINGS_LOOKED_AT_MAX: usize = 100_000;
 
 /// Answers `GET /api/{kind}/{repo}`: at the default branch.
 pub(crate) async fn info(ask: &Ask<'_>) -> Result<Response, Failure> {
@@ -67,8 +69,7 @@ async fn answer(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) 
 
 async fn siblings(ask: &Ask<'_>, grant: &Grant<See>, commit_id: Option<ObjectId>) -> Result<Value, Failure> {
     let Some(commit_id) = commit_id else { return Ok(json!([])) };
-    let page = ask.hub.list_tree(grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
+    let list = ask.hub.list_files(grant, commit_id, SIBLINGS_MAX, SIBLINGS_LOOKED_AT_MAX).await?;
     let blobs = ask.flag("blobs");
-    let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
-    Ok(Value::Array(files.map(|entry| sibling(entry, blobs)).collect()))
+    Ok(Value::Array(list.files.iter().map(|entry| sibling(entry, blobs)).collect()))
 }

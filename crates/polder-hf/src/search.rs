@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 use polder_http::{Response, respond};
-use polder_hub::{EntryKind, Error, FoundRepo, Grant, Kind, RepoOrder, RepoQuery, See};
+use polder_hub::{Error, FoundRepo, Grant, Kind, RepoOrder, RepoQuery, See};
 use polder_types::{ObjectId, RepoKind, Visibility};
 use serde_json::Value;
 
@@ -17,8 +17,9 @@ use crate::tree::sibling;
 /// Repositories of a page, and of one whose items have what each is looked at for: all files, or their bytes.
 const PAGE: usize = 1_000;
 const FULL_PAGE: usize = 100;
-/// Most files that an item lists.
+/// Most files that an item lists, and most files and folders that are looked at for them.
 const SIBLINGS_MAX: usize = 1_000;
+const SIBLINGS_LOOKED_AT_MAX: usize = 2_000;
 /// Fields that are left out unless they are asked for: by name, or with `full`.
 const COSTLY: [(&str, bool); 6] = [
     ("cardData", true),
@@ -71,9 +72,8 @@ pub(crate) async fn search(ask: &Ask<'_>, kind: RepoKind) -> Result<Response, Fa
 }
 
 async fn files(ask: &Ask<'_>, grant: &Grant<See>, commit_id: ObjectId) -> Result<Value, Failure> {
-    let page = ask.hub.list_tree(grant, commit_id, "", true, None, SIBLINGS_MAX).await?;
-    let files = page.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
-    Ok(Value::Array(files.map(|entry| sibling(entry, false)).collect()))
+    let list = ask.hub.list_files(grant, commit_id, SIBLINGS_MAX, SIBLINGS_LOOKED_AT_MAX).await?;
+    Ok(Value::Array(list.files.iter().map(|entry| sibling(entry, false)).collect()))
 }
 
 /// Whether only models are asked for that somebody serves: `inference=warm`, `inference_provider=…`. Nobody

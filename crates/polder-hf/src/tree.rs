@@ -42,7 +42,7 @@ pub(crate) async fn tree(ask: &Ask<'_>) -> Result<Response, Failure> {
         Kind::NotFound => Failure::Open(OpenError::Entry { commit_id, error }),
         _ => error.into(),
     })?;
-    let entries = shown(ask, &grant, commit_id, &page.entries, ask.flag("expand")).await?;
+    let entries = shown(ask, &grant, commit_id, page.entries, ask.flag("expand")).await?;
     let mut response = respond::json(StatusCode::OK, &entries);
     set_commit(&mut response, &commit_id.to_string());
     if let Some(next) = page.next {
@@ -86,20 +86,22 @@ pub(crate) async fn paths_info(ask: &Ask<'_>, body: Body) -> Result<Response, Fa
         return Ok(respond::json(StatusCode::OK, &json!([])));
     };
     let found = ask.hub.entries(&grant, commit_id, paths).await?;
-    let entries = shown(ask, &grant, commit_id, &found, expand).await?;
+    let entries = shown(ask, &grant, commit_id, found, expand).await?;
     let mut response = respond::json(StatusCode::OK, &entries);
     set_commit(&mut response, &commit_id.to_string());
     Ok(response)
 }
 
-/// Entries of one commit; each with the commit that last changed it if `expand` asks for it.
+/// Entries of one commit; each with the commit that last changed it if `expand` asks for it. Clients fetch whatever
+/// is listed, and give up on all of it where that fails: what cannot be asked for is left out.
 async fn shown(
     ask: &Ask<'_>,
     grant: &Grant<See>,
     commit_id: ObjectId,
-    entries: &[TreeEntry],
+    mut entries: Vec<TreeEntry>,
     expand: bool,
 ) -> Result<Vec<Value>, Failure> {
+    entries.retain(TreeEntry::can_be_asked_for);
     let oids: Vec<Sha256> =
         entries.iter().filter_map(|entry| entry.pointer.map(|pointer| pointer.oid)).collect();
     let chunked = ask.hub.xet_hashes(grant, &oids).await?;
@@ -122,7 +124,7 @@ fn missing(commit_id: ObjectId, message: String) -> Failure {
     Failure::Open(OpenError::Entry { commit_id, error: Error::new(Kind::NotFound, message) })
 }
 
-/// One path as the clients know it. A link or submodule is a file of its own few bytes.
+/// One path as the clients know it. A link is a file that holds its target.
 fn entry(entry: &TreeEntry, chunked: &HashMap<Sha256, FileHash>) -> Value {
     let (path, oid) = (&entry.path, entry.oid.to_string());
     if entry.kind == EntryKind::Directory {

@@ -173,7 +173,8 @@ impl<'a> CommitDraft<'a> {
         let missing = |error| OpenError::Entry { commit_id, error };
         let entry =
             polder_git::entry(&held.snapshot, commit_id, from).map_err(|error| missing(error.into()))?;
-        if !entry.kind.is_file() {
+        // A link is a file with its target, as when it is fetched.
+        if !entry.kind.is_blob() {
             return Err(missing(Error::not_found(format!("`{from}` is not a file"))));
         }
         let executable = entry.kind == polder_git::EntryKind::Executable;

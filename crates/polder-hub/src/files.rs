@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use polder_git::{CommitInfo, CommitPage, TreeEntry, TreePage};
+use polder_git::{CommitInfo, CommitPage, FileList, TreeEntry, TreePage};
 use polder_types::ObjectId;
 
 use crate::Hub;
@@ -81,7 +81,8 @@ impl Hub {
         self.commit_meant(grant.repo_id(), &held.snapshot, revision).await
     }
 
-    /// Opens a file as a reader of the repository sees it: a pointer is followed to its bytes.
+    /// Opens a file as a reader of the repository sees it: a pointer is followed to its bytes, a link is not: its
+    /// bytes are its target's name.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -148,7 +149,7 @@ impl Hub {
                 Err(error) => return Ok(Err(OpenError::Revision(error.into()))),
             };
             let entry = match polder_git::entry(&snapshot, commit_id, &path) {
-                Ok(entry) if entry.kind.is_file() => entry,
+                Ok(entry) if entry.kind.is_blob() => entry,
                 Ok(_) => {
                     let error = Error::not_found(format!("`{path}` is not a file"));
                     return Ok(Err(OpenError::Entry { commit_id, error }));
@@ -254,6 +255,24 @@ impl Hub {
                 let snapshot = &held.snapshot;
                 Ok(polder_git::list_tree(snapshot, commit_id, &path, recursive, cursor.as_deref(), limit)?)
             })
+            .await
+    }
+
+    /// The files of a commit, without what cannot be asked for by its path: the first `files_max`, out of the first
+    /// `entries_max` files and folders.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn list_files(
+        &self,
+        grant: &Grant<impl Sees>,
+        commit_id: ObjectId,
+        files_max: usize,
+        entries_max: usize,
+    ) -> Result<FileList> {
+        let held = self.held(grant.repo_id()).await?;
+        self.leaf
+            .run(move || Ok(polder_git::list_files(&held.snapshot, commit_id, files_max, entries_max)?))
             .await
     }
 }

@@ -146,8 +146,8 @@ pub use polder_db::{
     Discussion, DiscussionEvent, Happened, Limit as QuotaLimit, Lock, StoredRepo, Watched, Webhook,
 };
 pub use polder_git::{
-    Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, PathCommits, Protocol, Service,
-    Signature, TreeEntry, TreePage,
+    Change, CommitInfo, CommitPage, Comparison, Diff, EntryKind, FileChange, FileList, PathCommits, Protocol,
+    Service, Signature, TreeEntry, TreePage,
 };
 pub use preupload::{Preupload, UploadCandidate, UploadMode};
 pub use protection::ProtectionRule;

@@ -74,7 +74,7 @@ impl Hub {
                     Some(commit_id) => found(polder_git::entry(&held.snapshot, commit_id, &file.path))?,
                     None => None,
                 };
-                let entry = entry.filter(|entry| entry.kind.is_file());
+                let entry = entry.filter(|entry| entry.kind.is_blob());
                 let oid = entry.map(|entry| match entry.pointer {
                     Some(pointer) => pointer.oid.to_string(),
                     None => entry.oid.to_string(),

@@ -1,8 +1,12 @@
 //! What git lets anybody push is shown so that clients can read it, and harms no list.
 
-use polder_tests::{HubClient, Work, run};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use polder_tests::{HubClient, Work, fixtures, run};
 
 use crate::Place;
+use crate::source::Two;
 
 /// The oldest client and the newest one.
 const VERSIONS: [&str; 2] = ["0.36.2", "2.4.0"];
@@ -107,4 +111,85 @@ fn a_bad_card_hinders_neither_lists_nor_downloads() {
         let Some(client) = HubClient::of(version) else { return };
         client.script(&place.hub, &place.ada, place.dir.path(), CARDS, &names).ok();
     }
+}
+
+/// A file, a link to it, a file in a folder, a commit of another repository, and two names that no text can say.
+fn odd() -> Work {
+    let work = Work::new();
+    work.write("a.txt", b"a");
+    work.write("d/b.txt", b"b");
+    std::os::unix::fs::symlink("a.txt", work.path().join("link")).unwrap();
+    std::fs::write(work.path().join(OsStr::from_bytes(b"\xff\xfe.txt")), b"none").unwrap();
+    let folder = work.path().join(OsStr::from_bytes(b"\xd0\xcd"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("c.txt"), b"none").unwrap();
+    work.ok(&["add", "-A"]);
+    work.ok(&["update-index", "--add", "--cacheinfo", &format!("160000,{},sub", "1".repeat(40))]);
+    work.ok(&["commit", "-qm", "All"]);
+    work
+}
+
+const ALL_OF_IT: &str = r"
+import os, sys
+from huggingface_hub import HfApi, snapshot_download
+endpoint, token, work, repo, *names = sys.argv[1:]
+api = HfApi(endpoint=endpoint, token=False)
+found = snapshot_download(repo, endpoint=endpoint, token=False)
+there = sorted(os.path.relpath(os.path.join(dir, file), found) for dir, _, files in os.walk(found) for file in files)
+assert there == sorted(names), there
+assert sorted(api.list_repo_files(repo)) == sorted(names)
+assert sorted(file.rfilename for file in api.model_info(repo).siblings) == sorted(names)
+asked = api.get_paths_info(repo, names + ['sub'])
+assert sorted(info.path for info in asked if hasattr(info, 'size')) == sorted(names), asked
+for link, target in [('link', 'a.txt'), ('读我.md', 'README.md')]:
+    if link in names:
+        assert open(os.path.join(found, link)).read() == target
+";
+
+/// One entry that is listed and not found, and clients give up on all of the repository.
+#[test]
+fn a_repository_with_links_submodules_and_names_that_are_no_text_is_downloaded() {
+    let place = Place::new();
+    let fixture = fixtures().join("acme/tiny-zh.git");
+    place.hub.cli(&["repo", "import", fixture.to_str().unwrap(), "acme/tiny-zh"]).ok();
+    place.hub.repo("acme/odd");
+    push(&place, &odd(), "acme/odd");
+    for version in VERSIONS {
+        let Some(client) = HubClient::of(version) else { return };
+        let all = |names: &[&str]| {
+            client.script(&place.hub, &place.ada, place.dir.path(), ALL_OF_IT, names).ok();
+        };
+        all(&["acme/odd", "a.txt", "d/b.txt", "link"]);
+        all(&[
+            "acme/tiny-zh",
+            ".gitattributes",
+            "100% #1 ?.txt",
+            "README.md",
+            "folder with spaces/a file.txt",
+            "权重 文件.gguf",
+            "说明/使用 方法.md",
+            "读我.md",
+        ]);
+        let hf = |args: &[&str]| {
+            client.hf(place.hub.url("").trim_end_matches('/'), None, place.dir.path(), args).ok()
+        };
+        let dir = place.dir.path().join(version);
+        hf(&["download", "acme/odd", "--local-dir", dir.to_str().unwrap()]);
+        assert_eq!(std::fs::read_to_string(dir.join("link")).unwrap(), "a.txt");
+    }
+}
+
+/// What an import without git has of it is what clients have.
+#[test]
+fn a_link_is_imported_without_git_as_a_file_that_holds_its_target() {
+    let two = Two::new();
+    two.from.hub.repo("acme/odd");
+    push(&two.from, &odd(), "acme/odd");
+    two.import(&["hf:acme/odd"]).ok();
+    let dir = two.to.dir.path().join("cloned");
+    two.git.ok(two.to.dir.path(), &["clone", "-q", &two.to.hub.repo_url("acme/odd"), dir.to_str().unwrap()]);
+    assert_eq!(two.git.ok(&dir, &["ls-files"]), "a.txt\nd/b.txt\nlink");
+    assert!(std::fs::symlink_metadata(dir.join("link")).unwrap().is_file());
+    assert_eq!(std::fs::read(dir.join("link")).unwrap(), b"a.txt");
+    two.to.hub.fsck();
 }

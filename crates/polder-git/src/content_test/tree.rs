@@ -6,7 +6,7 @@ use polder_types::{LfsPointer, ObjectId, Sha256};
 use tempfile::TempDir;
 
 use super::kit::{Opened, commit_all, git, git_bytes, new_repo, oid, rev, scratch, write};
-use crate::{EntryKind, Error, Snapshot, TreeEntry, entry, list_tree, read_file};
+use crate::{EntryKind, Error, Snapshot, TreeEntry, entry, list_files, list_tree, read_file};
 
 /// Names that sort, quote or nest unusually; every kind of entry.
 fn awkward() -> TempDir {
@@ -146,6 +146,33 @@ fn names_that_are_not_text_are_listed_and_paged_past() {
     assert_eq!(whole.len(), 3);
     assert_eq!(all_pages(opened.snapshot(), commit, "", true, 1), whole);
     assert!(whole[2].ends_with("\t\u{fffd}\u{fffd}"), "{whole:?}");
+    let page = list_tree(opened.snapshot(), commit, "", true, None, 10).unwrap();
+    let asked: Vec<_> = page.entries.iter().filter(|entry| entry.can_be_asked_for()).collect();
+    assert_eq!(asked.iter().map(|entry| &*entry.path).collect::<Vec<_>>(), ["plain"]);
+    let files = list_files(opened.snapshot(), commit, 10, 10).unwrap();
+    assert_eq!((files.files.iter().collect::<Vec<_>>(), files.is_whole), (asked, true));
+}
+
+#[test]
+fn folders_do_not_count_as_files_and_a_list_says_whether_it_is_whole() {
+    let dir = awkward();
+    let opened = Opened::at(dir.path());
+    let commit = rev(dir.path(), "HEAD");
+    let listed = git_lists(dir.path(), &["-r", "HEAD"]);
+    let expected: Vec<_> = listed.into_iter().filter(|line| !line.contains(" commit ")).collect();
+    let entries = git_lists(dir.path(), &["-r", "-t", "HEAD"]).len();
+    let list = |files_max, entries_max| {
+        let list = list_files(opened.snapshot(), commit, files_max, entries_max).unwrap();
+        (list.files.iter().map(as_git_prints).collect::<Vec<_>>(), list.is_whole)
+    };
+    let all = expected.len();
+    assert!(entries > all + 5, "folders, and a submodule");
+    assert_eq!(list(100, 100), (expected.clone(), true));
+    assert_eq!(list(all, entries), (expected.clone(), true), "to the last one");
+    assert_eq!(list(all - 1, entries), (expected[..all - 1].to_vec(), false));
+    let (some, is_whole) = list(100, entries - 1);
+    assert!(some.len() >= all - 1 && !is_whole, "{some:?}");
+    assert_eq!(list(100, 0), (vec![], false));
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn tree_of(reader: &mut ObjectReader<'_>, id: ObjectId) -> Result<ObjectId> {
 type Side = (Vec<u8>, Stands);
 
 fn shown(reader: &mut ObjectReader<'_>, (path, (mode, oid)): Side) -> Result<TreeEntry> {
-    describe(reader, String::from_utf8_lossy(&path).into_owned(), mode, oid)
+    describe(reader, &path, mode, oid)
 }
 
 /// Makes one pair of each removed file and an added one of the same content, in the place of the added one.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use polder_types::ObjectId;
 use polder_types::limits::TREE_ENTRIES_MAX;
 
+use super::entries::MODE_SUBMODULE;
 use super::{TREE_DEPTH_MAX, TreeEntry, describe, find, split_entry, tree_of_commit};
 use crate::{Error, ObjectKind, ObjectReader, Result, Snapshot};
 
@@ -51,14 +52,52 @@ pub fn list_tree(
     let mut last = Vec::new();
     while page.entries.len() < limit {
         let Some(found) = walk.next()? else { return Ok(page) };
-        let shown = String::from_utf8_lossy(&found.path).into_owned();
-        page.entries.push(describe(&mut walk.reader, shown, found.mode, found.oid)?);
+        page.entries.push(describe(&mut walk.reader, &found.path, found.mode, found.oid)?);
         last = found.path;
     }
     if walk.next()?.is_some() {
         page.next = Some(encode_cursor(last.get(skipped..).unwrap_or_default()));
     }
     Ok(page)
+}
+
+/// The files of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileList {
+    /// In git's order, links among them.
+    pub files: Vec<TreeEntry>,
+    /// Whether there are no others.
+    pub is_whole: bool,
+}
+
+/// Lists what of a commit has bytes and can be asked for by its path: the first `files_max` of it, out of the first
+/// `entries_max` files and folders.
+///
+/// # Errors
+/// [`Error::NotFound`] if the commit does not exist; [`Error::Corrupt`] if an object is missing or malformed.
+pub fn list_files(
+    snapshot: &Snapshot,
+    commit_id: ObjectId,
+    files_max: usize,
+    entries_max: usize,
+) -> Result<FileList> {
+    let mut reader = ObjectReader::new(snapshot);
+    let tree_id = tree_of_commit(&mut reader, commit_id)?;
+    let mut walk = Walk { reader, recursive: true, levels: Vec::new() };
+    walk.enter(tree_id, Vec::new())?;
+    let mut files = Vec::new();
+    for _entry in 0..entries_max {
+        let Some(found) = walk.next()? else { return Ok(FileList { files, is_whole: true }) };
+        if matches!(found.mode, super::MODE_FOLDER | MODE_SUBMODULE) || str::from_utf8(&found.path).is_err() {
+            continue;
+        }
+        if files.len() >= files_max {
+            return Ok(FileList { files, is_whole: false });
+        }
+        files.push(describe(&mut walk.reader, &found.path, found.mode, found.oid)?);
+    }
+    let is_whole = walk.next()?.is_none();
+    Ok(FileList { files, is_whole })
 }
 
 struct Found {
