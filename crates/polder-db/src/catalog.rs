@@ -2,8 +2,9 @@
 
 use polder_types::{AccountId, ObjectId, RepoId, RepoKind, UnixMillis};
 
+use crate::catalog_search::statement;
 use crate::downloads::DAY_MILLIS;
-use crate::repos::{REPO_COLUMNS, Repo, repo_columns};
+use crate::repos::{REPO_COLUMNS, Repo};
 use crate::row::{Row, each};
 use crate::sql::{ROWS_PER_STATEMENT_MAX, statements, templates};
 use crate::tx::{Tx, Verdict};
@@ -17,50 +18,7 @@ pub const CATALOG_TEXTS_ASKED_MAX: usize = 2;
 /// Which reading of a repository's files this build writes. Counted up, it has every entry written anew.
 const READING: i64 = 3;
 
-/// A page of repositories, newest first by `$column`: those that someone may see, and that fit.
-macro_rules! search_by {
-    ($column:literal) => {
-        concat!(
-            "SELECT ",
-            repo_columns!(),
-            ", c.commit_oid, c.changed_at, c.likes, c.facts, ",
-            $column,
-            " FROM catalog c JOIN repo r ON r.id = c.repo JOIN account a ON a.id = r.ns ",
-            "WHERE r.state = 'live' AND r.kind = $1 AND (r.withheld IS NULL OR ($2 AND r.withheld NOT IN ('takedown', 'blocked'))) ",
-            "AND (r.visibility = 'public' OR r.shown OR $2 OR r.ns = $3 ",
-            "OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $3)) ",
-            "AND ($4 = '' OR a.fold = $4) AND ($5 = '' OR LOWER(a.name || '/' || r.name) LIKE $5 ESCAPE '!') ",
-            "AND ($20 = '' OR LOWER(a.name || '/' || r.name) LIKE $20 ESCAPE '!') ",
-            "AND (NOT $21 OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.type IN ('model', 'dataset'))) ",
-            "AND ($6 < 0 OR c.parameters >= $6) AND ($7 < 0 OR c.parameters <= $7) ",
-            "AND ($8 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $8)) ",
-            "AND ($9 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $9)) ",
-            "AND ($10 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $10)) ",
-            "AND ($11 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $11)) ",
-            "AND ($12 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $12)) ",
-            "AND ($13 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $13)) ",
-            "AND ($14 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $14)) ",
-            "AND ($15 = '' OR EXISTS (SELECT 1 FROM catalog_tag t WHERE t.repo = r.id AND t.tag = $15)) ",
-            "AND (",
-            $column,
-            " < $16 OR (",
-            $column,
-            " = $16 AND r.id < $17)) AND ($19 < 0 OR (CASE WHEN r.gate IS NULL THEN 0 ELSE 1 END) = $19) ORDER BY ",
-            $column,
-            " DESC, r.id DESC LIMIT $18"
-        )
-    };
-}
-
 statements! {
-    SEARCH_BY_CHANGE = search_by!("c.changed_at");
-    SEARCH_BY_CREATION = search_by!("r.created_at");
-    SEARCH_BY_LIKES = search_by!("c.likes");
-    SEARCH_BY_DOWNLOADS = search_by!("(SELECT COALESCE(CAST(SUM(d.times) AS BIGINT), 0) FROM download d \
-        WHERE d.repo = c.repo AND d.day >= $22)");
-    SEARCH_BY_TREND = search_by!("((SELECT COALESCE(CAST(SUM(d.times) AS BIGINT), 0) FROM download d \
-        WHERE d.repo = c.repo AND d.day >= $22) \
-        + (SELECT COUNT(*) FROM repo_like l WHERE l.repo = c.repo AND l.liked_at >= $23))");
     PUBLIC_TAGS = "SELECT t.tag, t.type, COUNT(*) AS times FROM catalog_tag t JOIN repo r ON r.id = t.repo \
         WHERE r.kind = $1 AND r.state = 'live' AND r.withheld IS NULL AND r.visibility = 'public' \
         AND t.type NOT IN ('app', 'model') GROUP BY t.tag, t.type ORDER BY times DESC, t.tag, t.type LIMIT $2";
@@ -128,7 +86,7 @@ pub struct CatalogEntry {
     pub facts: String,
 }
 
-/// What a page is ordered by, largest first.
+/// What a page is ordered by, largest first unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatalogOrder {
     /// When the default branch last changed.
@@ -166,6 +124,8 @@ pub struct CatalogQuery {
     pub gated: Option<bool>,
     /// The order.
     pub order: CatalogOrder,
+    /// Whether the smallest comes first.
+    pub ascending: bool,
     /// From which day on downloads and likes count, in days since 1970.
     pub since_day: i64,
     /// Where the page before ended: [`Cataloged::place`] of its last one.
@@ -191,13 +151,7 @@ impl Db {
     /// # Errors
     /// Only when the database fails.
     pub async fn search_catalog(&self, query: &CatalogQuery) -> Result<Vec<Cataloged>> {
-        let statement = match query.order {
-            CatalogOrder::Changed => SEARCH_BY_CHANGE,
-            CatalogOrder::Created => SEARCH_BY_CREATION,
-            CatalogOrder::Likes => SEARCH_BY_LIKES,
-            CatalogOrder::Downloads => SEARCH_BY_DOWNLOADS,
-            CatalogOrder::Trend => SEARCH_BY_TREND,
-        };
+        let statement = statement(query.order, query.ascending);
         let text =
             |at: usize| query.texts.get(at).map(|text| format!("%{}%", escaped(text))).unwrap_or_default();
         let (least, most) = query.parameters;
@@ -213,7 +167,8 @@ impl Db {
         for at in 0..CATALOG_TAGS_ASKED_MAX {
             args.push(Value::from(query.tags.get(at).cloned().unwrap_or_default()));
         }
-        let (place, id) = query.after.unwrap_or((i64::MAX, RepoId(i64::MAX)));
+        let before_all = if query.ascending { i64::MIN } else { i64::MAX };
+        let (place, id) = query.after.unwrap_or((before_all, RepoId(before_all)));
         args.extend(args![place, id, query.limit, query.gated.map_or(-1, i64::from), text(1), query.linked]);
         if matches!(query.order, CatalogOrder::Downloads | CatalogOrder::Trend) {
             args.extend(args![query.since_day]);

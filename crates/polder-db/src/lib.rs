@@ -67,6 +67,7 @@ mod audit;
 mod blobs;
 mod blocks;
 mod catalog;
+mod catalog_search;
 mod chunks;
 mod collections;
 #[cfg(test)]

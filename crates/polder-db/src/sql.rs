@@ -120,10 +120,11 @@ pub(crate) use {statements, templates};
 mod tests {
     use super::*;
     use crate::{
-        access_requests, accounts, attachments, audit, blobs, blocks, catalog, chunks, collections, contract,
-        contributed, damage, discussions, downloads, dump, events, follow, jobs, known_chunks, lfs_files,
-        locks, log, meta, oauth, pull_mirrors, push, quota, recent_tips, remote_namespaces, repo_storage,
-        repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs, xorbs,
+        access_requests, accounts, attachments, audit, blobs, blocks, catalog, catalog_search, chunks,
+        collections, contract, contributed, damage, discussions, downloads, dump, events, follow, jobs,
+        known_chunks, lfs_files, locks, log, meta, oauth, pull_mirrors, push, quota, recent_tips,
+        remote_namespaces, repo_storage, repos, snapshots, tokens, upkeep, uploads, webhooks, xorb_runs,
+        xorbs,
     };
 
     const FILES: &[&[&str]] = &[
@@ -134,6 +135,7 @@ mod tests {
         blobs::ALL,
         blocks::ALL,
         catalog::ALL,
+        catalog_search::ALL,
         chunks::ALL,
         contributed::ALL,
         damage::ALL,

@@ -120,6 +120,7 @@ fn query(ask: &Ask<'_>, kind: RepoKind) -> Result<RepoQuery, Error> {
         tags,
         parameters: parameters(ask.query("num_parameters").as_deref())?,
         order: order(ask.query("sort").as_deref())?,
+        ascending: is_ascending(ask.query("direction").as_deref()),
         cursor: ask.query("cursor"),
         limit: PAGE,
     })
@@ -137,6 +138,12 @@ fn order(sort: Option<&str>) -> Result<RepoOrder, Error> {
             Err(Error::new(Kind::Invalid, format!("`{other}` is nothing to sort by; say {known}")))
         }
     }
+}
+
+/// What 0.36 sends if it is told to: -1 for the largest first, anything else for the smallest. Nothing of it, and all
+/// later clients, means the largest.
+fn is_ascending(direction: Option<&str>) -> bool {
+    direction.is_some_and(|direction| !matches!(direction, "" | "-1"))
 }
 
 /// `min:6B,max:128B`: either may be missing; K, M, B and T count.
@@ -176,6 +183,15 @@ fn whole(number: f64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_comes_first_unless_a_direction_says_otherwise() {
+        for (direction, expected) in
+            [(None, false), (Some(""), false), (Some("-1"), false), (Some("1"), true), (Some("asc"), true)]
+        {
+            assert_eq!(is_ascending(direction), expected, "{direction:?}");
+        }
+    }
 
     #[test]
     fn a_range_of_parameters_is_read_in_any_unit() {

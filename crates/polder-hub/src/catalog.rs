@@ -41,6 +41,8 @@ pub struct RepoQuery {
     pub parameters: (Option<i64>, Option<i64>),
     /// What comes first.
     pub order: CatalogOrder,
+    /// Whether the smallest of it comes first, not the largest.
+    pub ascending: bool,
     /// What the page before gave as `next`.
     pub cursor: Option<String>,
     /// Most repositories of a page.
@@ -106,6 +108,7 @@ impl Hub {
             linked: query.linked,
             parameters: query.parameters,
             order: query.order,
+            ascending: query.ascending,
             since_day: match query.order {
                 CatalogOrder::Trend => self.trend_since(),
                 _ => self.shown_since(),

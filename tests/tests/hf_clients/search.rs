@@ -63,7 +63,7 @@ fn filled() -> Place {
 }
 
 const LISTS: &str = r"
-import sys
+import inspect, sys
 from huggingface_hub import HfApi
 endpoint, token, work = sys.argv[1:4]
 stranger, ada = HfApi(endpoint=endpoint, token=False), HfApi(endpoint=endpoint, token=token)
@@ -81,6 +81,9 @@ for sort in ['created_at', 'last_modified', 'likes', 'downloads', 'trending_scor
 assert models(sort='created_at') == ['acme/gpt_2', 'acme/bert']
 assert ids(stranger.list_datasets(filter='task_categories:qa')) == ['acme/letters']
 assert ids(stranger.list_spaces()) == []
+if 'direction' in inspect.signature(HfApi.list_models).parameters:
+    assert models(sort='created_at', direction=-1) == ['acme/gpt_2', 'acme/bert']
+    assert models(sort='created_at', direction=1) == ['acme/bert', 'acme/gpt_2']
 bert = next(iter(stranger.list_models(search='bert', full=True, cardData=True)))
 assert bert.card_data.license == 'mit' and {file.rfilename for file in bert.siblings} >= {'config.json'}
 info = stranger.model_info('acme/bert')

@@ -17,6 +17,7 @@ fn all() -> CatalogQuery {
         parameters: (None, None),
         gated: None,
         order: CatalogOrder::Changed,
+        ascending: false,
         since_day: 0,
         after: None,
         limit: 10,
@@ -101,6 +102,18 @@ async fn tagged(home: &Home, name: &str, n: u8, tags: &[&str], parameters: Optio
     repo.id
 }
 
+/// The names of what is found, page by page.
+async fn one_by_one(home: &Home, query: &CatalogQuery) -> Vec<String> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = CatalogQuery { after, limit: 1, ..query.clone() };
+        let page = home.db.search_catalog(&page).await.unwrap();
+        let Some(last) = page.last() else { return seen };
+        after = Some(last.place);
+        seen.push(last.repo.name.to_string());
+    }
+}
+
 #[tokio::test]
 async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
     use CatalogOrder::{Changed, Created, Downloads, Likes, Trend};
@@ -160,15 +173,15 @@ async fn a_search_finds_what_fits_in_its_order_and_in_pages() {
         assert_eq!(names(&home, &query).await, expected, "{query:?}");
     }
     for order in [Changed, Created, Likes, Downloads, Trend] {
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let page =
-                home.db.search_catalog(&CatalogQuery { order, after, limit: 1, ..all() }).await.unwrap();
-            let Some(last) = page.last() else { break };
-            after = Some(last.place);
-            seen.push(last.repo.name.to_string());
+        let mut found = Vec::new();
+        for ascending in [false, true] {
+            let query = CatalogQuery { order, ascending, ..all() };
+            let seen = one_by_one(&home, &query).await;
+            assert_eq!(seen, names(&home, &query).await);
+            found.push(seen);
         }
-        assert_eq!(seen, names(&home, &CatalogQuery { order, ..all() }).await);
+        found[1].reverse();
+        assert_eq!(found[0], found[1], "{order:?}");
     }
 }
 
