@@ -14,6 +14,7 @@ mod described;
 mod disabled;
 mod discussions;
 mod filters;
+mod folders;
 mod gated;
 mod hf_xet;
 mod kernels;
