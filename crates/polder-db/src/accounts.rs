@@ -37,6 +37,7 @@ statements! {
         WHERE r.ns = $1 AND r.state = 'live' AND (r.visibility = 'public' OR r.shown OR $2) GROUP BY r.kind";
     MEMBERS_AFTER = "SELECT a.name, m.role FROM member m JOIN account a ON a.id = m.user_id \
         WHERE m.org = $1 AND a.fold > $2 ORDER BY a.fold LIMIT $3";
+    COUNT_MEMBERS = "SELECT COUNT(*) FROM member WHERE org = $1";
 }
 
 /// What an account is.
@@ -274,6 +275,14 @@ impl Db {
         each(&self.rows(MEMBERS_AFTER, args![org, after, limit]).await?, |row| {
             Ok(Member { user: row.word(0)?, role: row.word(1)? })
         })
+    }
+
+    /// How many belong to an organisation.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn count_members(&self, org: AccountId) -> Result<i64> {
+        self.row(COUNT_MEMBERS, args![org]).await?.map_or(Ok(0), |row| row.read(0))
     }
 
     /// Whether any user is an administrator of the hub.

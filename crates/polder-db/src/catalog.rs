@@ -39,10 +39,16 @@ statements! {
         ON CONFLICT (repo, account) DO NOTHING";
     DELETE_LIKE = "DELETE FROM repo_like WHERE repo = $1 AND account = $2";
     ADD_LIKES = "UPDATE catalog SET likes = likes + $2 WHERE repo = $1";
-    LIKERS = "SELECT a.name FROM repo_like l JOIN account a ON a.id = l.account \
-        WHERE l.repo = $1 ORDER BY l.liked_at DESC, a.fold LIMIT $2";
+    LIKERS = "SELECT a.name, l.liked_at, l.account FROM repo_like l JOIN account a ON a.id = l.account \
+        WHERE l.repo = $1 AND (l.liked_at < $2 OR (l.liked_at = $2 AND l.account < $3)) \
+        ORDER BY l.liked_at DESC, l.account DESC LIMIT $4";
+    // Of what the account $6 may know of, or all ($5).
     LIKED_BY = "SELECT l.repo, l.liked_at FROM repo_like l JOIN repo r ON r.id = l.repo AND r.state = 'live' \
-        WHERE l.account = $1 ORDER BY l.liked_at DESC, l.repo DESC LIMIT $2";
+        WHERE l.account = $1 AND (l.liked_at < $2 OR (l.liked_at = $2 AND l.repo < $3)) \
+        AND (r.withheld IS NULL OR ($5 AND r.withheld NOT IN ('takedown', 'blocked'))) \
+        AND (r.visibility = 'public' OR r.shown OR $5 OR r.ns = $6 \
+        OR EXISTS (SELECT 1 FROM member m WHERE m.org = r.ns AND m.user_id = $6)) \
+        ORDER BY l.liked_at DESC, l.repo DESC LIMIT $4";
 }
 
 templates! {
@@ -254,23 +260,58 @@ impl Db {
         .await
     }
 
-    /// Who likes a repository, the latest first, at most `limit`.
+    /// Who likes a repository and since when, the latest first: at most `limit` after the one that ended a page.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn likers(&self, repo: RepoId, limit: i64) -> Result<Vec<String>> {
-        each(&self.rows(LIKERS, args![repo, limit]).await?, |row| row.read(0))
-    }
-
-    /// What an account likes and since when, the latest first, at most `limit`.
-    ///
-    /// # Errors
-    /// Only when the database fails.
-    pub async fn liked_by(&self, account: AccountId, limit: i64) -> Result<Vec<(RepoId, UnixMillis)>> {
-        each(&self.rows(LIKED_BY, args![account, limit]).await?, |row| {
-            Ok((RepoId(row.read(0)?), UnixMillis(row.read(1)?)))
+    pub async fn likers(&self, repo: RepoId, after: Liked, limit: i64) -> Result<Vec<(String, Liked)>> {
+        each(&self.rows(LIKERS, args![repo, after.since, after.id, limit]).await?, |row| {
+            Ok((row.read(0)?, Liked { since: UnixMillis(row.read(1)?), id: row.read(2)? }))
         })
     }
+
+    /// What an account likes and since when, the latest first, as far as `reader` may know of it: at most `limit`
+    /// after the one that ended a page.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn liked_by(
+        &self,
+        account: AccountId,
+        reader: Reader,
+        after: Liked,
+        limit: i64,
+    ) -> Result<Vec<(RepoId, Liked)>> {
+        let mut args = args![account, after.since, after.id, limit];
+        args.extend(args![reader.sees_all, reader.account]);
+        each(&self.rows(LIKED_BY, args).await?, |row| {
+            let id = row.read(0)?;
+            Ok((RepoId(id), Liked { since: UnixMillis(row.read(1)?), id }))
+        })
+    }
+}
+
+/// Who reads a list: what is private is in it for its owners only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The account, if it is one.
+    pub account: Option<AccountId>,
+    /// Whether it administers the hub.
+    pub sees_all: bool,
+}
+
+/// Where a like stands in a list, the latest first: since when, and whose or of which repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liked {
+    /// Since when.
+    pub since: UnixMillis,
+    /// The account, or the repository.
+    pub id: i64,
+}
+
+impl Liked {
+    /// Before every other.
+    pub const FIRST: Self = Self { since: UnixMillis(i64::MAX), id: i64::MAX };
 }
 
 /// Opens the entry of a new repository.

@@ -120,7 +120,7 @@ pub use blobs::{Blob, NewBlob};
 pub use blocks::{Block, Blocked};
 pub use catalog::{
     CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogEntry, CatalogOrder, CatalogQuery, CatalogTag,
-    Cataloged, NewCatalogEntry,
+    Cataloged, Liked, NewCatalogEntry, Reader,
 };
 pub use collections::{
     COLLECTION_ITEMS_MAX, COLLECTIONS_ASKED_MAX, COLLECTIONS_PER_NAMESPACE_MAX, Collected, Collection,

@@ -13,6 +13,9 @@ use crate::ask::Ask;
 use crate::failure::Failure;
 use crate::shown::{merged, moment};
 
+/// Most entries of a page of people or likes.
+const PAGE: usize = 1_000;
+
 /// The account that the path names.
 pub(crate) fn account(ask: &Ask<'_>) -> Result<AccountName, Failure> {
     let name = &ask.at.revision;
@@ -34,35 +37,41 @@ pub(crate) async fn user(ask: &Ask<'_>) -> Result<Response, Failure> {
 pub(crate) async fn organization(ask: &Ask<'_>) -> Result<Response, Failure> {
     let caller = ask.caller().await?;
     let found = ask.hub.account_overview(caller.principal(), &account(ask)?, true).await?;
-    let (name, users) = (found.name.as_str(), found.members.len());
-    let own = json!({ "type": "org", "name": name, "numUsers": users, "isVerified": false });
+    let mut own = json!({ "type": "org", "name": found.name.as_str(), "isVerified": false });
+    if let (Some(fields), Some(members)) = (own.as_object_mut(), found.members) {
+        fields.insert("numUsers".to_owned(), members.into());
+    }
     Ok(respond::json(StatusCode::OK, &merged(counts(&found), own)))
 }
 
 /// Answers `GET /api/organizations/{org}/members`.
 pub(crate) async fn members(ask: &Ask<'_>) -> Result<Response, Failure> {
     let caller = ask.caller().await?;
-    let found = ask.hub.account_overview(caller.principal(), &account(ask)?, true).await?;
-    let people: Vec<Value> = found.members.iter().map(|user| entry(user.as_str())).collect();
-    Ok(respond::json(StatusCode::OK, &people))
+    let (cursor, limit) = page(ask);
+    let found = ask.hub.members(caller.principal(), &account(ask)?, cursor.as_deref(), limit).await?;
+    let (members, next) = found;
+    Ok(listed(ask, members.iter().map(|user| entry(user.as_str())), next))
 }
 
 /// Answers `GET /api/users/{user}/likes`.
 pub(crate) async fn likes(ask: &Ask<'_>) -> Result<Response, Failure> {
     let caller = ask.caller().await?;
-    let liked = ask.hub.liked_by(caller.principal(), &account(ask)?).await?;
+    let (cursor, limit) = page(ask);
+    let found = ask.hub.liked_by(caller.principal(), &account(ask)?, cursor.as_deref(), limit).await?;
+    let (liked, next) = found;
     let like = |(name, since): &(polder_types::RepoName, _)| {
         let id = format!("{}/{}", name.namespace(), name.name());
         json!({ "createdAt": moment(*since), "repo": { "name": id, "type": name.kind().as_str() } })
     };
-    Ok(respond::json(StatusCode::OK, &liked.iter().map(like).collect::<Vec<_>>()))
+    Ok(listed(ask, liked.iter().map(like), next))
 }
 
 /// Answers `GET …/likers`.
 pub(crate) async fn likers(ask: &Ask<'_>) -> Result<Response, Failure> {
     let grant = ask.see().await?;
-    let likers = ask.hub.likers(&grant).await?;
-    Ok(respond::json(StatusCode::OK, &likers.iter().map(|name| entry(name)).collect::<Vec<_>>()))
+    let (cursor, limit) = page(ask);
+    let (likers, next) = ask.hub.likers(&grant, cursor.as_deref(), limit).await?;
+    Ok(listed(ask, likers.iter().map(|name| entry(name)), next))
 }
 
 /// Answers `POST` and `DELETE …/like`.
@@ -70,6 +79,19 @@ pub(crate) async fn like(ask: &Ask<'_>, likes: bool) -> Result<Response, Failure
     let grant = ask.see().await?;
     ask.hub.set_like(&grant, likes).await.map_err(Failure::Repository)?;
     Ok(respond::json(StatusCode::OK, &json!({})))
+}
+
+/// The page that is asked for.
+fn page(ask: &Ask<'_>) -> (Option<String>, usize) {
+    (ask.query("cursor"), ask.limit(PAGE, PAGE))
+}
+
+fn listed(ask: &Ask<'_>, items: impl Iterator<Item = Value>, next: Option<String>) -> Response {
+    let mut response = respond::json(StatusCode::OK, &items.collect::<Vec<_>>());
+    if let Some(next) = next {
+        ask.link_next(&mut response, "cursor", &next);
+    }
+    response
 }
 
 fn counts(found: &AccountOverview) -> Value {

@@ -68,6 +68,11 @@ impl Principal {
         self.token.as_ref()
     }
 
+    /// The token, unless it is for some repositories only.
+    pub(crate) fn unbound(&self) -> Option<&Token> {
+        self.token().filter(|token| token.repos.is_none())
+    }
+
     pub(crate) fn origin(&self) -> Option<&RequestOrigin> {
         self.origin.as_ref()
     }
@@ -149,7 +154,7 @@ impl<L> Grant<L> {
 
     /// Whose rights count beyond this repository: nobody's, where the token is for some repositories only.
     pub(crate) fn reader(&self) -> Option<AccountId> {
-        let is_for_all = self.principal.token().is_some_and(|token| token.repos.is_none());
+        let is_for_all = self.principal.unbound().is_some();
         self.actor().filter(|_| is_for_all)
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use polder_db::{
-    Activity, CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogOrder, CatalogQuery, Cataloged,
-    NewCatalogEntry,
+    Activity, CATALOG_TAGS_ASKED_MAX, CATALOG_TEXTS_ASKED_MAX, CatalogOrder, CatalogQuery, Cataloged, Liked,
+    NewCatalogEntry, Reader,
 };
 use polder_git::{Command, Snapshot};
 use polder_types::{AccountName, Gate, ObjectId, RepoId, RepoKind, RepoName, UnixMillis, Visibility};
@@ -95,7 +95,7 @@ impl Hub {
             return Err(Error::invalid(message));
         }
         let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
-        let token = principal.token().filter(|token| token.repos.is_none());
+        let token = principal.unbound();
         let limit = query.limit.clamp(1, FOUND_MAX);
         let asked = CatalogQuery {
             kind: query.kind,
@@ -114,12 +114,10 @@ impl Hub {
                 _ => self.shown_since(),
             },
             after,
-            limit: i64::try_from(limit).map_err(Error::internal)?.saturating_add(1),
+            limit: rows_for(limit),
         };
         let mut found = self.db.search_catalog(&asked).await?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|last| format!("{}-{}", last.place.0, last.place.1));
+        let next = cut(&mut found, limit).map(|last| format!("{}-{}", last.place.0, last.place.1));
         let mut repos = Vec::with_capacity(found.len());
         for one in found {
             let activity = self.activity_of(one.repo.id).await?;
@@ -272,35 +270,70 @@ impl Hub {
         Ok(())
     }
 
-    /// Who likes a repository, the latest first.
+    /// A page of who likes a repository, the latest first, and the cursor of the next one.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub async fn likers(&self, grant: &Grant<impl Sees>) -> Result<Vec<String>> {
-        Ok(self.db.likers(grant.repo_id(), i64::try_from(FOUND_MAX).map_err(Error::internal)?).await?)
+    /// [`crate::Kind::Invalid`] for a cursor that is none.
+    pub async fn likers(
+        &self,
+        grant: &Grant<impl Sees>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<String>)> {
+        let mut page = self.db.likers(grant.repo_id(), liked_after(cursor)?, rows_for(limit)).await?;
+        let next = cut(&mut page, limit).map(|(_, last)| cursor_of(*last));
+        Ok((page.into_iter().map(|(name, _)| name).collect(), next))
     }
 
-    /// What an account likes and since when, as far as the caller may know of it.
+    /// A page of what an account likes and since when, as far as the caller may know of it, and the cursor of
+    /// the next one.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] for an unknown user.
+    /// [`crate::Kind::NotFound`] for an unknown user; [`crate::Kind::Invalid`] for a cursor that is none.
     pub async fn liked_by(
         &self,
         principal: &Principal,
         user: &AccountName,
-    ) -> Result<Vec<(RepoName, UnixMillis)>> {
-        let account = self.user(user).await?;
-        let liked = self.db.liked_by(account.id, i64::try_from(FOUND_MAX).map_err(Error::internal)?).await?;
-        let mut shown = Vec::with_capacity(liked.len());
-        for (repo, since) in liked {
-            if let Some(repo) = self.db.repo(repo).await?
-                && self.sees(principal, &repo).await?
-            {
-                shown.push((repo.name, since));
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(RepoName, UnixMillis)>, Option<String>)> {
+        let (account, token) = (self.user(user).await?, principal.unbound());
+        let reader = Reader {
+            account: token.map(|token| token.account.id),
+            sees_all: token.is_some_and(|token| token.account.is_admin),
+        };
+        let mut page = self.db.liked_by(account.id, reader, liked_after(cursor)?, rows_for(limit)).await?;
+        let next = cut(&mut page, limit).map(|(_, last)| cursor_of(*last));
+        let mut shown = Vec::with_capacity(page.len());
+        for (repo, liked) in page {
+            if let Some(repo) = self.db.repo(repo).await? {
+                shown.push((repo.name, liked.since));
             }
         }
-        Ok(shown)
+        Ok((shown, next))
     }
+}
+
+/// How many rows are asked for, for a page of so many: one more tells whether there is another page.
+pub(crate) fn rows_for(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+/// Cuts what was found so to one page; its last entry, if another page follows.
+pub(crate) fn cut<T>(found: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    found.last().filter(|_| has_more)
+}
+
+fn cursor_of(liked: Liked) -> String {
+    format!("{}-{}", liked.since.0, liked.id)
+}
+
+fn liked_after(cursor: Option<&str>) -> Result<Liked> {
+    let Some(text) = cursor else { return Ok(Liked::FIRST) };
+    let (since, id) = parse_cursor(text)?;
+    Ok(Liked { since: UnixMillis(since), id: id.0 })
 }
 
 /// The branch that will be the default one.

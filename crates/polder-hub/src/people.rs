@@ -1,13 +1,14 @@
 //! What others may know of an account.
 
 use polder_db::AccountKind;
-use polder_types::{AccountName, RepoKind, UnixMillis};
+use polder_types::{AccountId, AccountName, RepoKind, UnixMillis};
 
 use crate::Hub;
 use crate::access::Principal;
+use crate::catalog::{cut, rows_for};
 use crate::error::{Error, Result};
 
-/// Most organisations, and most members, that are named.
+/// Most organisations that are named.
 const NAMED_MAX: i64 = 1_000;
 
 /// An account as others see it. Who belongs to an organisation is shown to its members only.
@@ -29,8 +30,8 @@ pub struct AccountOverview {
     pub discussions: i64,
     /// For a user, the organisations that it shares with the caller.
     pub orgs: Vec<AccountName>,
-    /// For an organisation, its members, if the caller is one.
-    pub members: Vec<AccountName>,
+    /// For an organisation, how many belong to it, if the caller does.
+    pub members: Option<i64>,
 }
 
 impl Hub {
@@ -49,15 +50,11 @@ impl Hub {
             let what = if is_org { "organisation" } else { "user" };
             return Err(Error::not_found(format!("there is no {what} `{name}`")));
         }
-        let token = principal.token().filter(|token| token.repos.is_none());
-        let belongs = match token {
-            Some(token) => self.account_role(&token.account, account.id).await?.is_some(),
-            None => false,
-        };
-        let (mut orgs, mut members) = (Vec::new(), Vec::new());
+        let token = principal.unbound();
+        let belongs = self.belongs(principal, account.id).await?;
+        let (mut orgs, mut members) = (Vec::new(), None);
         if is_org && belongs {
-            members =
-                self.db.list_members(account.id, "", NAMED_MAX).await?.into_iter().map(|m| m.user).collect();
+            members = Some(self.db.count_members(account.id).await?);
         } else if let Some(token) = token.filter(|_| !is_org) {
             for (org, _) in self.db.orgs_of(account.id, NAMED_MAX).await? {
                 let id = self.account(&org).await?.id;
@@ -76,5 +73,41 @@ impl Hub {
         let spaces = count(RepoKind::Space);
         let name = account.name;
         Ok(AccountOverview { name, created, models, datasets, spaces, likes, discussions, orgs, members })
+    }
+
+    /// A page of those who belong to an organisation, if the caller does, and the cursor of the next one.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] when there is no such organisation; [`crate::Kind::Invalid`] for a cursor that is
+    /// none.
+    pub async fn members(
+        &self,
+        principal: &Principal,
+        org: &AccountName,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<AccountName>, Option<String>)> {
+        let account = self.account(org).await?;
+        if account.kind != AccountKind::Org {
+            return Err(Error::not_found(format!("there is no organisation `{org}`")));
+        }
+        if !self.belongs(principal, account.id).await? {
+            return Ok((Vec::new(), None));
+        }
+        let after = cursor.map(str::parse::<AccountName>).transpose();
+        let after =
+            after.map_err(|why| Error::invalid(format!("this is no cursor of a list of members: {why}")))?;
+        let after = after.map(|name| name.fold()).unwrap_or_default();
+        let mut page = self.db.list_members(account.id, &after, rows_for(limit)).await?;
+        let next = cut(&mut page, limit).map(|last| last.user.fold());
+        Ok((page.into_iter().map(|member| member.user).collect(), next))
+    }
+
+    /// Whether the caller is an account, or belongs to it.
+    async fn belongs(&self, principal: &Principal, account: AccountId) -> Result<bool> {
+        match principal.unbound() {
+            Some(token) => Ok(self.account_role(&token.account, account).await?.is_some()),
+            None => Ok(false),
+        }
     }
 }

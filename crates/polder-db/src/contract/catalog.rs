@@ -3,7 +3,7 @@ use polder_types::{ObjectId, RepoId, RepoKind, Role, UnixMillis, Visibility};
 use super::{Home, oid, push_of, update};
 use crate::tx::Verdict;
 use crate::value::args;
-use crate::{Activity, CatalogOrder, CatalogQuery, CatalogTag, NewCatalogEntry, PushOutcome};
+use crate::{Activity, CatalogOrder, CatalogQuery, CatalogTag, Liked, NewCatalogEntry, PushOutcome, Reader};
 
 fn all() -> CatalogQuery {
     CatalogQuery {
@@ -216,7 +216,53 @@ async fn a_like_counts_once() {
         home.db.set_like(repo, account, likes).await.unwrap();
         assert_eq!(home.db.catalog_entry(repo).await.unwrap().unwrap().likes, expected);
     }
-    assert_eq!(home.db.likers(repo, 10).await.unwrap(), ["bob"]);
-    assert_eq!(home.db.liked_by(bob, 10).await.unwrap(), [(repo, home.now())]);
-    assert_eq!(home.db.liked_by(ann, 10).await.unwrap(), []);
+    let likers = home.db.likers(repo, Liked::FIRST, 10).await.unwrap();
+    assert_eq!(likers, [("bob".to_owned(), Liked { since: home.now(), id: bob.0 })]);
+    let liked = home.db.liked_by(bob, Reader::default(), Liked::FIRST, 10).await.unwrap();
+    assert_eq!(liked, [(repo, Liked { since: home.now(), id: repo.0 })]);
+    assert_eq!(home.db.liked_by(ann, Reader::default(), Liked::FIRST, 10).await.unwrap(), []);
+    home.db.set_visibility(repo, Visibility::Private, None).await.unwrap();
+    let owner = home.db.find_account("acme").await.unwrap().unwrap().id;
+    for (account, sees_all, is_seen) in
+        [(None, false, false), (Some(ann), false, false), (Some(owner), false, true), (Some(ann), true, true)]
+    {
+        let reader = Reader { account, sees_all };
+        let liked = home.db.liked_by(bob, reader, Liked::FIRST, 10).await.unwrap();
+        assert_eq!(!liked.is_empty(), is_seen, "{reader:?}");
+    }
+}
+
+#[tokio::test]
+async fn likes_come_page_by_page_and_none_twice() {
+    let home = Home::open().await;
+    let ann = home.user("ann").await;
+    let (mut users, mut repos) = (Vec::new(), Vec::new());
+    for n in 0..5 {
+        users.push(home.user(&format!("user{n}")).await);
+        repos.push(home.repo(&format!("acme/m{n}")).await.id);
+        if n == 3 {
+            home.pass_seconds(1);
+        }
+        home.db.set_like(repos[0], users[n], true).await.unwrap();
+        home.db.set_like(repos[n], ann, true).await.unwrap();
+    }
+    let (mut likers, mut liked) = (Vec::new(), Vec::new());
+    let (mut at, mut of_ann) = (Liked::FIRST, Liked::FIRST);
+    for _ in 0..4 {
+        let page = home.db.likers(repos[0], at, 2).await.unwrap();
+        at = page.last().map_or(at, |(_, last)| *last);
+        likers.extend(page.into_iter().map(|(_, liked)| liked.id));
+        let page = home.db.liked_by(ann, Reader::default(), of_ann, 2).await.unwrap();
+        of_ann = page.last().map_or(of_ann, |(_, last)| *last);
+        liked.extend(page.into_iter().map(|(repo, _)| repo));
+    }
+    // Ann likes the first, too.
+    let mut all: Vec<i64> = users.iter().map(|user| user.0).chain([ann.0]).collect();
+    assert_eq!(likers[..2], [users[4].0, users[3].0], "the latest first");
+    likers.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(likers, all);
+    assert_eq!(liked[..2], [repos[4], repos[3]]);
+    liked.sort_unstable();
+    assert_eq!(liked, repos);
 }

@@ -40,7 +40,7 @@ impl Hub {
         if owners.is_empty() != search.owners.is_empty() || with.is_empty() != search.items.is_empty() {
             return Ok((Vec::new(), None));
         }
-        let token = principal.token().filter(|token| token.repos.is_none());
+        let token = principal.unbound();
         let limit = search.limit.clamp(1, PAGE_MAX);
         let query = CollectionQuery {
             sees_all: token.is_some_and(|token| token.account.is_admin),

@@ -69,14 +69,14 @@ impl Hub {
         if !collection.text.private {
             return Ok(true);
         }
-        match principal.token().filter(|token| token.repos.is_none()) {
+        match principal.unbound() {
             Some(token) => Ok(self.account_role(&token.account, collection.namespace).await?.is_some()),
             None => Ok(false),
         }
     }
 
     pub(super) async fn may_change(&self, principal: &Principal, namespace: AccountId) -> Result<bool> {
-        let Some(token) = principal.token().filter(|token| token.repos.is_none()) else { return Ok(false) };
+        let Some(token) = principal.unbound() else { return Ok(false) };
         let role = self.account_role(&token.account, namespace).await?.map(|role| role.min(token.scope));
         Ok(role >= Some(Role::Write))
     }
