@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::HeaderValue;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,6 +20,7 @@ use crate::app::{Request, Response, ResponseFuture};
 use crate::file_body::Outlet;
 use crate::idle::{IdleBody, IdleWriter};
 use crate::peer::Peer;
+use crate::rest::Rest;
 use crate::server::ServerLimits;
 use crate::stop::Stop;
 use crate::transport::Transport;
@@ -47,12 +48,20 @@ where
     let (window, left) = (limits.body_idle_timeout, Arc::clone(&body_was_left));
     let stopping = stop.clone();
     let service = service_fn(move |request: http::Request<Incoming>| -> Answer {
-        let mut request = request.map(|body| Body::new(IdleBody::new(body, window, Arc::clone(&left))));
+        let rest = Rest::new(Arc::clone(&left));
+        let asks_first = request.headers().contains_key(EXPECT);
+        let mut request = request.map(|body| Body::new(IdleBody::new(body, window, Arc::clone(&rest))));
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(stopping.clone());
         let (answer, files, left) = (answer(request), files.clone(), Arc::clone(&left));
         Box::pin(async move {
             let mut response = answer.await;
+            if asks_first {
+                // Reading would ask for what the client has not begun to send.
+                drop(rest.end());
+            } else {
+                rest.read_away().await;
+            }
             if left.load(Ordering::Acquire) {
                 // Hyper ends the connection, and a client must not send its next request into that.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -5,7 +5,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::rest::Rest;
 
 /// Bytes that must pass in every window that is spent waiting; less counts as standing still.
 const WINDOW_BYTES_MIN: usize = 16 << 10;
@@ -61,17 +62,18 @@ impl Pace {
 
 /// A request body that fails with [`io::ErrorKind::TimedOut`] when its sender stands still.
 #[derive(Debug)]
-pub struct IdleBody<B: Body> {
-    inner: B,
+pub(crate) struct IdleBody<B: Body> {
+    /// Until it is dropped.
+    inner: Option<B>,
     pace: Pace,
     has_ended: bool,
-    was_left: Arc<AtomicBool>,
+    rest: Arc<Rest<B>>,
 }
 
 impl<B: Body> IdleBody<B> {
-    /// Gives the sender `window` for every 16 KiB. `was_left` is set when the body is dropped before its end.
-    pub fn new(inner: B, window: Duration, was_left: Arc<AtomicBool>) -> Self {
-        Self { inner, pace: Pace::new(window), has_ended: false, was_left }
+    /// Gives the sender `window` for every 16 KiB. When it is dropped before its end, the body is left to `rest`.
+    pub(crate) fn new(inner: B, window: Duration, rest: Arc<Rest<B>>) -> Self {
+        Self { inner: Some(inner), pace: Pace::new(window), has_ended: false, rest }
     }
 }
 
@@ -87,7 +89,8 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        match Pin::new(inner).poll_frame(cx) {
             Poll::Pending => match self.pace.wait(cx) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Some(Err(error))),
@@ -105,25 +108,25 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map(Body::size_hint).unwrap_or_default()
     }
 }
 
 impl<B: Body> Drop for IdleBody<B> {
     fn drop(&mut self) {
-        if !self.has_ended && !self.inner.is_end_stream() {
-            self.was_left.store(true, Ordering::Release);
+        if let Some(inner) = self.inner.take().filter(|inner| !self.has_ended && !inner.is_end_stream()) {
+            self.rest.leave(inner);
         }
     }
 }
 
 /// A connection whose writes fail with [`io::ErrorKind::TimedOut`] when its reader stands still.
 #[derive(Debug)]
-pub struct IdleWriter<T> {
+pub(crate) struct IdleWriter<T> {
     inner: T,
     pace: Pace,
 }
@@ -131,7 +134,7 @@ pub struct IdleWriter<T> {
 impl<T> IdleWriter<T> {
     /// Gives the reader `window` for every 16 KiB. The window must be long enough for a slow reader to
     /// empty a third of the socket's buffer, because the system does not wake us before that.
-    pub fn new(inner: T, window: Duration) -> Self {
+    pub(crate) fn new(inner: T, window: Duration) -> Self {
         Self { inner, pace: Pace::new(window) }
     }
 

@@ -29,6 +29,7 @@ mod place;
 mod range;
 mod request_log;
 pub mod respond;
+mod rest;
 mod server;
 #[cfg(test)]
 mod server_tests;
@@ -44,7 +45,6 @@ pub use error::{log, set_retry_after, status};
 pub use file_body::{FileBody, FilePart};
 pub use file_queue::FileQueue;
 pub use file_response::{FileSource, file_response};
-pub use idle::{IdleBody, IdleWriter};
 pub use listener::{Listener, accept_tcp};
 pub use object_response::object_response;
 pub use ops::{MetricsText, Ops, OpsRoute};

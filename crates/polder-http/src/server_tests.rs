@@ -217,6 +217,38 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
     assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
+/// A proxy that passes bodies on while they come ends its client's connection where not all of one is taken, and
+/// does not say so.
+#[tokio::test]
+async fn a_connection_goes_on_after_a_small_body_that_nobody_reads() {
+    let answer = |request: Request| async move {
+        drop(request);
+        Response::new(Body::from("no|"))
+    };
+    let server = Server::start(ServerLimits::default(), answer).await;
+    let mut stream = server.connect().await;
+    for chunked in [false, true, false] {
+        let (length, body) = if chunked {
+            ("transfer-encoding: chunked", "3\r\nabc\r\n0\r\n\r\n")
+        } else {
+            ("content-length: 3", "abc")
+        };
+        send(&mut stream, &format!("PUT / HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n")).await;
+        // After the head, as clients send it that have the body elsewhere.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        send(&mut stream, body).await;
+        let answer = read_until(&mut stream, "no|").await;
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+    // What does not come is not waited for long, and what is asked for first is not asked for.
+    for head in ["content-length: 3", "content-length: 3\r\nexpect: 100-continue", "content-length: 65537"] {
+        let mut stream = server.connect().await;
+        send(&mut stream, &format!("PUT / HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n")).await;
+        let answer = read_until(&mut stream, "no|").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_stop_closes_idle_connections_and_lets_running_requests_finish() {
     let (begun, mut running) = mpsc::channel(1);

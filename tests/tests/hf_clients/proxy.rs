@@ -1,6 +1,8 @@
 //! A hub below a path of a reverse proxy (check 50).
 
+use std::io::{Read, Write};
 use std::process::Child;
+use std::time::Duration;
 
 use polder_tests::{Client, Hub, HubClient, free_port, have, program, until};
 
@@ -80,6 +82,44 @@ fn everything_works_below_a_path_of_a_proxy() {
 fn everything_works_chunk_by_chunk_below_a_path_of_a_proxy() {
     let Some(client) = HubClient::of("2.4.0") else { return };
     everything_below_a_path(&client, true);
+}
+
+/// The proxy passes bodies on while they come, and ends its client's connection without a word where the hub does not
+/// take all of one. Clients that were answered send their next request into that.
+#[test]
+fn a_body_that_the_hub_does_not_need_costs_no_connection() {
+    if !have(&[Client::Nginx]) {
+        return;
+    }
+    let Below { url, place, .. } = &Below::start();
+    place.hub.repo("acme/m");
+    place.hub.cli(&["repo", "rename", "acme/m", "acme/n"]).ok();
+    let (host, _) = url.trim_start_matches("http://").split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    for _ in 0..3 {
+        let path = "/hf/api/models/acme/m/commit/main";
+        let head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 4\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        // So late that an early answer has gone by.
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b"{}\n\n").unwrap();
+        let (mut told, mut buffer) = (String::new(), [0; 4096]);
+        let is_whole = |told: &str| {
+            let Some((head, body)) = told.split_once("\r\n\r\n") else { return false };
+            let length = head
+                .to_ascii_lowercase()
+                .split_once("content-length: ")
+                .map(|(_, rest)| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+            body.len() == length.expect("a length")
+        };
+        while !is_whole(&told) {
+            let count = stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the connection ended after {told:?}");
+            told += &String::from_utf8_lossy(&buffer[..count]);
+        }
+        assert!(told.starts_with("HTTP/1.1 307 "), "{told}");
+    }
 }
 
 const PAGES: &str = r"
