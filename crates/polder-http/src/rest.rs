@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 /// Most bytes that are read away. What is larger may be what the client need not send.
 const REST_BYTES_MAX: usize = 64 << 10;
-/// How long that may take.
-const REST_TIME_MAX: Duration = Duration::from_millis(500);
+/// How long that may take: some round trips around the world.
+const REST_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Where a body is left that is dropped before its end.
 #[derive(Debug)]

@@ -221,9 +221,14 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 /// does not say so.
 #[tokio::test]
 async fn a_connection_goes_on_after_a_small_body_that_nobody_reads() {
-    let answer = |request: Request| async move {
-        drop(request);
-        Response::new(Body::from("no|"))
+    let (dropped, mut drops) = mpsc::channel(1);
+    let answer = move |request: Request| {
+        let dropped = dropped.clone();
+        async move {
+            drop(request);
+            dropped.send(()).await.unwrap();
+            Response::new(Body::from("no|"))
+        }
     };
     let server = Server::start(ServerLimits::default(), answer).await;
     let mut stream = server.connect().await;
@@ -234,8 +239,8 @@ async fn a_connection_goes_on_after_a_small_body_that_nobody_reads() {
             ("content-length: 3", "abc")
         };
         send(&mut stream, &format!("PUT / HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n")).await;
-        // After the head, as clients send it that have the body elsewhere.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // So late that nobody can have read it.
+        timeout(DEADLINE, drops.recv()).await.unwrap().unwrap();
         send(&mut stream, body).await;
         let answer = read_until(&mut stream, "no|").await;
         assert!(!answer.contains("connection: close"), "{answer}");
@@ -244,6 +249,7 @@ async fn a_connection_goes_on_after_a_small_body_that_nobody_reads() {
     for head in ["content-length: 3", "content-length: 3\r\nexpect: 100-continue", "content-length: 65537"] {
         let mut stream = server.connect().await;
         send(&mut stream, &format!("PUT / HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n")).await;
+        timeout(DEADLINE, drops.recv()).await.unwrap().unwrap();
         let answer = read_until(&mut stream, "no|").await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
     }
