@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::listen::answer_all;
 use crate::{pkt, program};
 
 /// How it behaves.
@@ -58,13 +59,7 @@ impl GitServer {
         let (manners, seen, sent) = (Mutex::default(), Mutex::default(), AtomicU64::default());
         let (git, root, put_off) = (git.into(), root.to_owned(), Mutex::default());
         let inner = Arc::new(Inner { git, root, address, manners, seen, put_off, sent });
-        let weak = Arc::downgrade(&inner);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Some(inner), Ok(stream)) = (weak.upgrade(), stream) else { break };
-                std::thread::spawn(move || inner.answer(stream));
-            }
-        });
+        answer_all(listener, &inner, Inner::answer);
         Self(inner)
     }
 

@@ -10,6 +10,7 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256, SigningKey as _};
 use serde_json::{Value, json};
 
 use crate::base64;
+use crate::listen::answer_all;
 
 const KEY: &str = "the-key";
 /// Where the modulus is in an RSA public key of 2,048 bits (RFC 8017 A.1.1), after which comes 65537.
@@ -39,13 +40,7 @@ impl Issuer {
         let address = listener.local_addr().expect("its address");
         let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
         let inner = Arc::new(Inner { address, key, minted: Mutex::default() });
-        let weak = Arc::downgrade(&inner);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Some(inner), Ok(stream)) = (weak.upgrade(), stream) else { break };
-                std::thread::spawn(move || inner.answer(stream));
-            }
-        });
+        answer_all(listener, &inner, Inner::answer);
         Self(inner)
     }
 

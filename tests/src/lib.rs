@@ -28,6 +28,7 @@ mod hub;
 mod hub_client;
 mod issuer;
 mod large_object;
+mod listen;
 mod loop_fs;
 mod memory;
 mod metrics;

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::listen::answer_all;
+
 /// What was posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
@@ -43,13 +45,7 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let inner = Arc::new(Inner { address, posted: Mutex::default() });
-        let weak = Arc::downgrade(&inner);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Some(inner), Ok(stream)) = (weak.upgrade(), stream) else { break };
-                std::thread::spawn(move || inner.take(stream));
-            }
-        });
+        answer_all(listener, &inner, Inner::take);
         Self(inner)
     }
 
