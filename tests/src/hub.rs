@@ -413,7 +413,7 @@ impl Drop for Hub {
             let log = self.log();
             let from = log.lines().count().saturating_sub(SHOWN_LINES_MAX);
             let tail: Vec<&str> = log.lines().skip(from).collect();
-            println!("--- the last lines that the hub printed ---\n{}", tail.join("\n"));
+            eprintln!("--- the last lines that the hub printed ---\n{}", tail.join("\n"));
         }
         if let Some(mut child) = self.child.take() {
             let _killed = child.kill();
