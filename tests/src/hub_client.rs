@@ -1,6 +1,7 @@
 //! Hugging Face's own Python clients, in the versions that `tests/run` installs.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::{Done, Hub, Token, program, run, skip, workspace_root};
 
@@ -72,8 +73,15 @@ impl HubClient {
         run(&mut command)
     }
 
+    /// Lets a command, and what it runs, find the environment's programs as in a shell where it is activated.
+    pub fn on_path<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.bin.display());
+        command.env("PATH", path).env("HF_HUB_DISABLE_UPDATE_CHECK", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)))
+    }
+
     /// A program of the environment, with a home of its own, and no other hub to turn to.
-    fn command(&self, name: &str, endpoint: &str, dir: &Path) -> std::process::Command {
+    fn command(&self, name: &str, endpoint: &str, dir: &Path) -> Command {
         let mut command = program("/usr/bin/timeout");
         command
             .args(["-k", "5", &self.seconds.to_string()])

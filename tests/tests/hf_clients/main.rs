@@ -17,6 +17,7 @@ mod filters;
 mod folders;
 mod gated;
 mod hf_xet;
+mod in_parts;
 mod kernels;
 mod large;
 mod libraries;
