@@ -148,7 +148,6 @@ mod tests {
         locks::ALL,
         meta::ALL,
         pull_mirrors::ALL,
-        quota::ALL,
         recent_tips::ALL,
         remote_namespaces::ALL,
         repo_storage::ALL,
@@ -157,7 +156,6 @@ mod tests {
         upkeep::ALL,
         uploads::ALL,
         xorb_runs::ALL,
-        xorbs::ALL,
     ];
     const LISTS: &[&[&Template]] = &[
         blobs::TEMPLATES,
@@ -167,7 +165,6 @@ mod tests {
         jobs::TEMPLATES,
         snapshots::TEMPLATES,
         xorb_runs::TEMPLATES,
-        xorbs::TEMPLATES,
     ];
 
     #[tokio::test]
@@ -183,6 +180,8 @@ mod tests {
             .chain(oauth::EVERY)
             .chain(follow::EVERY)
             .chain(log::EVERY)
+            .chain(quota::EVERY)
+            .chain(xorbs::EVERY)
             .copied()
             .flatten();
         for statement in every {
@@ -193,6 +192,7 @@ mod tests {
             .chain(push::TEMPLATES)
             .chain(follow::TEMPLATES)
             .chain(log::TEMPLATES)
+            .chain(xorbs::TEMPLATES)
             .copied()
             .flatten()
         {
