@@ -6,14 +6,18 @@
 //! which also asks the system to read ahead. The file is never mapped, so one that shrinks cuts the
 //! connection and nothing worse.
 
+mod buffer;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -23,12 +27,10 @@ use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
+use self::buffer::Buffer;
+use self::read::{fill_page_cache, read_waiting};
 use crate::file_queue::{FileQueue, STRETCH_BYTES_MAX, STRETCH_BYTES_MIN};
 
-/// Bytes read at a time, and so the length of a pooled buffer.
-const BUFFER_BYTES: usize = 256 << 10;
-/// Buffers kept for use again: 16 MiB.
-const POOLED_BUFFERS_MAX: usize = 64;
 /// Bytes the system is asked to have ready after a miss.
 const READ_AHEAD_BYTES: u64 = 8 << 20;
 
@@ -267,155 +269,5 @@ impl Body for FileBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left_bytes)
-    }
-}
-
-fn read_waiting(file: &File, offset: u64, mut buffer: Buffer) -> io::Result<Buffer> {
-    let read = read_some(file, offset, buffer.space())?;
-    buffer.truncate(read);
-    Ok(buffer)
-}
-
-/// Reads bytes for no other use than that the page cache has them.
-fn fill_page_cache(file: &File, mut range: Range<u64>) -> io::Result<()> {
-    while !range.is_empty() {
-        let read = read_some(file, range.start, Buffer::take(range.end - range.start).space())?;
-        range.start = range.start.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-    }
-    Ok(())
-}
-
-/// Reads at least one byte.
-fn read_some(file: &File, offset: u64, space: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match file.read_at(space, offset) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Full-length buffers waiting for use, the last one used on top because it is still in the
-/// processor's cache.
-static POOL: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
-
-/// Bytes of which the first `len` count. Goes back to the pool when dropped.
-#[derive(Debug)]
-struct Buffer {
-    bytes: Box<[u8]>,
-    len: usize,
-}
-
-impl Buffer {
-    /// A buffer for at most `wanted` bytes: from the pool, or small and new for a small read.
-    fn take(wanted: u64) -> Self {
-        let len = usize::try_from(wanted).unwrap_or(usize::MAX).min(BUFFER_BYTES);
-        let pooled = if len > BUFFER_BYTES / 4 {
-            let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            pool.pop().or_else(|| Some(vec![0; BUFFER_BYTES].into()))
-        } else {
-            None
-        };
-        Self { bytes: pooled.unwrap_or_else(|| vec![0; len].into()), len }
-    }
-
-    fn space(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(..self.len).unwrap_or_default()
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
-    }
-}
-
-impl AsRef<[u8]> for Buffer {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if self.bytes.len() != BUFFER_BYTES {
-            return;
-        }
-        let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if pool.len() < POOLED_BUFFERS_MAX {
-            pool.push(std::mem::take(&mut self.bytes));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http_body_util::BodyExt;
-
-    fn pattern(len: usize) -> Vec<u8> {
-        (0..len).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect()
-    }
-
-    fn file_of(content: &[u8]) -> Arc<File> {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(content, 0).unwrap();
-        Arc::new(file)
-    }
-
-    async fn collect(file: &Arc<File>, range: Range<u64>) -> io::Result<Vec<u8>> {
-        Ok(FileBody::new(Arc::clone(file), range).collect().await?.to_bytes().to_vec())
-    }
-
-    #[tokio::test]
-    async fn a_range_is_exactly_its_bytes() {
-        let content = pattern(3 * BUFFER_BYTES + 17);
-        let file = file_of(&content);
-        let end = content.len();
-        let edge = BUFFER_BYTES;
-        for range in
-            [0..end, 0..0, end..end, 0..1, end - 1..end, edge - 1..edge + 1, 1..edge + 1, 5..2 * edge + 5]
-        {
-            let bytes = u64::try_from(range.start).unwrap()..u64::try_from(range.end).unwrap();
-            let body = FileBody::new(Arc::clone(&file), bytes.clone());
-            assert_eq!(body.size_hint().exact(), Some(bytes.end - bytes.start));
-            assert_eq!(collect(&file, bytes).await.unwrap(), content[range.clone()], "{range:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_cannot_be_read_without_waiting_is_read_all_the_same() {
-        let content = pattern(2 * BUFFER_BYTES + 3);
-        let len = u64::try_from(content.len()).unwrap();
-        let mut body = FileBody::new(file_of(&content), 0..len);
-        body.can_try = false;
-        assert_eq!(body.collect().await.unwrap().to_bytes(), content);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_ends_early_is_an_error_and_never_a_short_body() {
-        for can_try in [true, false] {
-            let file = file_of(&pattern(BUFFER_BYTES + 5));
-            let mut body = FileBody::new(file, 0..u64::try_from(2 * BUFFER_BYTES).unwrap());
-            body.can_try = can_try;
-            let error = body.collect().await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-        }
-    }
-
-    #[tokio::test]
-    async fn buffers_come_back_and_are_not_mixed_up() {
-        let contents: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; BUFFER_BYTES * 2]).collect();
-        let mut held = Vec::new();
-        for content in &contents {
-            let len = u64::try_from(content.len()).unwrap();
-            let mut body = FileBody::new(file_of(content), 0..len);
-            held.push(body.frame().await.unwrap().unwrap().into_data().unwrap());
-        }
-        for (content, kept) in contents.iter().zip(&held) {
-            assert_eq!(kept[..], content[..kept.len()]);
-        }
-        drop(held);
-        let pooled = POOL.lock().unwrap().len();
-        assert!((1..=POOLED_BUFFERS_MAX).contains(&pooled), "{pooled}");
     }
 }
