@@ -3,7 +3,7 @@
 //! They keep for weeks which xorbs they sent, and name them again without sending them. Whatever takes chunks away
 //! from a repository says so here, in the same write.
 
-use polder_types::{BlobId, RepoId, Sha256, UnixMillis};
+use polder_types::{AccountId, BlobId, RepoId, Sha256, UnixMillis};
 
 use crate::db::missing;
 use crate::sql::statements;
@@ -14,6 +14,9 @@ use crate::{Db, Result};
 statements! {
     SINCE = "SELECT chunks_since FROM repo WHERE id = $1";
     VOID = "UPDATE repo SET chunks_since = $2 WHERE id = $1";
+    VOID_OF_WRITER = "UPDATE repo SET chunks_since = $3 WHERE id = $1 AND (ns = $2 \
+        OR EXISTS (SELECT 1 FROM member m WHERE m.org = repo.ns AND m.user_id = $2 AND m.role <> 'read') \
+        OR EXISTS (SELECT 1 FROM account a WHERE a.id = $2 AND a.is_admin))";
     VOID_OF_OBJECT = "UPDATE repo SET chunks_since = $2 WHERE id IN (SELECT l.repo FROM repo_blob l WHERE l.sha256 = $1)";
     VOID_OF_BLOB = "UPDATE repo SET chunks_since = $2 WHERE id IN \
         (SELECT l.repo FROM blob b JOIN repo_blob l ON l.sha256 = b.sha256 WHERE b.id = $1)";
@@ -42,6 +45,13 @@ impl Db {
 pub(crate) async fn void(tx: &mut Tx, repo: RepoId) -> Result<()> {
     let now = tx.now();
     tx.execute(VOID, args![repo, now]).await.map(drop)
+}
+
+/// Some of what `account` alone can name in a repository is gone. Who may only propose changes there voids nothing:
+/// anyone can send what no file is made of.
+pub(crate) async fn void_of_writer(tx: &mut Tx, repo: RepoId, account: AccountId) -> Result<()> {
+    let now = tx.now();
+    tx.execute(VOID_OF_WRITER, args![repo, account, now]).await.map(drop)
 }
 
 /// An object is not to be had any more, in whatever repository.

@@ -40,9 +40,9 @@ async fn all_xorbs_of_an_upload_stay_while_one_more_comes() {
     assert_eq!(home.db.expired_xorbs(home.now(), 9).await.unwrap(), []);
     home.pass_seconds(10);
     assert_eq!(home.db.expired_xorbs(home.now(), 9).await.unwrap(), [first, second]);
-    assert!(home.db.forget_expired_xorb(first, home.now()).await.unwrap());
+    assert!(home.db.forget_expired_xorb(first, home.now()).await.unwrap().is_some());
     home.db.keep_xorbs(of.0, of.1, home.now().plus_seconds(1)).await.unwrap();
-    assert!(!home.db.forget_expired_xorb(second, home.now()).await.unwrap());
+    assert_eq!(home.db.forget_expired_xorb(second, home.now()).await.unwrap(), None);
     assert_eq!(home.db.expired_xorbs(home.now(), 9).await.unwrap(), []);
     assert!(!home.db.is_xorb_staged(first).await.unwrap() && home.db.is_xorb_staged(second).await.unwrap());
     assert_eq!(home.used("acme").await, (0, 0, 25));

@@ -28,7 +28,7 @@ statements! {
         WHERE o.repo = s.repo AND o.account = s.account AND o.expires > $1) ORDER BY s.expires, s.id LIMIT $2";
     FORGET_EXPIRED = "DELETE FROM staged_xorb WHERE id = $1 AND expires <= $2 AND NOT EXISTS \
         (SELECT 1 FROM staged_xorb o WHERE o.repo = staged_xorb.repo AND o.account = staged_xorb.account AND o.expires > $2) \
-        RETURNING repo";
+        RETURNING repo, account";
     FORGET_STAGED = "DELETE FROM staged_xorb WHERE id = $1";
 }
 
@@ -192,19 +192,25 @@ impl Db {
         each(&self.rows(EXPIRED, args![now, limit]).await?, |row| Ok(StagedXorbId(row.read(0)?)))
     }
 
-    /// Forgets an xorb whose time is over, as [`Db::expired_xorbs`] says; false if it is not.
+    /// Forgets an xorb whose time is over, as [`Db::expired_xorbs`] says, and who sent it for which repository; `None`
+    /// if it is not. If they may write there, the repository's chunks are void, as [`Db::void_chunks`] says.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn forget_expired_xorb(&self, id: StagedXorbId, now: UnixMillis) -> Result<bool> {
+    pub async fn forget_expired_xorb(
+        &self,
+        id: StagedXorbId,
+        now: UnixMillis,
+    ) -> Result<Option<(RepoId, AccountId)>> {
         self.write(move |tx| {
             Box::pin(async move {
                 let Some(row) = tx.row(FORGET_EXPIRED, args![id, now]).await? else {
-                    return Ok(Verdict::Discard(false));
+                    return Ok(Verdict::Discard(None));
                 };
-                known_chunks::void(tx, RepoId(row.read(0)?)).await?;
+                let (repo, account) = (RepoId(row.read(0)?), AccountId(row.read(1)?));
+                known_chunks::void_of_writer(tx, repo, account).await?;
                 take_back(tx, id.reservation()).await?;
-                Ok(Verdict::Keep(true))
+                Ok(Verdict::Keep(Some((repo, account))))
             })
         })
         .await

@@ -22,7 +22,7 @@ const PROPOSERS_MAX: u64 = 100_000;
 #[error("what was sent before is not here, or not whole")]
 pub(super) struct NotHere;
 
-/// Since when what those remember who may only propose is true, where they were refused. Of no use to anyone else, so
+/// Since when what those remember who may only propose is true, where they were refused or never finished. Of no use to anyone else, so
 /// it is not written down: after a restart one more upload of theirs may fail.
 pub(crate) struct Proposers(moka::sync::Cache<(RepoId, AccountId), UnixMillis>);
 
@@ -46,6 +46,12 @@ impl Hub {
         } else if let Err(error) = self.db.void_chunks(repo).await {
             tracing::warn!(%repo, error = %Error::from(error).chain(), "clients go on to name what is not here");
         }
+    }
+
+    /// Lets the clients of an account forget what it sent for a repository and made no file of until `now`: nobody
+    /// else can name that. Where it may write, all clients were let forget later than that, and it is of no use.
+    pub(super) fn forget_expired(&self, repo: RepoId, sender: AccountId, now: UnixMillis) {
+        self.xet_proposers.0.insert((repo, sender), now);
     }
 
     /// The word for who uploads with a grant, as long as nothing of what was sent so is lost.

@@ -15,7 +15,8 @@ impl Hub {
     pub(crate) async fn sweep_xorbs(&self) -> Result<()> {
         let now = self.clock.now();
         for id in self.db.expired_xorbs(now, EXPIRED_MAX).await? {
-            if self.db.forget_expired_xorb(id, now).await? {
+            if let Some((repo, sender)) = self.db.forget_expired_xorb(id, now).await? {
+                self.forget_expired(repo, sender, now);
                 self.remove_xorb_files(vec![id]).await?;
             }
         }

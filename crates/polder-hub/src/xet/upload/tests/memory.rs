@@ -95,3 +95,28 @@ async fn who_only_proposes_lets_nobody_else_forget() {
     accept(hub, &mallory, &shard).await.expect("accepted");
     assert_eq!(memory(hub, &mallory).await, after);
 }
+
+/// Mallory sends chunks, makes no file of them, and lets them expire, again and again. Nobody else could name them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proposer_never_finishes_lets_nobody_else_forget() {
+    let fixture = fixture().await;
+    let (hub, writer) = (&fixture.hub, fixture.writer("acme/open").await);
+    let login = fixture.login(token("carol")).await;
+    let mallory = hub.contribute(&login, &repo("acme/open"), Contribution::NewPull).await.expect("may");
+    let expire = async || {
+        fixture.pass_seconds(KEPT_SECONDS + 1);
+        hub.sweep_xorbs().await.expect("swept");
+        assert_eq!(stored(hub).1, 0);
+    };
+    let xorb = Made::of(&[b"no file's"]);
+    send(hub, &mallory, &xorb).await.expect("taken");
+    let (own, others) = (memory(hub, &mallory).await, memory(hub, &writer).await);
+    expire().await;
+    let after = memory(hub, &mallory).await;
+    assert_ne!(after, own, "all is sent next time");
+    assert_eq!(memory(hub, &writer).await, others);
+    // Who may write is trusted with what all remember.
+    send(hub, &writer, &xorb).await.expect("taken");
+    expire().await;
+    assert_ne!(memory(hub, &writer).await, others);
+}

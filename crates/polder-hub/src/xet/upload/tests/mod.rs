@@ -18,7 +18,7 @@ use polder_xet::{
 };
 use sha2::Digest as _;
 
-use super::ShardStep;
+use super::{KEPT_SECONDS, ShardStep};
 use crate::secret::Secret;
 use crate::tests::{Fixture, body, fill, fixture, name, options_in, put, repo, silent, token};
 use crate::*;
