@@ -32,7 +32,7 @@ const HEADERS_BYTES_MAX: u64 = 25_000_000;
 const SHARDS_MAX: usize = 1_000;
 /// Shards that are not here whose headers come at once, and how many a model may have.
 const AWAY_AT_ONCE: usize = 4;
-const AWAY_MAX: usize = 256;
+pub(crate) const AWAY_MAX: usize = 256;
 /// How long one request may wait for them. Those that came are kept: the next goes on.
 const AWAY_PATIENCE: Duration = Duration::from_mins(1);
 /// Most memory for headers of shards that are not here, in bytes.
@@ -98,10 +98,10 @@ impl Hub {
     async fn read_away(
         &self,
         headers: &mut BTreeMap<String, Box<RawValue>>,
-        away: Vec<Away>,
+        away: AwayShards,
         mut left: u64,
     ) -> Result<()> {
-        let mut away = away.into_iter();
+        let mut away = away.0.into_iter();
         let mut running = JoinSet::new();
         loop {
             while running.len() < AWAY_AT_ONCE
@@ -110,26 +110,48 @@ impl Hub {
                 running.spawn(one.find(self.clone()));
             }
             let Some(ended) = running.join_next().await else { return Ok(()) };
-            let (shard, header) = ended.map_err(Error::internal)??;
-            left = left
-                .checked_sub(u64::try_from(header.get().len()).map_err(Error::internal)?)
-                .ok_or_else(too_long)?;
-            headers.insert(shard, (*header).to_owned());
+            let (shards, header) = ended.map_err(Error::internal)??;
+            let size_bytes = u64::try_from(header.get().len()).map_err(Error::internal)?;
+            for shard in shards {
+                left = left.checked_sub(size_bytes).ok_or_else(too_long)?;
+                headers.insert(shard, (*header).to_owned());
+            }
         }
     }
 }
 
-/// A shard that is not here.
+/// Shards that are not here, each object once. Asked for twice at a time, what is wrong with one would be told to one
+/// of the two, and the other be told to ask again.
+#[derive(Default)]
+pub(crate) struct AwayShards(Vec<Away>);
+
+impl AwayShards {
+    /// Adds the shard at a path.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] if it is an object too many.
+    pub(crate) fn add(&mut self, shard: String, at: String, object: AwayObject) -> Result<()> {
+        let is_full = self.0.len() == AWAY_MAX;
+        match self.0.iter_mut().find(|away| away.object.oid() == object.oid()) {
+            Some(same) => same.shards.push(shard),
+            None if is_full => return Err(not_fetched(&at)),
+            None => self.0.push(Away { shards: vec![shard], at, object }),
+        }
+        Ok(())
+    }
+}
+
+/// Shards that are not here and have the same bytes.
 struct Away {
-    shard: String,
-    /// Its path.
+    shards: Vec<String>,
+    /// The path of one.
     at: String,
     object: AwayObject,
 }
 
 impl Away {
-    /// Its name and its header, which comes once for all who want it.
-    async fn find(self, hub: Hub) -> Result<(String, Arc<RawValue>)> {
+    /// Their names and their header, which comes once for all who want it.
+    async fn find(self, hub: Hub) -> Result<(Vec<String>, Arc<RawValue>)> {
         let header = match self.object.file_hash() {
             Some(hash) => {
                 let key = (self.object.upstream(), hash, self.object.size_bytes());
@@ -137,7 +159,7 @@ impl Away {
             }
             None => self.read().await?,
         };
-        Ok((self.shard, header))
+        Ok((self.shards, header))
     }
 
     async fn read(&self) -> Result<Arc<RawValue>> {
@@ -161,7 +183,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// Blocking, as all of these.
-    fn read_headers(&self, path: &str) -> Result<(ShardHeaders, Vec<Away>, u64), OpenError> {
+    fn read_headers(&self, path: &str) -> Result<(ShardHeaders, AwayShards, u64), OpenError> {
         let Index { metadata, weight_map } = self.index(path)?;
         let shards: BTreeSet<String> = weight_map.into_values().collect();
         if shards.len() > SHARDS_MAX {
@@ -169,14 +191,13 @@ impl Files<'_> {
             return Err(Error::new(Kind::TooLarge, message).into());
         }
         let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
-        let (mut headers, mut away, mut left) = (BTreeMap::new(), Vec::new(), HEADERS_BYTES_MAX);
+        let (mut headers, mut away, mut left) = (BTreeMap::new(), AwayShards::default(), HEADERS_BYTES_MAX);
         for shard in shards {
             let at = format!("{folder}{shard}");
             let source = match self.open(&at)? {
                 Opened::Here(source) => source,
-                Opened::Away(_) if away.len() == AWAY_MAX => return Err(not_fetched(&at).into()),
                 Opened::Away(object) => {
-                    away.push(Away { shard, at, object });
+                    away.add(shard, at, object)?;
                     continue;
                 }
             };

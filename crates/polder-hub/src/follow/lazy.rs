@@ -88,6 +88,11 @@ impl AwayObject {
         self.wanted.size_bytes
     }
 
+    /// Its SHA-256.
+    pub(crate) fn oid(&self) -> Sha256 {
+        self.wanted.oid
+    }
+
     /// The hash of the tree over its chunks, to which all that comes of it is held.
     pub(crate) fn file_hash(&self) -> Option<FileHash> {
         self.wanted.xet

@@ -9,6 +9,7 @@ use polder_xet::FileHash;
 
 use super::super::mirrors::{MIRROR, mirror};
 use super::*;
+use crate::shards::{AWAY_MAX, AwayShards};
 
 /// Has a mirror need an object, as a push of its refs does.
 async fn need(fixture: &Fixture, mirror: RepoId, object: &Object) {
@@ -131,4 +132,20 @@ async fn pointers_that_contradict_one_another_are_refused() {
     let honest = object.source("honest", Honest);
     fixture.hub.fetch_object(object.wanted(mirror), all(&[&honest]), patient()).await.expect("fetched");
     assert_eq!(note(&[1_000]).await.expect("here"), 0);
+}
+
+/// Two that are fetched at once share the work, and its failure only in part: its reason names a path.
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_of_a_model_with_the_same_bytes_are_asked_for_once() {
+    let (fixture, mut shards) = (fixture().await, AwayShards::default());
+    let mirror = mirror(&fixture).await;
+    let same = Object::new(noise(32, 1_000));
+    need(&fixture, mirror, &same).await;
+    for n in 0..=AWAY_MAX {
+        let OpenObject::Away(away) = fixture.hub.open_object(mirror, same.oid).await.expect("known") else {
+            panic!("it is not here");
+        };
+        let shard = format!("{n}.safetensors");
+        shards.add(shard.clone(), shard, away).expect("as the first");
+    }
 }
