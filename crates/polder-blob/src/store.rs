@@ -174,6 +174,15 @@ impl Store {
         disk.inner.open_xorb(id, chunks)
     }
 
+    /// Puts the file of `by`, which is the same xorb, in the place of that of `id`.
+    ///
+    /// # Errors
+    /// As [`Store::remove_blob`].
+    pub fn replace_xorb(&self, id: StagedXorbId, by: StagedXorbId) -> Result<()> {
+        let Self::Disk(disk) = self;
+        disk.inner.replace_xorb(id, by)
+    }
+
     /// Removes an xorb; false when there was none.
     ///
     /// # Errors

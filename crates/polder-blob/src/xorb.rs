@@ -168,6 +168,13 @@ impl Inner {
         Ok(XorbFile { blob, chunks })
     }
 
+    /// Durable at every moment: whichever of the two files a crash leaves under `id` has been synced.
+    pub(crate) fn replace_xorb(&self, id: StagedXorbId, by: StagedXorbId) -> Result<()> {
+        self.require_writable()?;
+        let path = xorb_path(&self.root, id);
+        fs::rename(xorb_path(&self.root, by), &path).map_err(failed("replace", &path))
+    }
+
     pub(crate) fn remove_xorb(&self, id: StagedXorbId) -> Result<bool> {
         self.require_writable()?;
         remove(&xorb_path(&self.root, id))

@@ -21,7 +21,7 @@ async fn an_xorb_is_its_senders_for_the_repository_it_was_sent_for() {
     let (ada, bob) = (home.user("ada").await, home.user("bob").await);
     let (id, staging) = stage(&home, (a, ada), 1).await;
     assert_eq!(staging, Staging::Staged);
-    assert_eq!(stage(&home, (a, ada), 1).await.1, Staging::Known);
+    assert_eq!(stage(&home, (a, ada), 1).await.1, Staging::Known(id));
     assert_eq!(stage(&home, (b, ada), 2).await.1, Staging::Staged);
     assert_eq!(stage(&home, (a, bob), 3).await.1, Staging::Staged);
     let found = home.db.staged_xorbs(a, ada, &[hash(1), hash(2), hash(3)]).await.unwrap();

@@ -17,7 +17,7 @@ const STAGED_PER_ACCOUNT_MAX: i64 = 32_768;
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
 
 statements! {
-    KEEP_LEASE = "UPDATE staged_xorb SET expires = $4 WHERE repo = $1 AND account = $2 AND xorb = $3";
+    KEEP_LEASE = "UPDATE staged_xorb SET expires = $4 WHERE repo = $1 AND account = $2 AND xorb = $3 RETURNING id";
     STAGED_OF_ACCOUNT = "SELECT COUNT(*) FROM staged_xorb WHERE account = $1";
     INSERT_STAGED = "INSERT INTO staged_xorb (id, repo, account, xorb, size, chunks, expires) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -58,8 +58,8 @@ pub struct NewXorb {
 pub enum Staging {
     /// It waits for its files.
     Staged,
-    /// The same account sent it for the same repository before; that one waits on, and the new file is nobody's.
-    Known,
+    /// The same account sent it for the same repository before; that one waits on.
+    Known(StagedXorbId),
     /// Too many of the account's wait already.
     TooMany,
 }
@@ -88,8 +88,8 @@ impl Db {
             Box::pin(async move {
                 let NewXorb { id, repo, account, xorb, size_bytes, chunks } = new;
                 let namespace = namespace_of(tx, repo).await?;
-                if tx.execute(KEEP_LEASE, args![repo, account, xorb, expires]).await? > 0 {
-                    return Ok(Verdict::Keep(Staging::Known));
+                if let Some(known) = tx.row(KEEP_LEASE, args![repo, account, xorb, expires]).await? {
+                    return Ok(Verdict::Keep(Staging::Known(StagedXorbId(known.read(0)?))));
                 }
                 let staged: i64 = match tx.row(STAGED_OF_ACCOUNT, args![account]).await? {
                     Some(row) => row.read(0)?,

@@ -22,8 +22,8 @@ const PROPOSERS_MAX: u64 = 100_000;
 #[error("what was sent before is not here, or not whole")]
 pub(super) struct NotHere;
 
-/// Since when what those remember who may only propose is true, where they were refused or never finished. Of no use to anyone else, so
-/// it is not written down: after a restart one more upload of theirs may fail.
+/// Since when what those remember who may only propose is true, where they were refused or never finished. Of no use
+/// to anyone else, so it is not written down: after a restart one more upload of theirs may fail.
 pub(crate) struct Proposers(moka::sync::Cache<(RepoId, AccountId), UnixMillis>);
 
 impl Default for Proposers {

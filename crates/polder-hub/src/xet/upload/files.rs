@@ -9,7 +9,7 @@ use polder_xet::{CHUNK_BYTES_MAX, Chunk, ChunkHash, Cut, FileHash, ProvenFile, R
 use tokio::runtime::Handle;
 
 use super::number;
-use super::sources::Sources;
+use super::sources::{Place, Sources};
 use crate::Hub;
 use crate::error::{Error, Result};
 use crate::lfs_transfer::WRITE_BATCH_BYTES;
@@ -85,8 +85,13 @@ impl Batch {
     fn write_to(&mut self, stage: &mut Stage) -> Result<u64> {
         stage.write(self.bytes.get(..self.filled).unwrap_or_default())?;
         stage.give(&self.chunks)?;
+        Ok(self.clear())
+    }
+
+    /// Makes room; how many bytes there were.
+    fn clear(&mut self) -> u64 {
         self.chunks.clear();
-        Ok(u64::try_from(std::mem::take(&mut self.filled)).unwrap_or_default())
+        u64::try_from(std::mem::take(&mut self.filled)).unwrap_or_default()
     }
 }
 
@@ -100,33 +105,23 @@ impl Hub {
         see: &mut dyn FnMut(u64),
     ) -> Result<Placed> {
         let mut stage = self.store.stage_chunks(file.size_bytes)?;
-        let mut batch = Batch::new();
-        for term in file.terms() {
-            for extent in sources.extents(&term)? {
-                let from = sources.open(extent.place)?;
-                // Where its sender says the SHA-256, it shows whether what came just now has changed meanwhile.
-                let is_sure = extent.place.is_staged() && file.said_sha256().is_some();
-                let (mut offset, mut chunks) = (extent.offset, extent.chunks.as_slice());
-                while !chunks.is_empty() {
-                    let (room, taken) = batch.take(&mut chunks);
-                    from.file.read_exact_at(room, offset).map_err(Error::internal)?;
-                    if !is_sure && !are_chunks(room, taken) {
-                        return Err(Error::unavailable(
-                            "bytes of the file are damaged here; send them again",
-                        )
-                        .caused_by(NotHere));
-                    }
-                    offset += u64::try_from(room.len()).unwrap_or_default();
-                    if !chunks.is_empty() {
-                        see(batch.write_to(&mut stage)?);
-                    }
-                }
-            }
-        }
-        see(batch.write_to(&mut stage)?);
+        // Where its sender says the SHA-256, it shows whether what came just now has changed meanwhile.
+        let is_sure = |place: Place| place.is_staged() && file.said_sha256().is_some();
+        read_file(sources, file, is_sure, &mut |batch| {
+            see(batch.write_to(&mut stage)?);
+            Ok(())
+        })?;
         let staged = stage.finish()?;
         let sha256 = *staged.sha256();
-        file.settle(*sha256.as_bytes()).map_err(|refused| Error::invalid(refused.to_string()))?;
+        if let Err(refused) = file.settle(*sha256.as_bytes()) {
+            // What has changed is sent again; only what is all there was said wrong.
+            read_file(sources, file, |_| false, &mut |batch| {
+                batch.clear();
+                see(0);
+                Ok(())
+            })?;
+            return Err(Error::invalid(refused.to_string()));
+        }
         let size_bytes = number(file.size_bytes);
         let here = Handle::current().block_on(self.db.find_blob(&sha256))?;
         if let Some(blob) = here.filter(|blob| blob.size_bytes == size_bytes && !blob.damaged) {
@@ -138,6 +133,37 @@ impl Hub {
         failpoint::hit("xet.file_placed");
         Ok(Placed { sha256, size_bytes, xet: None, at: At::File(id, cut) })
     }
+}
+
+/// Gives the bytes of a file to `take`, batch by batch; it makes room for the next one. Chunks are proven where it is
+/// not sure by their place that they are themselves.
+fn read_file(
+    sources: &mut Sources,
+    file: &ProvenFile<'_>,
+    is_sure: impl Fn(Place) -> bool,
+    take: &mut dyn FnMut(&mut Batch) -> Result<()>,
+) -> Result<()> {
+    let mut batch = Batch::new();
+    for term in file.terms() {
+        for extent in sources.extents(&term)? {
+            let from = sources.open(extent.place)?;
+            let is_sure = is_sure(extent.place);
+            let (mut offset, mut chunks) = (extent.offset, extent.chunks.as_slice());
+            while !chunks.is_empty() {
+                let (room, taken) = batch.take(&mut chunks);
+                from.file.read_exact_at(room, offset).map_err(Error::internal)?;
+                if !is_sure && !are_chunks(room, taken) {
+                    let damaged = "bytes of the file are damaged here; send them again";
+                    return Err(Error::unavailable(damaged).caused_by(NotHere));
+                }
+                offset += u64::try_from(room.len()).unwrap_or_default();
+                if !chunks.is_empty() {
+                    take(&mut batch)?;
+                }
+            }
+        }
+    }
+    take(&mut batch)
 }
 
 /// Whether `bytes` are these chunks, one after the other.

@@ -55,16 +55,18 @@ impl Hub {
         to_the_end(async move {
             hub.leaf.run(move || Ok(staged.keep(id)?)).await?;
             let kept = bill.counting(&hub.db).stage_xorb(new, expires).await;
-            let is_ours = match &kept {
-                Ok(staging) => *staging == Staging::Staged,
-                Err(error) => may_have_committed(error),
+            let is_nobodys = match &kept {
+                Ok(staging) => *staging == Staging::TooMany,
+                Err(error) => !may_have_committed(error),
             };
-            if !is_ours && let Err(error) = in_place(|| hub.store.remove_xorb(id)) {
+            if is_nobodys && let Err(error) = in_place(|| hub.store.remove_xorb(id)) {
                 tracing::warn!(%id, %error, "the file of an xorb stays for the sweep");
             }
             drop(place);
             match kept? {
-                Staging::Staged | Staging::Known => Ok(()),
+                Staging::Staged => Ok(()),
+                // What is sent again may be sent because the file that waits has changed since.
+                Staging::Known(known) => Ok(in_place(|| hub.store.replace_xorb(known, id))?),
                 Staging::TooMany => {
                     Err(Error::unavailable("too many of your uploads are not finished; try again later"))
                 }
